@@ -1,0 +1,158 @@
+//! The trait every backend implements.
+//!
+//! It holds no policy: no retries of a caller's decision, no caching, no types of the user's.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::capabilities::Capabilities;
+use crate::error::Result;
+use crate::keyspace::Keyspace;
+use crate::lease::{Lease, LeaseId};
+use crate::position::Position;
+use crate::snapshot::Snapshot;
+use crate::tail::Tail;
+use crate::transaction::Transaction;
+
+/// A client of a replicated log.
+///
+/// To ensure correctness, a backend keeps every MUST below. What it cannot keep, its [`Capabilities`] say.
+///
+/// For every method:
+/// - Every call MUST end in bounded time, whatever the log does: with an answer, or with `Unavailable` (or
+///   `Indeterminate`, for a write).
+/// - Every future MUST be cancel safe: dropping it at any await leaves the client usable; a dropped `commit` may or may
+///   not have been committed, but is never committed in part.
+/// - A log that was restored, wiped, replaced or rolled back MUST be noticed at the first answer after a (re)connect,
+///   and MUST be reported as a new [`Epoch`](crate::Epoch) from then on, never silently followed.
+/// - Errors that only a person can mend (credentials, certificates, permission) MUST be `Denied`, not `Unavailable`.
+/// - No secret MUST ever appear in an error, a log line or a `Debug`.
+#[async_trait]
+pub trait LogClient: fmt::Debug + Send + Sync + 'static {
+    /// Which log this is: clones of one client say the same, so that a transaction over several maps can tell whether
+    /// they live in one log.
+    fn id(&self) -> LogId;
+
+    /// What this log can do. Never talks to the log; may become more exact once it was reached.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Every live record of `keyspace`, delivered as a stream of pages.
+    ///
+    /// - All pages MUST be true at one position, the snapshot's.
+    /// - It MUST reflect every commit acknowledged before the call (linearizable).
+    /// - Records MUST come in key order, each key once, and only those of this keyspace.
+    /// - A log that forgets the position while pages are read MUST end the stream with `Compacted`, never with a hole.
+    async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot>;
+
+    /// The batches committed in `keyspace` after `after`.
+    ///
+    /// - Batches MUST come in order, whole, without gaps and without repeats: a batch holds everything committed at its
+    ///   revision in that keyspace, and revisions grow strictly.
+    /// - From a snapshot's position it MUST miss nothing and repeat nothing.
+    /// - From forgotten history it MUST fail with `Compacted`, here or at the first `next`, never by silence. A tail that
+    ///   is overtaken by compaction while open MUST do the same.
+    /// - If `after` belongs to another epoch it MUST fail with `EpochChanged`.
+    /// - After [`head`](LogClient::head) returned R, every open tail of that keyspace MUST reach R soon (with a batch or
+    ///   with progress) without another write; one that cannot MUST break.
+    /// - Dropping it MUST free everything it used at the log.
+    async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail>;
+
+    /// The newest committed position.
+    ///
+    /// - It MUST be linearizable: it covers every commit acknowledged anywhere before the call.
+    async fn head(&self, keyspace: &Keyspace) -> Result<Position>;
+
+    /// Commits the writes if every precondition holds, and returns the position of this very commit.
+    ///
+    /// - All writes MUST be seen together, or none; in every keyspace they touch.
+    /// - A failed precondition MUST write nothing and MUST be a `Conflict` that says what stood there.
+    /// - Limits MUST be refused before sending ([`Transaction::check`]).
+    /// - A commit whose reply was lost MUST be settled by proof or reported as `Indeterminate`: never as a plain failure,
+    ///   never by a blind retry. Once an outcome was reported, a late copy MUST NOT land ([`Capabilities::fenced`]).
+    /// - A transaction that changes nothing MUST NOT be an error; it returns a position at which its preconditions held.
+    /// - A put under a lease that is gone MUST fail with `LeaseLost` and write nothing.
+    async fn commit(&self, transaction: Transaction) -> Result<Position>;
+
+    /// Grants a lease of at least `ttl`, and says what was granted.
+    ///
+    /// - The granted time MUST NOT be shorter than asked; a `ttl` of zero, or over [`Capabilities::max_ttl`], MUST be
+    ///   refused with `Invalid`.
+    /// - A lease that is not renewed MUST NOT end before its time, and the deletion of its records MUST appear in tails.
+    async fn grant(&self, ttl: Duration) -> Result<Lease>;
+
+    /// Makes a lease live for its full time again.
+    ///
+    /// - A lease that is gone MUST be `LeaseLost`.
+    async fn renew(&self, lease: LeaseId) -> Result<()>;
+
+    /// Ends a lease and deletes its records in one commit. A lease that is gone already is no error.
+    async fn revoke(&self, lease: LeaseId) -> Result<()>;
+}
+
+#[async_trait]
+impl<L: LogClient + ?Sized> LogClient for Arc<L> {
+    fn id(&self) -> LogId {
+        (**self).id()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+
+    async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
+        (**self).snapshot(keyspace).await
+    }
+
+    async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
+        (**self).tail(keyspace, after).await
+    }
+
+    async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
+        (**self).head(keyspace).await
+    }
+
+    async fn commit(&self, transaction: Transaction) -> Result<Position> {
+        (**self).commit(transaction).await
+    }
+
+    async fn grant(&self, ttl: Duration) -> Result<Lease> {
+        (**self).grant(ttl).await
+    }
+
+    async fn renew(&self, lease: LeaseId) -> Result<()> {
+        (**self).renew(lease).await
+    }
+
+    async fn revoke(&self, lease: LeaseId) -> Result<()> {
+        (**self).revoke(lease).await
+    }
+}
+
+/// The identity of a client: equal for clones of one client, different for any two others.
+#[derive(Clone)]
+pub struct LogId(Arc<u8>);
+
+impl LogId {
+    /// An identity like no other.
+    #[must_use]
+    pub fn unique() -> LogId {
+        LogId(Arc::new(0))
+    }
+}
+
+impl PartialEq for LogId {
+    fn eq(&self, other: &LogId) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for LogId {}
+
+impl fmt::Debug for LogId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LogId({:p})", self.0)
+    }
+}

@@ -1,0 +1,1 @@
+//! The conformance suite: each MUST of the contract as named cases.

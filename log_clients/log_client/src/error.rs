@@ -1,0 +1,189 @@
+//! The one error of Globe and its logs, with kinds chosen by what the caller can do next.
+//!
+//! No kind is named after a dependency, and no error ever holds a value or a secret that could be printed.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::keyspace::Keyspace;
+use crate::position::Position;
+use crate::record::Record;
+
+/// The result of everything that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Source = Arc<dyn std::error::Error + Send + Sync>;
+
+/// What went wrong: a [`kind`](Error::kind) to decide by, a sentence to read, and the cause, if there is one.
+#[derive(Clone, Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    context: Arc<str>,
+    source: Option<Source>,
+}
+
+/// What the caller can do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A precondition did not hold. Nothing was written; inside is what stands there. Look again and decide anew.
+    Conflict(Conflict),
+    /// The write may or may not have been committed, and nothing could prove which. It was not repeated. Read, and
+    /// decide anew.
+    Indeterminate,
+    /// Committed at the position inside, but not yet visible here by the deadline. Do not repeat it; wait for it.
+    Behind(Position),
+    /// The log has forgotten the history asked for. Take a snapshot.
+    Compacted,
+    /// The log was restored, wiped, replaced or rolled back: it is in another life now. Take a snapshot.
+    EpochChanged,
+    /// The log cannot be reached or cannot answer now; nothing was written. Try again later.
+    Unavailable,
+    /// The lease has ended, and what was written under it is gone or going. Grant another and write again.
+    LeaseLost,
+    /// What is known here is older than was asked for, and nothing newer could be had in time.
+    Stale,
+    /// The credentials or certificates are wrong, or do not allow it. A person has to change something.
+    Denied,
+    /// A size or count over a limit of the log. Split it, or make it smaller.
+    TooLarge {
+        /// The most the log takes.
+        limit: usize,
+        /// What it was given.
+        actual: usize,
+    },
+    /// The log has no space left and refuses writes; nothing was written. Reads go on. An operator has to make room.
+    Full,
+    /// A key or value could not be encoded or decoded.
+    Codec,
+    /// An argument or setting is wrong. Nothing was sent.
+    Invalid,
+    /// This log cannot do that (see [`Capabilities`](crate::Capabilities)), or this build cannot.
+    Unsupported,
+    /// It was closed.
+    Closed,
+    /// The caller's own closure gave up. Nothing was written.
+    Aborted,
+}
+
+/// What stood where a precondition failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The log's position when the preconditions were checked.
+    pub position: Position,
+    /// Every precondition that did not hold. Never empty.
+    pub failed: Vec<FailedPrecondition>,
+}
+
+/// One precondition that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedPrecondition {
+    /// The keyspace of the key.
+    pub keyspace: Keyspace,
+    /// The key.
+    pub key: Bytes,
+    /// What stood there: `None` when there is no such key.
+    pub found: Option<Record>,
+}
+
+impl Error {
+    /// An error with a sentence that says what was being done and what was wrong: with keys, limits and addresses,
+    /// never with values or credentials.
+    pub fn new(kind: ErrorKind, context: impl Into<String>) -> Error {
+        Error {
+            kind,
+            context: context.into().into(),
+            source: None,
+        }
+    }
+
+    /// Adds the cause. Its `Display` is shown to people: it must hold no secret.
+    #[must_use]
+    pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Error {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// The same error, saying first what was being done.
+    #[must_use]
+    pub fn while_doing(mut self, doing: impl fmt::Display) -> Error {
+        self.context = format!("{doing}: {}", self.context).into();
+        self
+    }
+
+    /// A precondition failed.
+    #[must_use]
+    pub fn conflict(conflict: Conflict) -> Error {
+        let keys = conflict.failed.iter().map(|f| {
+            let key = String::from_utf8_lossy(&f.key);
+            match &f.found {
+                Some(record) => format!(
+                    "{}/{key} stands at revision {}",
+                    f.keyspace, record.modified
+                ),
+                None => format!("{}/{key} does not exist", f.keyspace),
+            }
+        });
+        let context = keys.collect::<Vec<_>>().join(", ");
+        Error::new(ErrorKind::Conflict(conflict), context)
+    }
+
+    /// What the caller can do next.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
+    /// What was being done and what was wrong, without the kind and without the cause.
+    #[must_use]
+    pub fn context(&self) -> &str {
+        &self.context
+    }
+
+    /// Whether a precondition failed.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self.kind, ErrorKind::Conflict(_))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.context)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ErrorKind::Conflict(_) => f.write_str("conflict"),
+            ErrorKind::Indeterminate => f.write_str("outcome unknown"),
+            ErrorKind::Behind(position) => {
+                write!(f, "committed at {position}, not yet visible here")
+            }
+            ErrorKind::Compacted => f.write_str("history compacted"),
+            ErrorKind::EpochChanged => f.write_str("the log is in another life"),
+            ErrorKind::Unavailable => f.write_str("log unavailable"),
+            ErrorKind::LeaseLost => f.write_str("lease lost"),
+            ErrorKind::Stale => f.write_str("too old"),
+            ErrorKind::Denied => f.write_str("denied"),
+            ErrorKind::TooLarge { limit, actual } => {
+                write!(f, "too large ({actual}, limit {limit})")
+            }
+            ErrorKind::Full => f.write_str("the log is full"),
+            ErrorKind::Codec => f.write_str("codec"),
+            ErrorKind::Invalid => f.write_str("invalid"),
+            ErrorKind::Unsupported => f.write_str("unsupported"),
+            ErrorKind::Closed => f.write_str("closed"),
+            ErrorKind::Aborted => f.write_str("aborted"),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The contract between Globe and a replicated log: what a backend must do, and the nouns it speaks in.
+//!
+//! This crate never knows a backend, a type of the user's, or the map built on top of it: it is bytes in, bytes out.
+//!
+//! A backend implements [`LogClient`]; each MUST stands as a bullet on its method and is at least one named case of
+//! the conformance suite (feature `conformance`).
+
+mod capabilities;
+mod client;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod error;
+mod keyspace;
+mod lease;
+mod position;
+mod record;
+mod snapshot;
+mod tail;
+mod transaction;
+
+pub use async_trait::async_trait;
+pub use bytes::Bytes;
+
+pub use capabilities::Capabilities;
+pub use client::{LogClient, LogId};
+pub use error::{Conflict, Error, ErrorKind, FailedPrecondition, Result};
+pub use keyspace::Keyspace;
+pub use lease::{Lease, LeaseId};
+pub use position::{Epoch, Position, Revision};
+pub use record::{Batch, Change, Record};
+pub use snapshot::Snapshot;
+pub use tail::Tail;
+pub use transaction::{Precondition, Transaction, Write};

@@ -1,0 +1,87 @@
+//! What a log holds, and how it changes.
+//!
+//! Values may be secrets: no `Debug` here shows one.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::lease::LeaseId;
+use crate::position::Revision;
+
+/// One live key of a keyspace.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The key, without the keyspace. Not empty. UTF-8 when Globe wrote it; another program may have written any bytes.
+    pub key: Bytes,
+    /// The value: any bytes, possibly none (an empty value is not an absent key).
+    pub value: Bytes,
+    /// The commit that created the key (again, if it had been deleted).
+    pub created: Revision,
+    /// The commit that last wrote the key, even with the same value.
+    pub modified: Revision,
+    /// The lease the key ends with, if any.
+    pub lease: Option<LeaseId>,
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("key", &self.key)
+            .field("value", &format_args!("<{} bytes>", self.value.len()))
+            .field("created", &self.created)
+            .field("modified", &self.modified)
+            .field("lease", &self.lease)
+            .finish()
+    }
+}
+
+/// What happened to one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The key was written: this is the whole record now.
+    Put(Record),
+    /// The key is gone: deleted, or its lease ended.
+    Delete {
+        /// The key, without the keyspace.
+        key: Bytes,
+    },
+}
+
+impl Change {
+    /// The key that changed.
+    #[must_use]
+    pub fn key(&self) -> &Bytes {
+        match self {
+            Change::Put(record) => &record.key,
+            Change::Delete { key } => key,
+        }
+    }
+}
+
+/// Everything one commit did to one keyspace; with no changes it is *progress*: everything up to its revision has been
+/// delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The commit.
+    pub revision: Revision,
+    /// At most one change a key, in no particular order.
+    pub changes: Vec<Change>,
+}
+
+impl Batch {
+    /// A batch that says: everything up to `revision` has been delivered.
+    #[must_use]
+    pub fn progress(revision: Revision) -> Batch {
+        Batch {
+            revision,
+            changes: Vec::new(),
+        }
+    }
+
+    /// Whether it holds no changes.
+    #[must_use]
+    pub fn is_progress(&self) -> bool {
+        self.changes.is_empty()
+    }
+}

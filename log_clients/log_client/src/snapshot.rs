@@ -1,0 +1,72 @@
+//! Every live record of a keyspace, true at one position, in pages.
+//!
+//! Never holds more than the page at hand.
+
+use std::fmt;
+
+use futures::stream::{BoxStream, StreamExt};
+
+use crate::error::Result;
+use crate::position::Position;
+use crate::record::Record;
+
+/// A keyspace at one position, delivered page by page in key order.
+///
+/// All pages are true at [`Snapshot::position`], however long the reading takes. If the log forgets that position in
+/// between, the next page is an error of kind [`Compacted`](crate::ErrorKind::Compacted): take a new snapshot.
+pub struct Snapshot {
+    position: Position,
+    pages: BoxStream<'static, Result<Vec<Record>>>,
+}
+
+impl Snapshot {
+    /// A snapshot true at `position`, whose pages come from a stream.
+    pub fn new(position: Position, pages: BoxStream<'static, Result<Vec<Record>>>) -> Snapshot {
+        Snapshot { position, pages }
+    }
+
+    /// A snapshot that is all there.
+    #[must_use]
+    pub fn of(position: Position, records: Vec<Record>) -> Snapshot {
+        Snapshot {
+            position,
+            pages: futures::stream::iter([Ok(records)]).boxed(),
+        }
+    }
+
+    /// Where in the log it is true.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The next page; `None` after the last one. After an error it has no more pages.
+    ///
+    /// Cancel safe: a page that was not returned is returned by the next call.
+    ///
+    /// # Errors
+    /// `Compacted`, `Unavailable`, `Denied`, …: what [`LogClient::snapshot`](crate::LogClient::snapshot) may say.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<Record>>> {
+        self.pages.next().await.transpose()
+    }
+
+    /// All records at once.
+    ///
+    /// # Errors
+    /// As [`Snapshot::next_page`].
+    pub async fn collect(mut self) -> Result<Vec<Record>> {
+        let mut records = Vec::new();
+        while let Some(page) = self.next_page().await? {
+            records.extend(page);
+        }
+        Ok(records)
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}

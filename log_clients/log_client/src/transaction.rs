@@ -1,0 +1,282 @@
+//! What is written, and under which preconditions.
+//!
+//! A transaction is data: it holds no connection, and building one never fails. [`Transaction::check`] refuses what no
+//! log could take, before anything is sent.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::capabilities::Capabilities;
+use crate::error::{Error, ErrorKind, Result};
+use crate::keyspace::Keyspace;
+use crate::lease::LeaseId;
+use crate::position::Revision;
+
+/// What must be true of a key for a transaction to be committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Precondition {
+    /// There is no such key.
+    Absent,
+    /// There is such a key, at whatever revision.
+    Present,
+    /// The key exists and was last written by exactly this commit: false after delete-then-recreate.
+    At(Revision),
+}
+
+/// One write of a transaction.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Write {
+    /// Writes the whole value.
+    Put {
+        /// The new value.
+        value: Bytes,
+        /// The lease the key ends with. Without one, a key that had a lease is bound to it no more.
+        lease: Option<LeaseId>,
+    },
+    /// Deletes the key. Deleting an absent key changes nothing and is no error.
+    Delete,
+}
+
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Write::Put { value, lease } => f
+                .debug_struct("Put")
+                .field("value", &format_args!("<{} bytes>", value.len()))
+                .field("lease", lease)
+                .finish(),
+            Write::Delete => f.write_str("Delete"),
+        }
+    }
+}
+
+/// Writes that are committed together if every precondition holds: whole, or not at all.
+///
+/// Without writes it only checks its preconditions. Each key may be written once.
+#[derive(Clone, Debug, Default)]
+pub struct Transaction {
+    /// What must hold, by key.
+    pub preconditions: Vec<(Keyspace, Bytes, Precondition)>,
+    /// What is written, by key.
+    pub writes: Vec<(Keyspace, Bytes, Write)>,
+}
+
+impl Transaction {
+    /// An empty transaction.
+    #[must_use]
+    pub fn new() -> Transaction {
+        Transaction::default()
+    }
+
+    /// Adds a precondition.
+    #[must_use]
+    pub fn when(
+        mut self,
+        keyspace: &Keyspace,
+        key: impl Into<Bytes>,
+        precondition: Precondition,
+    ) -> Transaction {
+        self.preconditions
+            .push((keyspace.clone(), key.into(), precondition));
+        self
+    }
+
+    /// Adds a put without a lease.
+    #[must_use]
+    pub fn put(
+        self,
+        keyspace: &Keyspace,
+        key: impl Into<Bytes>,
+        value: impl Into<Bytes>,
+    ) -> Transaction {
+        self.write(
+            keyspace,
+            key,
+            Write::Put {
+                value: value.into(),
+                lease: None,
+            },
+        )
+    }
+
+    /// Adds a put of a key that ends with a lease.
+    #[must_use]
+    pub fn put_leased(
+        self,
+        keyspace: &Keyspace,
+        key: impl Into<Bytes>,
+        value: impl Into<Bytes>,
+        lease: LeaseId,
+    ) -> Transaction {
+        self.write(
+            keyspace,
+            key,
+            Write::Put {
+                value: value.into(),
+                lease: Some(lease),
+            },
+        )
+    }
+
+    /// Adds a delete.
+    #[must_use]
+    pub fn delete(self, keyspace: &Keyspace, key: impl Into<Bytes>) -> Transaction {
+        self.write(keyspace, key, Write::Delete)
+    }
+
+    /// Adds a write.
+    #[must_use]
+    pub fn write(
+        mut self,
+        keyspace: &Keyspace,
+        key: impl Into<Bytes>,
+        write: Write,
+    ) -> Transaction {
+        self.writes.push((keyspace.clone(), key.into(), write));
+        self
+    }
+
+    /// The bytes of keys and values it carries: what
+    /// [`Capabilities::max_transaction_bytes`](crate::Capabilities::max_transaction_bytes) limits. Each key counts with
+    /// its keyspace.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let key_bytes = |keyspace: &Keyspace, key: &Bytes| keyspace.as_str().len() + 1 + key.len();
+        let compared: usize = self
+            .preconditions
+            .iter()
+            .map(|(keyspace, key, _)| key_bytes(keyspace, key))
+            .sum();
+        let written: usize = self
+            .writes
+            .iter()
+            .map(|(keyspace, key, write)| {
+                key_bytes(keyspace, key)
+                    + match write {
+                        Write::Put { value, .. } => value.len(),
+                        Write::Delete => 0,
+                    }
+            })
+            .sum();
+        compared + written
+    }
+
+    /// Refuses what this log could not take. Every backend calls it first, so that nothing over a limit is ever sent.
+    ///
+    /// # Errors
+    /// `Invalid` for an empty or non-UTF-8 key, or a key written twice; `TooLarge` with the limit, for a key, a value,
+    /// the number of operations, or the whole; `Unsupported` for several keyspaces where the log cannot span them.
+    pub fn check(&self, capabilities: &Capabilities) -> Result<()> {
+        let name = capabilities.name;
+        let compared = self
+            .preconditions
+            .iter()
+            .map(|(keyspace, key, _)| (keyspace, key));
+        let written = self.writes.iter().map(|(keyspace, key, _)| (keyspace, key));
+        for (keyspace, key) in compared.chain(written.clone()) {
+            check_key(keyspace, key, capabilities)?;
+        }
+        let mut seen = HashSet::new();
+        if let Some((keyspace, key)) = written.clone().find(|target| !seen.insert(*target)) {
+            let key = String::from_utf8_lossy(key);
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!("{keyspace}/{key} is written twice in one transaction"),
+            ));
+        }
+        for (keyspace, key, write) in &self.writes {
+            if let Write::Put { value, .. } = write {
+                let what = || format!("the value of {keyspace}/{}", String::from_utf8_lossy(key));
+                check_size(
+                    value.len(),
+                    capabilities.max_value_bytes,
+                    "bytes",
+                    name,
+                    what,
+                )?;
+            }
+        }
+        let (preconditions, writes) = (self.preconditions.len(), self.writes.len());
+        check_size(writes, capabilities.max_operations, "writes", name, || {
+            "the transaction".into()
+        })?;
+        check_size(
+            preconditions,
+            capabilities.max_operations,
+            "preconditions",
+            name,
+            || "the transaction".into(),
+        )?;
+        check_size(
+            self.bytes(),
+            capabilities.max_transaction_bytes,
+            "bytes",
+            name,
+            || "the transaction".into(),
+        )?;
+        let mut keyspaces = self
+            .writes
+            .iter()
+            .map(|w| &w.0)
+            .chain(self.preconditions.iter().map(|p| &p.0));
+        if let (false, Some(first)) = (capabilities.spans_keyspaces, keyspaces.next())
+            && let Some(other) = keyspaces.find(|k| *k != first)
+        {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "a transaction of a {name} log cannot span the keyspaces {first} and {other}"
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn check_key(keyspace: &Keyspace, key: &Bytes, capabilities: &Capabilities) -> Result<()> {
+    if key.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!("a key of keyspace {keyspace} is empty"),
+        ));
+    }
+    if std::str::from_utf8(key).is_err() {
+        let key = String::from_utf8_lossy(key);
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!("the key {keyspace}/{key} is not UTF-8"),
+        ));
+    }
+    let what = || {
+        let start: String = String::from_utf8_lossy(key).chars().take(40).collect();
+        format!("the key {keyspace}/{start}…")
+    };
+    check_size(
+        key.len(),
+        capabilities.max_key_bytes,
+        "bytes",
+        capabilities.name,
+        what,
+    )
+}
+
+fn check_size(
+    actual: usize,
+    limit: usize,
+    unit: &str,
+    log: &str,
+    what: impl Fn() -> String,
+) -> Result<()> {
+    if actual <= limit {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::TooLarge { limit, actual },
+        format!(
+            "{} has {actual} {unit}; the {log} log takes at most {limit}",
+            what()
+        ),
+    ))
+}
