@@ -1,1 +1,24 @@
-//! The memory log.
+//! The log that lives in one process: the reference implementation of [`LogClient`](globe_log_client::LogClient), and
+//! what an application's own tests run on.
+//!
+//! It keeps every MUST of the contract but durability, and never touches a disk or a network: what it holds ends with
+//! its last clone.
+//!
+//! | the contract's word | here |
+//! |---|---|
+//! | keyspace | an ordered, persistent map |
+//! | revision | one number a commit, across all keyspaces; the empty log stands at 1 |
+//! | epoch | a random number, drawn anew by [`MemoryLog::restore`] and [`MemoryLog::wipe`] |
+//! | history | kept whole until [`MemoryLog::compact`] |
+//! | lease | on tokio's time, exactly as long as asked |
+
+mod builder;
+mod leases;
+mod memory_log;
+mod pages;
+mod server;
+mod store;
+mod tailing;
+
+pub use builder::MemoryLogBuilder;
+pub use memory_log::{MemoryBackup, MemoryLog};

@@ -1,0 +1,242 @@
+//! The client of a memory log, and the verbs of its operator.
+//!
+//! Never waits for anything but its turn on the executor.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use globe_log_client::{
+    Capabilities, Conflict, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position,
+    Result, Revision, Snapshot, Tail, Transaction, async_trait,
+};
+use tokio::time::Instant;
+
+use crate::builder::MemoryLogBuilder;
+use crate::pages::Pages;
+use crate::server::Server;
+use crate::store::Store;
+use crate::tailing::Tailing;
+
+/// A log that lives in this process. Clones share it; it ends with the last clone, tail or snapshot.
+///
+/// Besides the verbs of [`LogClient`] it has those of an operator, so that a test can do to it what happens to real
+/// logs: forget history, be restored from a backup, be wiped, be down, fall silent.
+///
+/// It keeps its whole history until [`compact`](MemoryLog::compact) is called.
+#[derive(Clone)]
+pub struct MemoryLog {
+    server: Arc<Server>,
+}
+
+/// What a memory log held at one time: see [`MemoryLog::backup`].
+#[derive(Clone)]
+pub struct MemoryBackup {
+    store: Store,
+}
+
+impl MemoryLog {
+    /// A new, empty log.
+    #[must_use]
+    pub fn new() -> MemoryLog {
+        MemoryLog::builder().build()
+    }
+
+    /// A new, empty log that differs from the default.
+    pub fn builder() -> MemoryLogBuilder {
+        MemoryLogBuilder::new()
+    }
+
+    pub(crate) fn of(server: Server) -> MemoryLog {
+        let server = Arc::new(server);
+        MemoryLog { server }
+    }
+
+    /// The newest committed position, whether or not the log is available.
+    #[must_use]
+    pub fn head_position(&self) -> Position {
+        self.server.state().position()
+    }
+
+    /// Forgets the history up to and including `revision`.
+    ///
+    /// From then on a tail can start after `revision` or anything newer. A snapshot that is being read at an older one,
+    /// and a tail that was not yet given `revision`, fail with `Compacted`. Forgetting what is forgotten already does
+    /// nothing.
+    ///
+    /// # Errors
+    /// `Invalid` for a revision that was not reached yet.
+    pub fn compact(&self, revision: Revision) -> Result<()> {
+        self.server.change(|state| {
+            let head = state.store.revision;
+            if revision > head {
+                let context = format!("cannot compact up to {revision}: the log stands at {head}");
+                return Err(Error::new(ErrorKind::Invalid, context));
+            }
+            state.store.compact(revision);
+            Ok(())
+        })
+    }
+
+    /// All it holds now: records, history, leases.
+    #[must_use]
+    pub fn backup(&self) -> MemoryBackup {
+        let store = self.server.state().store.clone();
+        MemoryBackup { store }
+    }
+
+    /// Goes back to a backup, as an operator does who starts a cluster from one: revisions go on from there and are used
+    /// again, in a new epoch; leases live for their full time again; open tails and snapshots end with `EpochChanged`.
+    pub fn restore(&self, backup: &MemoryBackup) {
+        let store = backup.store.clone();
+        self.server.change(|state| state.begin_again(store));
+    }
+
+    /// Loses everything: as [`restore`](MemoryLog::restore) to a backup of an empty log.
+    pub fn wipe(&self) {
+        self.server.change(|state| state.begin_again(Store::new()));
+    }
+
+    /// Makes the log unavailable, or available again. While it is not, every call fails with `Unavailable`, and open
+    /// tails break with it. Leases go on ending.
+    pub fn set_available(&self, is_available: bool) {
+        self.server.change(|state| {
+            state.is_available = is_available;
+            if !is_available {
+                state.broken_below = state.tails;
+            }
+        });
+    }
+
+    /// Makes every tail silent, open now or later, or lets them go on: while they are held they deliver nothing, not even
+    /// an error, although commits go on. Afterwards they deliver all of it.
+    pub fn hold_tails(&self, held: bool) {
+        self.server.change(|state| state.holds_tails = held);
+    }
+
+    /// Makes the tails that are open now silent for ever, as a connection does whose other end froze. Tails opened later
+    /// are well.
+    pub fn silence_open_tails(&self) {
+        self.server.change(|state| state.silent_below = state.tails);
+    }
+
+    /// Gives other tasks their turn: nothing here waits for a network, so a caller in a loop would never yield.
+    async fn yield_sometimes(&self) {
+        tokio::task::consume_budget().await;
+    }
+
+    fn check_leases(&self, ttl: Duration) -> Result<()> {
+        let capabilities = &self.server.capabilities;
+        if !capabilities.leases {
+            let context = format!("the {} log has no leases", capabilities.name);
+            return Err(Error::new(ErrorKind::Unsupported, context));
+        }
+        if ttl.is_zero() || ttl > capabilities.max_ttl {
+            return Err(refused_ttl(ttl, capabilities.max_ttl));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl LogClient for MemoryLog {
+    fn id(&self) -> LogId {
+        self.server.id.clone()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.server.capabilities.clone()
+    }
+
+    async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
+        self.yield_sometimes().await;
+        Pages::open(&self.server, keyspace)
+    }
+
+    async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
+        self.yield_sometimes().await;
+        Tailing::open(&self.server, keyspace, after)
+    }
+
+    async fn head(&self, _keyspace: &Keyspace) -> Result<Position> {
+        self.yield_sometimes().await;
+        Ok(self.server.reach()?.position())
+    }
+
+    async fn commit(&self, transaction: Transaction) -> Result<Position> {
+        transaction.check(&self.server.capabilities)?;
+        self.yield_sometimes().await;
+        let mut state = self.server.reach()?;
+        let failed = state.store.failed(&transaction);
+        if !failed.is_empty() {
+            let position = state.position();
+            return Err(Error::conflict(Conflict { position, failed }));
+        }
+        if let Some(lease) = state.store.lost_lease(&transaction) {
+            return Err(lost(lease));
+        }
+        state.store.apply(transaction.writes);
+        self.server.changed.send_replace(());
+        Ok(state.position())
+    }
+
+    async fn grant(&self, ttl: Duration) -> Result<Lease> {
+        self.check_leases(ttl)?;
+        self.yield_sometimes().await;
+        let mut state = self.server.reach()?;
+        let id = state.next_lease();
+        if !state.store.leases.grant(id, ttl, Instant::now()) {
+            return Err(refused_ttl(ttl, self.server.capabilities.max_ttl));
+        }
+        // Tails that wait must learn when this one ends.
+        self.server.changed.send_replace(());
+        Ok(Lease { id, ttl })
+    }
+
+    async fn renew(&self, lease: LeaseId) -> Result<()> {
+        self.yield_sometimes().await;
+        let mut state = self.server.reach()?;
+        if state.store.leases.renew(lease, Instant::now()) {
+            return Ok(());
+        }
+        Err(lost(lease))
+    }
+
+    async fn revoke(&self, lease: LeaseId) -> Result<()> {
+        self.yield_sometimes().await;
+        self.server.reach()?.store.end_lease(lease);
+        self.server.changed.send_replace(());
+        Ok(())
+    }
+}
+
+fn lost(lease: LeaseId) -> Error {
+    Error::new(ErrorKind::LeaseLost, format!("lease {lease} has ended"))
+}
+
+fn refused_ttl(ttl: Duration, most: Duration) -> Error {
+    let context = format!("a lease lives longer than zero and at most {most:?}, not {ttl:?}");
+    Error::new(ErrorKind::Invalid, context)
+}
+
+impl Default for MemoryLog {
+    fn default() -> MemoryLog {
+        MemoryLog::new()
+    }
+}
+
+impl fmt::Debug for MemoryLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryLog")
+            .field("head", &self.head_position())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for MemoryBackup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryBackup")
+            .field("revision", &self.store.revision)
+            .finish_non_exhaustive()
+    }
+}

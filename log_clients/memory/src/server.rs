@@ -1,0 +1,141 @@
+//! The log its clients share: the store behind a lock, and what an operator does to it.
+//!
+//! Never waits: what has to wait listens to `changed`.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use globe_log_client::{
+    Capabilities, Epoch, Error, ErrorKind, LeaseId, LogId, Position, Result, Revision,
+};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::store::Store;
+
+/// What all clones of a [`MemoryLog`](crate::MemoryLog) share.
+pub(crate) struct Server {
+    pub(crate) id: LogId,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) page_size: usize,
+    /// Told after every commit and everything an operator does.
+    pub(crate) changed: watch::Sender<()>,
+    state: Mutex<State>,
+}
+
+/// The store, and the life and health of the log around it.
+pub(crate) struct State {
+    pub(crate) epoch: Epoch,
+    pub(crate) store: Store,
+    pub(crate) is_available: bool,
+    pub(crate) holds_tails: bool,
+    /// How many tails were opened: the number of the next one.
+    pub(crate) tails: u64,
+    /// Tails with a smaller number are broken.
+    pub(crate) broken_below: u64,
+    /// Tails with a smaller number are silent for ever.
+    pub(crate) silent_below: u64,
+    /// Never used again, not even after a restore: else one client could renew another's.
+    last_lease: i64,
+}
+
+impl Server {
+    pub(crate) fn new(capabilities: Capabilities, page_size: usize, is_available: bool) -> Server {
+        let state = State {
+            epoch: new_epoch(),
+            store: Store::new(),
+            is_available,
+            holds_tails: false,
+            tails: 0,
+            broken_below: 0,
+            silent_below: 0,
+            last_lease: 0,
+        };
+        Server {
+            id: LogId::unique(),
+            capabilities,
+            page_size,
+            changed: watch::Sender::new(()),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// The log as it is now: leases whose time is up are ended first, so that nobody ever sees one that outlived it.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = state.store.revision;
+        state.store.expire(Instant::now());
+        if state.store.revision > before {
+            self.changed.send_replace(());
+        }
+        state
+    }
+
+    /// The log as a client finds it.
+    pub(crate) fn reach(&self) -> Result<MutexGuard<'_, State>> {
+        let state = self.state();
+        state.check_available()?;
+        Ok(state)
+    }
+
+    /// Changes the log, and wakes who listens.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let outcome = change(&mut self.state());
+        self.changed.send_replace(());
+        outcome
+    }
+}
+
+impl State {
+    pub(crate) fn position(&self) -> Position {
+        Position::new(self.epoch, self.store.revision)
+    }
+
+    pub(crate) fn check_available(&self) -> Result<()> {
+        if self.is_available {
+            return Ok(());
+        }
+        let context = "the memory log was made unavailable";
+        Err(Error::new(ErrorKind::Unavailable, context))
+    }
+
+    /// A position can be followed: it is of this life, and nothing after it is forgotten.
+    pub(crate) fn check_followable(&self, position: Position) -> Result<()> {
+        self.check_epoch(position)?;
+        if position.revision < self.store.compacted {
+            return Err(forgotten(position.revision, self.store.compacted));
+        }
+        Ok(())
+    }
+
+    fn check_epoch(&self, position: Position) -> Result<()> {
+        let head = self.position();
+        if head.covers(position) {
+            return Ok(());
+        }
+        let context = format!("position {position} is of another life: the log stands at {head}");
+        Err(Error::new(ErrorKind::EpochChanged, context))
+    }
+
+    pub(crate) fn next_lease(&mut self) -> LeaseId {
+        self.last_lease += 1;
+        LeaseId(self.last_lease)
+    }
+
+    /// Goes on from `store`, in a new life.
+    pub(crate) fn begin_again(&mut self, mut store: Store) {
+        store.leases.renew_all(Instant::now());
+        self.store = store;
+        self.epoch = new_epoch();
+    }
+}
+
+fn forgotten(revision: Revision, compacted: Revision) -> Error {
+    let context =
+        format!("revision {revision} is forgotten: the history is compacted up to {compacted}");
+    Error::new(ErrorKind::Compacted, context)
+}
+
+fn new_epoch() -> Epoch {
+    Epoch(RandomState::new().hash_one(()))
+}

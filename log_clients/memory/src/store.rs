@@ -1,0 +1,178 @@
+//! What the log holds: the live records, the history, and the leases.
+//!
+//! Pure data: it never waits, never locks, and knows nothing of clients, epochs or outages.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use globe_log_client::{
+    Batch, Change, FailedPrecondition, Keyspace, LeaseId, Precondition, Record, Revision,
+    Transaction, Write,
+};
+use imbl::OrdMap;
+use tokio::time::Instant;
+
+use crate::leases::{Leases, Place};
+
+/// How many commits one look at the history goes through: the log is locked meanwhile.
+const LOOK: usize = 1024;
+
+/// What one commit changed, by keyspace.
+type Commit = BTreeMap<Keyspace, Vec<Change>>;
+
+/// The content of a log. Cloning it copies the list of commits, but no record.
+#[derive(Clone)]
+pub(crate) struct Store {
+    pub(crate) revision: Revision,
+    /// The newest forgotten commit.
+    pub(crate) compacted: Revision,
+    pub(crate) leases: Leases,
+    live: HashMap<Keyspace, OrdMap<Bytes, Record>>,
+    /// The commits after `compacted`, one a revision.
+    commits: VecDeque<Arc<Commit>>,
+}
+
+impl Store {
+    /// An empty store. It stands at revision 1, so that zero is before everything.
+    pub(crate) fn new() -> Store {
+        Store {
+            revision: Revision::ZERO.next(),
+            compacted: Revision::ZERO,
+            leases: Leases::default(),
+            live: HashMap::new(),
+            commits: VecDeque::from([Arc::default()]),
+        }
+    }
+
+    /// The live records of a keyspace: a copy in constant time.
+    pub(crate) fn records(&self, keyspace: &Keyspace) -> OrdMap<Bytes, Record> {
+        self.live.get(keyspace).cloned().unwrap_or_default()
+    }
+
+    fn record(&self, keyspace: &Keyspace, key: &Bytes) -> Option<&Record> {
+        self.live.get(keyspace)?.get(key)
+    }
+
+    /// The preconditions that do not hold.
+    pub(crate) fn failed(&self, transaction: &Transaction) -> Vec<FailedPrecondition> {
+        let preconditions = transaction.preconditions.iter();
+        let checked = preconditions.filter_map(|(keyspace, key, precondition)| {
+            let found = self.record(keyspace, key);
+            let holds = match precondition {
+                Precondition::Absent => found.is_none(),
+                Precondition::Present => found.is_some(),
+                Precondition::At(revision) => {
+                    found.is_some_and(|record| record.modified == *revision)
+                }
+            };
+            (!holds).then(|| FailedPrecondition {
+                keyspace: keyspace.clone(),
+                key: key.clone(),
+                found: found.cloned(),
+            })
+        });
+        checked.collect()
+    }
+
+    /// A lease the transaction writes under that is gone.
+    pub(crate) fn lost_lease(&self, transaction: &Transaction) -> Option<LeaseId> {
+        let mut leases = transaction.writes.iter().filter_map(|(_, _, w)| match w {
+            Write::Put { lease, .. } => *lease,
+            Write::Delete => None,
+        });
+        leases.find(|lease| !self.leases.is_alive(*lease))
+    }
+
+    /// Makes one commit of the writes. What changes nothing makes none.
+    pub(crate) fn apply(&mut self, writes: Vec<(Keyspace, Bytes, Write)>) {
+        let revision = self.revision.next();
+        let mut commit = Commit::new();
+        for (keyspace, key, write) in writes {
+            let change = match write {
+                Write::Put { value, lease } => {
+                    Some(self.put((keyspace.clone(), key), value, lease, revision))
+                }
+                Write::Delete => self.delete(&(keyspace.clone(), key)),
+            };
+            commit.entry(keyspace).or_default().extend(change);
+        }
+        commit.retain(|_, changes| !changes.is_empty());
+        if !commit.is_empty() {
+            self.commits.push_back(Arc::new(commit));
+            self.revision = revision;
+        }
+    }
+
+    fn put(
+        &mut self,
+        place: Place,
+        value: Bytes,
+        lease: Option<LeaseId>,
+        modified: Revision,
+    ) -> Change {
+        let old = self.record(&place.0, &place.1).cloned();
+        if let Some(bound) = old.as_ref().and_then(|old| old.lease) {
+            self.leases.unbind(bound, &place);
+        }
+        if let Some(lease) = lease {
+            self.leases.bind(lease, place.clone());
+        }
+        let (keyspace, key) = place;
+        let record = Record {
+            key: key.clone(),
+            value,
+            created: old.map_or(modified, |old| old.created),
+            modified,
+            lease,
+        };
+        let records = self.live.entry(keyspace).or_default();
+        records.insert(key, record.clone());
+        Change::Put(record)
+    }
+
+    fn delete(&mut self, place: &Place) -> Option<Change> {
+        let old = self.live.get_mut(&place.0)?.remove(&place.1)?;
+        if let Some(bound) = old.lease {
+            self.leases.unbind(bound, place);
+        }
+        Some(Change::Delete { key: old.key })
+    }
+
+    /// Ends a lease and deletes its records in one commit.
+    pub(crate) fn end_lease(&mut self, lease: LeaseId) {
+        let places = self.leases.end(lease).into_iter();
+        self.apply(places.map(|(ks, key)| (ks, key, Write::Delete)).collect());
+    }
+
+    /// Ends the leases whose time is up.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        while let Some(lease) = self.leases.due(now) {
+            self.end_lease(lease);
+        }
+    }
+
+    /// Forgets the commits up to and including `revision`.
+    pub(crate) fn compact(&mut self, revision: Revision) {
+        while self.compacted < revision && self.commits.pop_front().is_some() {
+            self.compacted = self.compacted.next();
+        }
+    }
+
+    /// The next batch of a keyspace after a revision that is not forgotten: progress if there was none, nothing if the
+    /// revision is the newest.
+    pub(crate) fn after(&self, revision: Revision, keyspace: &Keyspace) -> Option<Batch> {
+        let seen = usize::try_from(revision.0 - self.compacted.0).ok()?;
+        let mut at = revision;
+        for commit in self.commits.iter().skip(seen).take(LOOK) {
+            at = at.next();
+            if let Some(changes) = commit.get(keyspace) {
+                return Some(Batch {
+                    revision: at,
+                    changes: changes.clone(),
+                });
+            }
+        }
+        (at > revision).then(|| Batch::progress(at))
+    }
+}

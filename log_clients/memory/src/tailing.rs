@@ -1,0 +1,92 @@
+//! One open tail: where it is in the history, and what it waits for.
+//!
+//! Never runs a task: it looks at the history when it is polled, and sleeps until the log changes or a lease ends.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use globe_log_client::{Batch, Error, ErrorKind, Keyspace, Position, Result, Tail};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::server::Server;
+
+pub(crate) struct Tailing {
+    server: Arc<Server>,
+    changed: watch::Receiver<()>,
+    keyspace: Keyspace,
+    /// Everything up to here was delivered.
+    cursor: Position,
+    /// The how-manieth tail of this log it is: outages name the tails they end by it.
+    number: u64,
+}
+
+/// What a look at the history found.
+enum Look {
+    Found(Batch),
+    /// Nothing new. The next lease that ends will delete something then.
+    Nothing(Option<Instant>),
+}
+
+impl Tailing {
+    /// Opens a tail, if the history after `after` is still there.
+    pub(crate) fn open(server: &Arc<Server>, keyspace: &Keyspace, after: Position) -> Result<Tail> {
+        let mut state = server.reach()?;
+        state.check_followable(after)?;
+        let tailing = Tailing {
+            server: Arc::clone(server),
+            changed: server.changed.subscribe(),
+            keyspace: keyspace.clone(),
+            cursor: after,
+            number: state.tails,
+        };
+        state.tails += 1;
+        drop(state);
+        let batches = futures::stream::unfold(tailing, |mut tailing| async move {
+            Some((tailing.next().await, tailing))
+        });
+        Ok(Tail::new(batches.boxed()))
+    }
+
+    async fn next(&mut self) -> Result<Batch> {
+        loop {
+            self.changed.mark_unchanged();
+            match self.look()? {
+                Look::Found(batch) => return Ok(batch),
+                Look::Nothing(deadline) => self.wait(deadline).await,
+            }
+        }
+    }
+
+    fn look(&mut self) -> Result<Look> {
+        let state = self.server.state();
+        let deadline = state.store.leases.next_deadline();
+        if state.holds_tails || self.number < state.silent_below {
+            return Ok(Look::Nothing(deadline));
+        }
+        state.check_available()?;
+        state.check_followable(self.cursor)?;
+        if self.number < state.broken_below {
+            let context = "the memory log was unavailable meanwhile";
+            return Err(Error::new(ErrorKind::Unavailable, context));
+        }
+        let found = state.store.after(self.cursor.revision, &self.keyspace);
+        Ok(match found {
+            Some(batch) => {
+                self.cursor.revision = batch.revision;
+                Look::Found(batch)
+            }
+            None => Look::Nothing(deadline),
+        })
+    }
+
+    /// Until the log changes or a lease ends. Everything is looked at again afterwards, so waking too early is harmless.
+    async fn wait(&mut self, deadline: Option<Instant>) {
+        let changed = self.changed.changed();
+        // The sender lives in the server this tail holds, so `changed` cannot end otherwise than by a change.
+        let _ = match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline, changed).await,
+            None => Ok(changed.await),
+        };
+    }
+}
