@@ -1,1 +1,48 @@
-//! Globe.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod applier;
+mod backoff;
+mod builder;
+mod codec;
+mod committer;
+mod connect;
+mod consistency;
+mod globe;
+mod index;
+mod key;
+mod outage;
+mod prober;
+mod replica;
+mod status;
+mod subscribers;
+mod tailer;
+mod transact;
+mod view;
+mod watch;
+mod writer;
+
+pub use builder::Builder;
+#[cfg(feature = "messagepack")]
+pub use codec::MessagePack;
+pub use codec::{Codec, CodecError, Json};
+pub use connect::connect;
+pub use consistency::Consistency;
+pub use globe::Globe;
+pub use key::{Key, key_error};
+pub use status::{Phase, Status};
+pub use transact::Txn;
+pub use view::{Entry, Quarantined, View};
+pub use watch::{Cause, Change, Changes, ResyncReason, Watch};
+
+#[cfg(feature = "etcd")]
+pub use globe_etcd::EtcdLog;
+pub use globe_memory::MemoryLog;
+
+pub use globe_log_client::{
+    Capabilities, Conflict, Epoch, Error, ErrorKind, FailedPrecondition, Keyspace, LeaseId,
+    LogClient, Position, Precondition, Result, Revision,
+};
+
+/// The contract of a log, for those who write a backend: every noun of it is here.
+pub use globe_log_client as log_client;

@@ -1,0 +1,131 @@
+//! How values are written in the log.
+//!
+//! A codec never sees a key, and its errors never show a value.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Why a value could not be written or read. Shown to people: it must not hold the value.
+pub type CodecError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How values of type `V` become bytes in the log, and bytes become values.
+///
+/// It is called once a write, and once for every record that arrives; a read never decodes. `decode` is handed whatever
+/// another program wrote: it must answer with an error, never panic.
+pub trait Codec<V>: Send + Sync + 'static {
+    /// The value as bytes.
+    ///
+    /// # Errors
+    /// When this value cannot be written.
+    fn encode(&self, value: &V) -> Result<Vec<u8>, CodecError>;
+
+    /// The value from bytes.
+    ///
+    /// # Errors
+    /// When these bytes are not such a value. The record is then quarantined, with this reason.
+    fn decode(&self, bytes: &[u8]) -> Result<V, CodecError>;
+}
+
+/// JSON: the default. Readable in the log's own tools, and by other languages.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Json;
+
+impl<V: Serialize + DeserializeOwned> Codec<V> for Json {
+    fn encode(&self, value: &V) -> Result<Vec<u8>, CodecError> {
+        serde_json::to_vec(value).map_err(|error| Discreet::json(&error).into())
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<V, CodecError> {
+        serde_json::from_slice(bytes).map_err(|error| Discreet::json(&error).into())
+    }
+}
+
+/// MessagePack with field names: smaller and faster than JSON, and as tolerant of added fields.
+#[cfg(feature = "messagepack")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MessagePack;
+
+#[cfg(feature = "messagepack")]
+impl<V: Serialize + DeserializeOwned> Codec<V> for MessagePack {
+    fn encode(&self, value: &V) -> Result<Vec<u8>, CodecError> {
+        rmp_serde::to_vec_named(value)
+            .map_err(|error| Discreet::new("MessagePack", &error.to_string(), "").into())
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<V, CodecError> {
+        rmp_serde::from_slice(bytes)
+            .map_err(|error| Discreet::new("MessagePack", &error.to_string(), "").into())
+    }
+}
+
+/// What is left of a serde error when everything that might quote the value is taken out: what was expected is named by
+/// the type, what was found comes from the data.
+#[derive(Debug)]
+struct Discreet(String);
+
+impl Discreet {
+    fn json(error: &serde_json::Error) -> Discreet {
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        match error.classify() {
+            serde_json::error::Category::Data => Discreet::new("JSON", &error.to_string(), &place),
+            serde_json::error::Category::Eof => Discreet(format!("JSON: ends too early{place}")),
+            _ => Discreet(format!("JSON: syntax error{place}")),
+        }
+    }
+
+    fn new(format: &str, message: &str, place: &str) -> Discreet {
+        let message = message.strip_suffix(place).unwrap_or(message);
+        if message.starts_with("missing field `") {
+            return Discreet(format!("{format}: {message}{place}"));
+        }
+        match message.rsplit_once(", expected ") {
+            Some((_, expected)) => Discreet(format!("{format}: expected {expected}{place}")),
+            None => Discreet(format!("{format}: not such a value{place}")),
+        }
+    }
+}
+
+impl fmt::Display for Discreet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Discreet {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Serialize, serde::Deserialize)]
+    struct Login {
+        user: String,
+        port: u16,
+    }
+
+    fn reason(bytes: &str) -> String {
+        Codec::<Login>::decode(&Json, bytes.as_bytes())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_reason_says_what_was_expected_and_never_what_was_found() {
+        assert_eq!(
+            reason(r#"{"user":"u"}"#),
+            "JSON: missing field `port` at line 1 column 12"
+        );
+        assert_eq!(
+            reason(r#"{"user":"u","port":"hunter2"}"#),
+            "JSON: expected u16 at line 1 column 28"
+        );
+        assert_eq!(
+            reason(r#"{"user":"u","#),
+            "JSON: ends too early at line 1 column 12"
+        );
+        assert_eq!(reason("hunter2"), "JSON: syntax error at line 1 column 1");
+        assert!(!reason(r#""hunter2""#).contains("hunter2"));
+    }
+}

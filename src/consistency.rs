@@ -1,0 +1,134 @@
+//! How long to wait before looking.
+//!
+//! Looking itself is always the same local read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use globe_log_client::{Error, ErrorKind, LogClient, Position, Result};
+use tokio::time::{Instant, timeout_at};
+
+use crate::key::Key;
+use crate::replica::Replica;
+use crate::view::View;
+
+/// How much a view must have seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Consistency {
+    /// What stands here now. Never waits.
+    Local,
+    /// Everything up to a position, such as one that another service passed along (causal).
+    AtLeast(Position),
+    /// Everything committed anywhere before the call: one round trip to the log, and the wait until its answer is applied.
+    Linearizable,
+    /// Nothing older than this: proved by the last probe, or by a new one.
+    Within(Duration),
+}
+
+/// Waits, and looks.
+pub(crate) struct Looker<'a, K, V> {
+    pub(crate) log: &'a Arc<dyn LogClient>,
+    pub(crate) replica: &'a Arc<Replica<K, V>>,
+    pub(crate) deadline: Instant,
+}
+
+impl<K: Key, V> Looker<'_, K, V> {
+    pub(crate) async fn look(&self, consistency: Consistency) -> Result<View<K, V>> {
+        match consistency {
+            Consistency::Local => {}
+            Consistency::AtLeast(position) => self.at_least(position).await?,
+            Consistency::Linearizable => drop(self.sync().await?),
+            Consistency::Within(age) => self.within(age).await?,
+        }
+        Ok(self.replica.view())
+    }
+
+    /// Waits until everything committed before the call is applied; returns up to where that is.
+    pub(crate) async fn sync(&self) -> Result<Position> {
+        let asked = Instant::now();
+        let head = self.bounded(self.log.head(self.replica.keyspace())).await?;
+        self.reached(head).await?;
+        self.replica.health().prove(asked);
+        Ok(head)
+    }
+
+    async fn at_least(&self, position: Position) -> Result<()> {
+        let here = self.replica.position();
+        if here.is_some_and(|here| here.covers(position)) {
+            return Ok(());
+        }
+        if here.is_none_or(|here| here.epoch != position.epoch) {
+            // Which of the two epochs is the older one, only the log can tell.
+            let head = self.bounded(self.log.head(self.replica.keyspace())).await?;
+            if head.epoch != position.epoch {
+                let why = format!(
+                    "position {position} is of another life of the log, which is at {head}"
+                );
+                return Err(Error::new(ErrorKind::EpochChanged, why));
+            }
+        }
+        self.reached(position).await
+    }
+
+    async fn within(&self, age: Duration) -> Result<()> {
+        if age.is_zero() {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "nothing is proved in no time: Within needs more than zero",
+            ));
+        }
+        loop {
+            if self
+                .replica
+                .health()
+                .staleness()
+                .is_some_and(|staleness| staleness <= age)
+            {
+                return Ok(());
+            }
+            if let Err(error) = self.sync().await {
+                let why = format!("nothing newer than {age:?} could be proved");
+                return Err(match error.kind() {
+                    ErrorKind::Closed | ErrorKind::Denied | ErrorKind::Codec => error,
+                    _ => Error::new(ErrorKind::Stale, why).with_source(error),
+                });
+            }
+            if Instant::now() >= self.deadline {
+                return Err(Error::new(
+                    ErrorKind::Stale,
+                    format!("no proof was had within {age:?}"),
+                ));
+            }
+        }
+    }
+
+    async fn reached(&self, position: Position) -> Result<()> {
+        match timeout_at(self.deadline, self.replica.reached(position)).await {
+            Ok(reached) => reached,
+            Err(_) => {
+                let keyspace = self.replica.keyspace();
+                let here = self
+                    .replica
+                    .position()
+                    .map_or_else(|| "nowhere".to_owned(), |here| here.to_string());
+                let why = format!(
+                    "position {position} of {keyspace} was not seen here by the deadline: here is {here}"
+                );
+                Err(Error::new(ErrorKind::Stale, why))
+            }
+        }
+    }
+
+    async fn bounded<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        if let Some(end) = self.replica.ended() {
+            return Err(end);
+        }
+        timeout_at(self.deadline, answer).await.unwrap_or_else(|_| {
+            Err(Error::new(
+                ErrorKind::Unavailable,
+                "the log did not answer by the deadline",
+            ))
+        })
+    }
+}

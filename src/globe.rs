@@ -1,0 +1,469 @@
+//! The handle a user holds.
+//!
+//! It only passes on: reads to the replica, writes to the writer, waits to the looker.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use globe_log_client::{Keyspace, LogClient, Position, Precondition, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::builder::{Builder, Settings};
+use crate::codec::{Codec, Json};
+use crate::consistency::{Consistency, Looker};
+use crate::key::Key;
+use crate::replica::Replica;
+use crate::status::{Phase, Status};
+use crate::subscribers::Interest;
+use crate::transact::{Txn, transact};
+use crate::view::{Entry, Quarantined, View};
+use crate::watch::Watch;
+use crate::writer::Writer;
+
+/// A map that every node holds a copy of, kept current by a replicated log.
+///
+/// Cheap to clone and to share; all clones are one map. Reads ([`get`](Globe::get), [`view`](Globe::view) and their kin)
+/// are local: they never wait, never fail and never touch the network. Writes go through the log, and are visible here
+/// when they return. When the last clone is dropped, its tasks stop.
+///
+/// Every `async` method is cancel safe. A write that was dropped before it returned may or may not have been committed,
+/// as with any request whose answer was not awaited; it is never committed in part, and never repeated later.
+pub struct Globe<K, V> {
+    inner: Arc<Inner<K, V>>,
+}
+
+struct Inner<K, V> {
+    writer: Writer<K, V>,
+    settings: Settings,
+    tasks: Tasks,
+}
+
+/// The tasks of a map: stopped when this is dropped.
+pub(crate) struct Tasks {
+    stop: DropGuard,
+    running: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Tasks {
+    pub(crate) fn new(stop: CancellationToken, running: JoinHandle<()>) -> Tasks {
+        Tasks {
+            stop: stop.drop_guard(),
+            running: Mutex::new(Some(running)),
+        }
+    }
+
+    async fn stop(&self) {
+        self.stop.token().cancel();
+        let running = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(running) = running {
+            let _ = running.await;
+        }
+    }
+}
+
+/// Opening.
+impl<K: Key, V: Serialize + DeserializeOwned + Send + Sync + 'static> Globe<K, V> {
+    /// Opens the map that lives in a keyspace of a log, with the default settings, and waits until it is hydrated. Values
+    /// are JSON in the log.
+    ///
+    /// To share the connections of one log, pass a clone of it, or an `Arc<dyn LogClient>`, to each map.
+    ///
+    /// # Errors
+    /// As [`Builder::open`].
+    pub async fn open(log: impl LogClient, keyspace: &str) -> Result<Globe<K, V>> {
+        Globe::builder(log, keyspace).open().await
+    }
+
+    /// Opens a map on the log that a URL names: [`connect`](crate::connect), then [`Globe::open`].
+    ///
+    /// # Errors
+    /// As [`connect`](crate::connect) and [`Builder::open`].
+    pub async fn connect(url: &str, keyspace: &str) -> Result<Globe<K, V>> {
+        Globe::open(crate::connect::connect(url).await?, keyspace).await
+    }
+
+    /// Settings for a map whose values are JSON in the log, or whatever [`Builder::codec`] says.
+    pub fn builder(log: impl LogClient, keyspace: &str) -> Builder<K, V> {
+        Globe::builder_with(log, keyspace, Json)
+    }
+}
+
+impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
+    /// Settings for a map whose values only a codec of the caller's can write: they need not be `Serialize`.
+    pub fn builder_with(
+        log: impl LogClient,
+        keyspace: &str,
+        codec: impl Codec<V>,
+    ) -> Builder<K, V> {
+        Builder::new(Arc::new(log), keyspace.to_owned(), Arc::new(codec))
+    }
+
+    pub(crate) fn new(writer: Writer<K, V>, settings: Settings, tasks: Tasks) -> Globe<K, V> {
+        Globe {
+            inner: Arc::new(Inner {
+                writer,
+                settings,
+                tasks,
+            }),
+        }
+    }
+
+    pub(crate) fn writer(&self) -> &Writer<K, V> {
+        &self.inner.writer
+    }
+
+    pub(crate) fn replica(&self) -> &Arc<Replica<K, V>> {
+        &self.inner.writer.replica
+    }
+
+    /// The log this map lives in.
+    #[must_use]
+    pub fn log(&self) -> &Arc<dyn LogClient> {
+        &self.inner.writer.log
+    }
+
+    /// The keyspace this map lives in.
+    #[must_use]
+    pub fn keyspace(&self) -> &Keyspace {
+        self.replica().keyspace()
+    }
+
+    fn looker(&self) -> Looker<'_, K, V> {
+        Looker {
+            log: self.log(),
+            replica: self.replica(),
+            deadline: Instant::now() + self.inner.settings.deadline,
+        }
+    }
+}
+
+/// Reading: local, without waiting.
+impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
+    /// The value of a key. As fast as a concurrent hash map; never blocks the replica, nor is blocked by it.
+    pub fn get<Q>(&self, key: &Q) -> Option<Arc<V>>
+    where
+        K: Borrow<Q>,
+        Q: Ord + Hash + ?Sized,
+    {
+        self.replica().get(key)
+    }
+
+    /// The value of a key with the revisions that wrote it: what [`Globe::put_if`] can be guarded by.
+    pub fn entry<Q>(&self, key: &Q) -> Option<Entry<V>>
+    where
+        K: Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        self.replica().state().entries.get(key).cloned()
+    }
+
+    /// Whether there is such a key.
+    pub fn contains_key<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Ord + Hash + ?Sized,
+    {
+        self.get(key).is_some()
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.replica().state().entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The whole map at exactly one position of the log. O(1), whatever the size.
+    #[must_use]
+    pub fn view(&self) -> View<K, V> {
+        self.replica().view()
+    }
+
+    /// Where in the log this map stands: a small serialisable token. A service that is handed it can wait with
+    /// [`Consistency::AtLeast`] until it has seen everything this one has. Before the first snapshot: revision 0 of epoch
+    /// 0.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.replica().state().position
+    }
+
+    /// The records that are kept out of the map because they cannot be decoded.
+    #[must_use]
+    pub fn quarantine(&self) -> Vec<Quarantined> {
+        self.view().quarantine().cloned().collect()
+    }
+
+    /// How the map is doing.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let replica = self.replica();
+        let state = replica.state();
+        let position = replica.position();
+        let mut status = Status {
+            phase: Phase::Hydrating,
+            position,
+            staleness: None,
+            entries: state.entries.len(),
+            quarantined: state.quarantine.len(),
+            resyncs: state.resyncs.saturating_sub(1),
+            reopens: 0,
+            violations: 0,
+            last_error: None,
+        };
+        replica.health().fill(&mut status);
+        status.phase = match replica.ended() {
+            Some(end) if *end.kind() == globe_log_client::ErrorKind::Closed => Phase::Closed,
+            Some(_) => Phase::Failed,
+            None if position.is_none() => Phase::Hydrating,
+            None if status
+                .staleness
+                .is_some_and(|age| age <= self.inner.settings.stale_after) =>
+            {
+                Phase::Live
+            }
+            None => Phase::Stale,
+        };
+        status
+    }
+}
+
+/// Hearing of changes.
+impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
+    /// Watches the whole map, from what it holds now.
+    #[must_use]
+    pub fn watch(&self) -> Watch<K, V> {
+        Watch::new(Arc::clone(self.replica()), Interest::All)
+    }
+
+    /// Watches one key, which need not be there yet. Other keys' changes do not wake it.
+    #[must_use]
+    pub fn watch_key(&self, key: impl Into<K>) -> Watch<K, V> {
+        Watch::new(Arc::clone(self.replica()), Interest::Key(key.into()))
+    }
+
+    /// Watches the keys that begin with `prefix`.
+    #[must_use]
+    pub fn watch_prefix(&self, prefix: &str) -> Watch<K, V>
+    where
+        K: Borrow<str>,
+    {
+        let prefix = prefix.to_owned();
+        let covers = move |key: &K| Borrow::<str>::borrow(key).starts_with(&prefix);
+        Watch::new(
+            Arc::clone(self.replica()),
+            Interest::Prefix(Box::new(covers)),
+        )
+    }
+
+    /// Watches the keys for which a predicate is true. It is asked by the watch, never by the replica, so a slow one slows
+    /// only its watch down.
+    #[must_use]
+    pub fn watch_where(
+        &self,
+        predicate: impl Fn(&K) -> bool + Send + Sync + 'static,
+    ) -> Watch<K, V> {
+        Watch::new(
+            Arc::clone(self.replica()),
+            Interest::Predicate(Box::new(predicate)),
+        )
+    }
+
+    /// Waits until the map satisfies a predicate, and returns the view that does. Waits for as long as it takes: bound it
+    /// with `tokio::time::timeout`.
+    ///
+    /// # Errors
+    /// `Closed` (or why the map ended) when it never will.
+    pub async fn wait_for(
+        &self,
+        mut predicate: impl FnMut(&View<K, V>) -> bool,
+    ) -> Result<View<K, V>> {
+        let mut watch = self.watch();
+        let mut view = watch.view();
+        while !predicate(&view) {
+            if watch.next().await.is_none() {
+                let gone = || {
+                    globe_log_client::Error::new(
+                        globe_log_client::ErrorKind::Closed,
+                        "the map was closed",
+                    )
+                };
+                return Err(self.replica().ended().unwrap_or_else(gone));
+            }
+            view = watch.view();
+        }
+        Ok(view)
+    }
+}
+
+/// Waiting before looking.
+impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
+    /// Waits until the first snapshot is there: at once, but for a map from [`Builder::start`].
+    ///
+    /// # Errors
+    /// Why the map ended, if it did first.
+    pub async fn hydrated(&self) -> Result<()> {
+        self.replica().hydrated().await
+    }
+
+    /// A view that has seen what `consistency` asks for. Waits at most for the deadline of the builder.
+    ///
+    /// # Errors
+    /// `Stale` when it could not be had in time; `EpochChanged` for a position of another life of the log; `Unavailable`
+    /// when the log cannot be asked; `Closed`.
+    pub async fn view_at(&self, consistency: Consistency) -> Result<View<K, V>> {
+        self.looker().look(consistency).await
+    }
+
+    /// Waits until everything committed anywhere before the call is visible here; returns up to where that is.
+    ///
+    /// # Errors
+    /// As [`Globe::view_at`].
+    pub async fn sync(&self) -> Result<Position> {
+        self.looker().sync().await
+    }
+}
+
+/// Writing: through the log, visible here on return.
+///
+/// Every write may fail with `Behind` (committed, but not visible here by the deadline), `Indeterminate` (unknown whether
+/// committed), `Unavailable` or `Full` (not committed), `Denied`, `TooLarge`, `Codec`, `Closed`.
+impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
+    /// Writes a key, whatever stands there: the last writer wins. Returns the position of this very write.
+    ///
+    /// # Errors
+    /// `Conflict` only when others kept overwriting the key until the deadline; otherwise as every write.
+    pub async fn put(&self, key: impl Into<K>, value: V) -> Result<Position> {
+        self.writer().put(&key.into(), &value).await
+    }
+
+    /// Writes a key only if there is none.
+    ///
+    /// # Errors
+    /// `Conflict` with what stands there, which is then visible here; otherwise as every write.
+    pub async fn create(&self, key: impl Into<K>, value: V) -> Result<Position> {
+        self.put_if(key, value, Precondition::Absent).await
+    }
+
+    /// Writes a key only if the precondition holds: [`Precondition::At`] the revision of an [`Entry`] is compare-and-swap.
+    ///
+    /// # Errors
+    /// As [`Globe::create`].
+    pub async fn put_if(
+        &self,
+        key: impl Into<K>,
+        value: V,
+        precondition: Precondition,
+    ) -> Result<Position> {
+        self.writer()
+            .put_if(&key.into(), &value, precondition)
+            .await
+    }
+
+    /// Deletes a key, whatever stands there; whether anything did.
+    ///
+    /// # Errors
+    /// As [`Globe::put`].
+    pub async fn delete(&self, key: impl Into<K>) -> Result<bool> {
+        self.writer().delete(&key.into()).await
+    }
+
+    /// Deletes a key only if the precondition holds.
+    ///
+    /// # Errors
+    /// As [`Globe::create`].
+    pub async fn delete_if(
+        &self,
+        key: impl Into<K>,
+        precondition: Precondition,
+    ) -> Result<Position> {
+        self.writer().delete_if(&key.into(), precondition).await
+    }
+
+    /// Deletes every key whose text in the log begins with `prefix`, of all that was committed before the call; how many
+    /// there were. One transaction when they fit into one (see [`Capabilities`](crate::Capabilities)), otherwise several.
+    /// Undecodable records under the prefix are deleted as well.
+    ///
+    /// # Errors
+    /// As every write.
+    pub async fn delete_prefix(&self, prefix: &str) -> Result<usize> {
+        self.sync().await?;
+        self.writer()
+            .delete_prefix(&self.replica().state(), prefix)
+            .await
+    }
+
+    /// Replaces the value of a key by what a closure makes of the old one, and returns it. The closure is called again
+    /// when somebody else wrote the key in between, so it should do nothing but compute.
+    ///
+    /// # Errors
+    /// `Conflict` only when others kept coming in between until the deadline; `Codec` when what stands there cannot be
+    /// decoded; otherwise as every write.
+    pub async fn update(
+        &self,
+        key: impl Into<K>,
+        next: impl FnMut(Option<&V>) -> V,
+    ) -> Result<Arc<V>> {
+        self.writer().update(&key.into(), next).await
+    }
+
+    /// Writes many entries, batched to the log's limits and several transactions at a time: each transaction is seen
+    /// whole, the total is not one. Of entries with the same key the last one counts. Returns the newest position.
+    ///
+    /// # Errors
+    /// As [`Globe::put`]; when there were several transactions, others of them may have been committed.
+    pub async fn put_all(&self, entries: impl IntoIterator<Item = (K, V)>) -> Result<Position> {
+        self.writer().put_all(entries).await
+    }
+
+    /// Runs a closure over views of this map and others of the same log, and commits what it wrote if everything it read
+    /// still stands: whole, or not at all, in one round trip. When something has changed in between, the closure is called
+    /// again with newer views, so it should do nothing but compute. See [`Txn`].
+    ///
+    /// What is validated is the keys it read, or wrote. Each map is read at one position; several maps may be read at
+    /// different ones until the commit proves that nothing in between mattered.
+    ///
+    /// # Errors
+    /// What the closure returned; `Conflict` only when others kept coming in between until the deadline; otherwise as
+    /// every write.
+    pub async fn transact<R>(&self, body: impl FnMut(&mut Txn<'_>) -> Result<R>) -> Result<R> {
+        transact(self.log(), self.inner.settings.deadline, body).await
+    }
+
+    /// Stops following the log, and waits until the tasks have stopped. Reads go on showing the last state; watches show
+    /// what came until then and end; writes and waits are answered with `Closed`. Closing twice is no error. All clones
+    /// are closed.
+    pub async fn close(&self) {
+        self.inner.tasks.stop().await;
+    }
+}
+
+impl<K, V> Clone for Globe<K, V> {
+    fn clone(&self) -> Globe<K, V> {
+        Globe {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for Globe<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Globe")
+            .field("log", &self.inner.writer.log)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,64 @@
+//! The point index: a cache of the view that makes `get` as fast as a bare concurrent map.
+//!
+//! It is never the truth: while it lags behind the view it says so, and the view is read instead. Dropping it would
+//! change nothing but the speed.
+
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dashmap::DashMap;
+
+/// What an index knows of a key.
+pub(crate) enum Lookup<V> {
+    /// The index is level with the view: this is what stands there.
+    Level(Option<Arc<V>>),
+    /// The index is being brought up to the view: look there.
+    Behind,
+}
+
+pub(crate) struct Index<K, V> {
+    values: DashMap<K, Arc<V>>,
+    behind: AtomicBool,
+}
+
+impl<K: Eq + Hash, V> Index<K, V> {
+    pub(crate) fn new() -> Index<K, V> {
+        Index {
+            values: DashMap::new(),
+            behind: AtomicBool::new(false),
+        }
+    }
+
+    /// Looks a key up. The guard of the map is gone before this returns.
+    pub(crate) fn find<Q>(&self, key: &Q) -> Lookup<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        // Pairs with the store in `mark_behind`: whoever has seen the newer view also sees the mark.
+        if self.behind.load(Ordering::Acquire) {
+            return Lookup::Behind;
+        }
+        Lookup::Level(self.values.get(key).map(|value| Arc::clone(value.value())))
+    }
+
+    /// Sends readers to the view. Called before a newer view is published.
+    pub(crate) fn mark_behind(&self) {
+        self.behind.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn put(&self, key: K, value: Arc<V>) {
+        self.values.insert(key, value);
+    }
+
+    pub(crate) fn remove(&self, key: &K) {
+        self.values.remove(key);
+    }
+
+    /// Calls readers back. Called when the index holds what the published view holds.
+    pub(crate) fn mark_level(&self) {
+        self.behind.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,232 @@
+//! What can be a key of a map, and how it is written in the log: as text, readable in the log's own tools.
+//!
+//! Nothing here looks at values.
+
+use std::hash::Hash;
+
+use globe_log_client::{Error, ErrorKind, Result};
+
+/// A key of a [`Globe`](crate::Globe).
+///
+/// Implemented for `String`, the integers, tuples of two to four keys, and `uuid::Uuid` (feature `uuid`). To use a type
+/// of your own, say how it is written and read:
+///
+/// ```
+/// use globe::{Error, Key, Result};
+///
+/// #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// struct Host { region: String, number: u16 }
+///
+/// impl Key for Host {
+///     fn encode(&self) -> Result<String> {
+///         Ok(format!("{}-{}", self.region, self.number))
+///     }
+///     fn decode(text: &str) -> Result<Host> {
+///         let (region, number) = text.rsplit_once('-').ok_or_else(|| globe::key_error("a host is REGION-NUMBER"))?;
+///         let number = number.parse().map_err(|_| globe::key_error("the number of a host fits in 16 bits"))?;
+///         Ok(Host { region: region.into(), number })
+///     }
+/// }
+/// # assert!(Host::decode("eu-7").unwrap() == Host { region: "eu".into(), number: 7 });
+/// ```
+///
+/// - `decode` MUST give back what `encode` wrote, and nothing else: `decode(encode(k)) == k`, and a text that `encode`
+///   would not have written should be an error, so that no two records of the log become one entry.
+/// - The order of entries in a view is the order of `Ord`; it need not be the order of the texts.
+pub trait Key: Ord + Hash + Clone + Send + Sync + 'static {
+    /// The key as text. It may hold any character, but must not be empty.
+    ///
+    /// # Errors
+    /// [`key_error`] when this value cannot be a key.
+    fn encode(&self) -> Result<String>;
+
+    /// Reads a key from the log, where another program may have written it.
+    ///
+    /// # Errors
+    /// [`key_error`] when the text is not such a key: the record is then quarantined.
+    fn decode(text: &str) -> Result<Self>;
+}
+
+/// An error that says why something cannot be a key.
+pub fn key_error(why: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Codec, why)
+}
+
+impl Key for String {
+    fn encode(&self) -> Result<String> {
+        if self.is_empty() {
+            return Err(key_error("the key is empty"));
+        }
+        Ok(self.clone())
+    }
+
+    fn decode(text: &str) -> Result<String> {
+        Ok(text.to_owned())
+    }
+}
+
+/// Unsigned integers are written with leading zeros, so that the log's own tools list them in their order.
+macro_rules! unsigned_keys {
+    ($($int:ty: $digits:literal),*) => {$(
+        impl Key for $int {
+            fn encode(&self) -> Result<String> {
+                Ok(format!("{self:0width$}", width = $digits))
+            }
+
+            fn decode(text: &str) -> Result<$int> {
+                canonical(text, text.parse().ok(), stringify!($int))
+            }
+        }
+    )*};
+}
+
+/// Negative integers are written as `-` and the distance from the smallest one, which sorts before all digits and in
+/// their order; the others as unsigned ones.
+macro_rules! signed_keys {
+    ($($int:ty, $unsigned:ty: $digits:literal),*) => {$(
+        impl Key for $int {
+            fn encode(&self) -> Result<String> {
+                let sign = if *self < 0 { "-" } else { "" };
+                let number = if *self < 0 { self.abs_diff(<$int>::MIN) } else { self.unsigned_abs() };
+                Ok(format!("{sign}{number:0width$}", width = $digits))
+            }
+
+            fn decode(text: &str) -> Result<$int> {
+                let number = match text.strip_prefix('-') {
+                    Some(distance) => distance.parse().ok().and_then(|d: $unsigned| <$int>::MIN.checked_add_unsigned(d)),
+                    None => text.parse().ok(),
+                };
+                canonical(text, number, stringify!($int))
+            }
+        }
+    )*};
+}
+
+unsigned_keys!(u8: 3, u16: 5, u32: 10, u64: 20, u128: 39);
+signed_keys!(i8, u8: 3, i16, u16: 5, i32, u32: 10, i64, u64: 19, i128, u128: 39);
+
+fn canonical<K: Key>(text: &str, key: Option<K>, name: &str) -> Result<K> {
+    match key {
+        Some(key) if key.encode()? == text => Ok(key),
+        _ => Err(key_error(format!(
+            "{text:?} is not a {name} as it is written here, like {:?}",
+            sample::<K>(name)
+        ))),
+    }
+}
+
+fn sample<K: Key>(name: &str) -> String {
+    let digits = match name {
+        "u8" | "i8" => "007",
+        "u16" | "i16" => "00007",
+        "u32" | "i32" => "0000000007",
+        "i64" => "0000000000000000007",
+        "u64" => "00000000000000000007",
+        _ => "000000000000000000000000000000000000007",
+    };
+    digits.to_owned()
+}
+
+/// Tuples are written as a path, `a/b`; a `/` or `%` inside a part is written `%2F` or `%25`.
+macro_rules! tuple_keys {
+    ($(($($part:ident $index:tt),+) $count:literal),*) => {$(
+        impl<$($part: Key),+> Key for ($($part,)+) {
+            fn encode(&self) -> Result<String> {
+                Ok([$(escape(&self.$index.encode()?)),+].join("/"))
+            }
+
+            fn decode(text: &str) -> Result<Self> {
+                let parts: Vec<&str> = text.split('/').collect();
+                if parts.len() != $count {
+                    return Err(key_error(format!("{text:?} is not a path of {} parts", $count)));
+                }
+                Ok(($($part::decode(&unescape(parts[$index])?)?,)+))
+            }
+        }
+    )*};
+}
+
+tuple_keys!((A 0, B 1) 2, (A 0, B 1, C 2) 3, (A 0, B 1, C 2, D 3) 4);
+
+fn escape(part: &str) -> String {
+    part.replace('%', "%25").replace('/', "%2F")
+}
+
+fn unescape(part: &str) -> Result<String> {
+    let plain = part.replace("%2F", "/").replace("%25", "%");
+    if escape(&plain) == part {
+        Ok(plain)
+    } else {
+        Err(key_error(format!(
+            "{part:?} is not a part of a path as it is written here: only %2F and %25 are escapes"
+        )))
+    }
+}
+
+#[cfg(feature = "uuid")]
+impl Key for uuid::Uuid {
+    fn encode(&self) -> Result<String> {
+        Ok(self.hyphenated().to_string())
+    }
+
+    fn decode(text: &str) -> Result<uuid::Uuid> {
+        let key = uuid::Uuid::try_parse(text)
+            .ok()
+            .filter(|uuid| uuid.hyphenated().to_string() == text);
+        key.ok_or_else(|| key_error(format!("{text:?} is not a lower-case hyphenated UUID")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn survives<K: Key + std::fmt::Debug>(key: K) {
+        let text = key.encode().unwrap();
+        assert_eq!(K::decode(&text).unwrap(), key, "{text:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_read_as_it_was_written(a: u64, b: i64, c: i8, d: u128, text in "\\PC{1,20}", other in "[/%25F]{1,8}") {
+            survives(a);
+            survives(b);
+            survives(c);
+            survives(d);
+            survives((text.clone(), b));
+            survives((other, text, a));
+        }
+
+        #[test]
+        fn integers_are_written_in_their_order(a: i64, b: i64, c: u32, d: u32, e: i8, f: i8) {
+            prop_assert_eq!(a.cmp(&b), a.encode()?.cmp(&b.encode()?));
+            prop_assert_eq!(c.cmp(&d), c.encode()?.cmp(&d.encode()?));
+            prop_assert_eq!(e.cmp(&f), e.encode()?.cmp(&f.encode()?));
+        }
+    }
+
+    #[test]
+    fn the_extremes_survive() {
+        (
+            survives(i64::MIN),
+            survives(i64::MAX),
+            survives(i8::MIN),
+            survives(i128::MIN),
+            survives(u128::MAX),
+        );
+        (survives(0_i32), survives(-1_i32));
+    }
+
+    #[test]
+    fn a_text_that_would_not_have_been_written_is_no_key() {
+        assert!(u64::decode("7").is_err(), "two texts must not be one key");
+        assert!(u8::decode("999").is_err());
+        assert!(i64::decode("+000000000000000007").is_err());
+        assert!(<(String, String)>::decode("a").is_err());
+        assert!(<(String, String)>::decode("a/b/c").is_err());
+        assert!(<(String, String)>::decode("a/%41").is_err());
+        assert!(String::new().encode().is_err());
+    }
+}

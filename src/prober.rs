@@ -1,0 +1,85 @@
+//! Proves that the replica is current, by asking the log how far it is: a live stream is no proof of a fresh one.
+//!
+//! It never applies anything; what it finds wrong it tells the tailer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use globe_log_client::{LogClient, Position};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use crate::backoff::Patience;
+use crate::key::Key;
+use crate::replica::Replica;
+use crate::tailer::Next;
+use crate::watch::ResyncReason;
+
+/// The task that asks, as long as its map lives.
+pub(crate) struct Prober<K, V> {
+    pub(crate) log: Arc<dyn LogClient>,
+    pub(crate) replica: Arc<Replica<K, V>>,
+    pub(crate) requests: mpsc::Sender<Next>,
+    pub(crate) interval: Duration,
+    pub(crate) patience: Patience,
+}
+
+impl<K: Key, V> Prober<K, V> {
+    /// Runs until the replica ends. Ended by dropping it.
+    pub(crate) async fn run(mut self) {
+        if self.replica.hydrated().await.is_err() {
+            return;
+        }
+        while !self.replica.has_ended() {
+            let asked = Instant::now();
+            if let Some(next) = self.probe(asked).await {
+                // A full queue means that the tailer has been asked already.
+                let _ = self.requests.try_send(next);
+            }
+            tokio::time::sleep_until(asked + self.interval).await;
+        }
+    }
+
+    /// Asks once; returns what the tailer has to do about the answer.
+    async fn probe(&mut self, asked: Instant) -> Option<Next> {
+        let before = self.replica.state().position;
+        let head = match self.log.head(self.replica.keyspace()).await {
+            Ok(head) => head,
+            Err(error) => {
+                self.replica.health().failed(&error);
+                return None;
+            }
+        };
+        // A linearizable answer below what was applied before the question is a rollback, never a proof.
+        if head.epoch != before.epoch || head.revision < before.revision {
+            let now = self.replica.state().position;
+            return (now == before).then_some(Next::Resync(ResyncReason::EpochChanged));
+        }
+        self.catches_up(head, asked).await
+    }
+
+    /// Waits until the replica has what the log has, as long as it gets nearer.
+    async fn catches_up(&mut self, head: Position, asked: Instant) -> Option<Next> {
+        loop {
+            let here = self.replica.position();
+            if here.is_some_and(|here| here.covers(head)) {
+                self.replica.health().prove(asked);
+                self.patience.reset();
+                return None;
+            }
+            if here.is_some_and(|here| here.epoch != head.epoch) {
+                return None;
+            }
+            match timeout(self.patience.now(), self.replica.moved_from(here)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return None,
+                Err(_) => {
+                    let keyspace = self.replica.keyspace();
+                    tracing::debug!(%keyspace, revision = %head.revision, "the tail is silent though the log is ahead");
+                    self.patience.grow();
+                    return Some(Next::Reopen);
+                }
+            }
+        }
+    }
+}

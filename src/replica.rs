@@ -1,0 +1,182 @@
+//! The local copy: what readers read, and the one applier that writes it.
+//!
+//! Nothing here waits for a reader or a watcher, and nothing but the applier changes what is published.
+
+use std::borrow::Borrow;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use globe_log_client::{Error, ErrorKind, Keyspace, Position, Result};
+use tokio::sync::watch;
+
+use crate::index::{Index, Lookup};
+use crate::key::Key;
+use crate::status::Health;
+use crate::subscribers::Subscribers;
+use crate::view::{State, View};
+
+/// Where the replica stands, for those who wait.
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    /// `None` before the first snapshot.
+    position: Option<Position>,
+    /// Why it will not move any more.
+    ended: Option<Error>,
+}
+
+/// The local copy of one keyspace.
+pub(crate) struct Replica<K, V> {
+    keyspace: Keyspace,
+    view: ArcSwap<State<K, V>>,
+    index: Index<K, V>,
+    progress: watch::Sender<Progress>,
+    subscribers: Subscribers<K, V>,
+    health: Health,
+}
+
+/// What a publication changed: the keys, and what stands there now.
+pub(crate) type Changed<K, V> = Vec<(K, Option<Arc<V>>)>;
+
+impl<K: Key, V> Replica<K, V> {
+    pub(crate) fn new(keyspace: Keyspace) -> Replica<K, V> {
+        Replica {
+            keyspace,
+            view: ArcSwap::from_pointee(State::empty()),
+            index: Index::new(),
+            progress: watch::Sender::default(),
+            subscribers: Subscribers::new(),
+            health: Health::default(),
+        }
+    }
+
+    pub(crate) fn keyspace(&self) -> &Keyspace {
+        &self.keyspace
+    }
+
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    pub(crate) fn subscribers(&self) -> &Subscribers<K, V> {
+        &self.subscribers
+    }
+
+    pub(crate) fn state(&self) -> Arc<State<K, V>> {
+        self.view.load_full()
+    }
+
+    pub(crate) fn view(&self) -> View<K, V> {
+        View {
+            state: self.state(),
+        }
+    }
+
+    pub(crate) fn get<Q>(&self, key: &Q) -> Option<Arc<V>>
+    where
+        K: Borrow<Q>,
+        Q: Ord + Hash + ?Sized,
+    {
+        match self.index.find(key) {
+            Lookup::Level(value) => value,
+            Lookup::Behind => self
+                .view
+                .load()
+                .entries
+                .get(key)
+                .map(|entry| Arc::clone(entry.value())),
+        }
+    }
+
+    /// Where it stands; `None` before the first snapshot.
+    pub(crate) fn position(&self) -> Option<Position> {
+        self.progress.borrow().position
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.progress.borrow().ended.is_some()
+    }
+
+    pub(crate) fn ended(&self) -> Option<Error> {
+        self.progress.borrow().ended.clone()
+    }
+
+    /// Waits until the first snapshot is there.
+    pub(crate) async fn hydrated(&self) -> Result<()> {
+        self.wait_until(|position| position.is_some()).await
+    }
+
+    /// Waits until everything up to `target` has been applied.
+    ///
+    /// A target of an epoch that is not known here yet is waited for; one whose epoch ends meanwhile is `EpochChanged`.
+    pub(crate) async fn reached(&self, target: Position) -> Result<()> {
+        let before = self.position().map(|position| position.epoch);
+        let has_passed =
+            |here: Position| before == Some(target.epoch) && here.epoch != target.epoch;
+        self.wait_until(|here| here.is_some_and(|here| here.covers(target) || has_passed(here)))
+            .await?;
+        if self.position().is_some_and(has_passed) {
+            let why =
+                format!("the log was restored or replaced before position {target} was seen here");
+            return Err(Error::new(ErrorKind::EpochChanged, why));
+        }
+        Ok(())
+    }
+
+    /// Waits until it stands elsewhere than at `position`.
+    pub(crate) async fn moved_from(&self, position: Option<Position>) -> Result<()> {
+        self.wait_until(|here| here != position).await
+    }
+
+    async fn wait_until(&self, there: impl Fn(Option<Position>) -> bool) -> Result<()> {
+        let mut progress = self.progress.subscribe();
+        let seen = progress
+            .wait_for(|progress| there(progress.position) || progress.ended.is_some())
+            .await;
+        // The sender lives in `self`, so the channel cannot be closed; if it were, the end is the true answer.
+        match seen
+            .ok()
+            .map(|progress| (there(progress.position), progress.ended.clone()))
+        {
+            Some((true, _)) => Ok(()),
+            Some((false, Some(end))) => Err(end),
+            _ => Err(Error::new(ErrorKind::Closed, "the map is gone")),
+        }
+    }
+
+    /// Publishes the next state. Only the applier calls it, so there is one writer.
+    ///
+    /// The order is the promise: readers are sent to the view before it moves, and called back to the index after that
+    /// has caught up; so a `get` shows no less than any view taken before it, and no more than any taken after it.
+    pub(crate) fn publish(&self, state: State<K, V>, changed: Changed<K, V>) {
+        let position = state.position;
+        let state = Arc::new(state);
+        if changed.is_empty() {
+            self.view.store(state);
+        } else {
+            self.index.mark_behind();
+            self.view.store(Arc::clone(&state));
+            for (key, value) in &changed {
+                match value {
+                    Some(value) => self.index.put(key.clone(), Arc::clone(value)),
+                    None => self.index.remove(key),
+                }
+            }
+            self.index.mark_level();
+            self.subscribers
+                .published(&state, changed.iter().map(|(key, _)| key));
+        }
+        self.progress
+            .send_modify(|progress| progress.position = Some(position));
+    }
+
+    /// Says that nothing more will come. Only the first reason counts.
+    pub(crate) fn end(&self, why: Error) {
+        self.progress.send_if_modified(|progress| {
+            let is_first = progress.ended.is_none();
+            progress.ended.get_or_insert(why);
+            is_first
+        });
+        self.subscribers.ended();
+    }
+}

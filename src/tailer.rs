@@ -1,0 +1,233 @@
+//! Hydrates the replica, then follows the log; decides what each failure costs.
+//!
+//! It never touches the published view itself, and never gives up on a log that may come back.
+
+use std::sync::Arc;
+
+use globe_log_client::{Error, ErrorKind, LogClient, Position, Record, Result};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::applier::{Applier, Refusal};
+use crate::backoff::Backoff;
+use crate::key::Key;
+use crate::outage::Outage;
+use crate::replica::Replica;
+use crate::watch::ResyncReason;
+
+/// Pages of a snapshot that may wait to be taken in while the next one is fetched.
+const PAGES_AHEAD: usize = 2;
+
+/// The task that keeps one replica current.
+pub(crate) struct Tailer<K, V> {
+    pub(crate) log: Arc<dyn LogClient>,
+    pub(crate) applier: Applier<K, V>,
+    /// Requests of the prober, which sees what a silent tail cannot.
+    pub(crate) requests: mpsc::Receiver<Next>,
+    pub(crate) backoff: Backoff,
+    pub(crate) outage: Outage,
+}
+
+/// What is to be done after a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Open another tail where this one ended.
+    Reopen,
+    /// Take the snapshot again.
+    Resync(ResyncReason),
+}
+
+/// What a failure of the log costs. Only lost history, or another one, costs a snapshot.
+pub(crate) fn verdict(kind: &ErrorKind) -> Next {
+    match kind {
+        ErrorKind::Compacted => Next::Resync(ResyncReason::Compacted),
+        ErrorKind::EpochChanged => Next::Resync(ResyncReason::EpochChanged),
+        // Everything else may pass: even a denied permission or an expired certificate can be put right while we wait,
+        // and serving the last state meanwhile harms nobody.
+        _ => Next::Reopen,
+    }
+}
+
+/// Why following ended.
+enum Break {
+    Log(Error),
+    Refused(Refusal),
+    Asked(Next),
+}
+
+impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
+    /// Runs until the map is strict and cannot decode a record, or a first attempt is denied. Ended by dropping it.
+    pub(crate) async fn run(mut self) {
+        let mut reason = ResyncReason::Hydration;
+        loop {
+            reason = match self.hydrate(reason).await {
+                Ok(()) => match self.follow().await {
+                    Ok(reason) => reason,
+                    Err(end) => return self.end(end),
+                },
+                Err(Break::Refused(Refusal::Undecodable(end))) => return self.end(end),
+                Err(Break::Log(error)) if self.is_hopeless(&error) => return self.end(error),
+                Err(why) => {
+                    self.pause(&why).await;
+                    reason
+                }
+            };
+        }
+    }
+
+    /// Takes the snapshot, and installs it when all of it is there.
+    async fn hydrate(&mut self, reason: ResyncReason) -> Result<(), Break> {
+        let (position, mut pages, _fetching) = self.fetch().await.map_err(Break::Log)?;
+        let mut install = self
+            .applier
+            .begin(position, reason)
+            .map_err(Break::Refused)?;
+        while let Some(page) = pages.recv().await {
+            self.applier
+                .page(&mut install, page.map_err(Break::Log)?)
+                .map_err(Break::Refused)?;
+            tokio::task::yield_now().await;
+        }
+        self.applier.finish(install);
+        self.recovered();
+        tracing::debug!(revision = %position.revision, ?reason, "snapshot installed");
+        Ok(())
+    }
+
+    /// Fetches a snapshot beside the taking in of its pages. The last page is followed by the end of the channel; an
+    /// error is the last thing in it.
+    async fn fetch(&self) -> Result<(Position, mpsc::Receiver<Result<Vec<Record>>>, JoinSet<()>)> {
+        let mut snapshot = self.log.snapshot(self.replica().keyspace()).await?;
+        let position = snapshot.position();
+        let (sender, pages) = mpsc::channel(PAGES_AHEAD);
+        let mut fetching = JoinSet::new();
+        fetching.spawn(async move {
+            loop {
+                let page = snapshot.next_page().await;
+                let is_last = !matches!(page, Ok(Some(_)));
+                if let Some(page) = page.transpose()
+                    && sender.send(page).await.is_err()
+                {
+                    return;
+                }
+                if is_last {
+                    return;
+                }
+            }
+        });
+        Ok((position, pages, fetching))
+    }
+
+    /// Follows the tail, opening another whenever one breaks, until a snapshot is needed (and says why) or the map ends.
+    async fn follow(&mut self) -> Result<ResyncReason> {
+        loop {
+            let why = self.follow_one().await;
+            let next = match &why {
+                Break::Log(error) => verdict(error.kind()),
+                Break::Asked(next) => next.clone(),
+                Break::Refused(Refusal::Undecodable(end)) => return Err(end.clone()),
+                Break::Refused(Refusal::Violation(_)) => Next::Resync(ResyncReason::Violation),
+            };
+            self.replica().health().reopened();
+            self.pause(&why).await;
+            if let Next::Resync(reason) = next {
+                return Ok(reason);
+            }
+        }
+    }
+
+    /// Opens one tail and applies what comes, until it breaks or another one is asked for.
+    async fn follow_one(&mut self) -> Break {
+        while self.requests.try_recv().is_ok() {
+            // Asked of a tail that is gone.
+        }
+        let after = self.replica().state().position;
+        let mut tail = match self.log.tail(self.replica().keyspace(), after).await {
+            Ok(tail) => tail,
+            Err(error) => return Break::Log(error),
+        };
+        loop {
+            let batch = tokio::select! {
+                batch = tail.next() => batch,
+                Some(next) = self.requests.recv() => return Break::Asked(next),
+            };
+            let applied = match batch {
+                Ok(batch) => self.applier.apply(batch),
+                Err(error) => return Break::Log(error),
+            };
+            if let Err(refusal) = applied {
+                return Break::Refused(refusal);
+            }
+            self.recovered();
+        }
+    }
+
+    fn replica(&self) -> &Arc<Replica<K, V>> {
+        self.applier.replica()
+    }
+
+    /// Whether a person has to mend something before a map that never was hydrated can be.
+    fn is_hopeless(&self, error: &Error) -> bool {
+        let is_permanent = matches!(
+            error.kind(),
+            ErrorKind::Denied | ErrorKind::Invalid | ErrorKind::Unsupported
+        );
+        is_permanent && self.replica().position().is_none()
+    }
+
+    /// Waits before the next attempt: longer each time, and not at all after a request of the prober.
+    async fn pause(&mut self, why: &Break) {
+        let keyspace = self.replica().keyspace().clone();
+        match why {
+            Break::Log(error) => {
+                self.outage.attempt(error);
+                self.replica().health().failed(error);
+            }
+            Break::Refused(Refusal::Violation(what)) => {
+                if self.replica().health().violated() {
+                    tracing::warn!(%keyspace, what, "the log broke its contract; healing by a resync");
+                }
+            }
+            Break::Refused(Refusal::Undecodable(_)) => {}
+            Break::Asked(next) => {
+                tracing::debug!(%keyspace, ?next, "the tail is replaced");
+                return;
+            }
+        }
+        tokio::time::sleep(self.backoff.next()).await;
+    }
+
+    fn recovered(&mut self) {
+        self.backoff.reset();
+        self.outage.ends();
+    }
+
+    fn end(&self, why: Error) {
+        let keyspace = self.replica().keyspace();
+        tracing::error!(%keyspace, error = %why, "the map ends: this needs a person");
+        self.replica().health().failed(&why);
+        self.replica().end(why);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lost_history_costs_a_snapshot() {
+        let table = [
+            (ErrorKind::Unavailable, Next::Reopen),
+            (ErrorKind::Denied, Next::Reopen),
+            (ErrorKind::Stale, Next::Reopen),
+            (ErrorKind::Compacted, Next::Resync(ResyncReason::Compacted)),
+            (
+                ErrorKind::EpochChanged,
+                Next::Resync(ResyncReason::EpochChanged),
+            ),
+        ];
+        for (kind, next) in table {
+            assert_eq!(verdict(&kind), next, "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Transactions over one or several maps of one log: what was read is validated when it is committed.
+//!
+//! Nothing is locked, and nothing is written before the closure has returned.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use globe_log_client::{
+    Error, ErrorKind, Keyspace, LogClient, Precondition, Result, Transaction, Write,
+};
+use tokio::time::Instant;
+
+use crate::committer::{Committer, Onlooker};
+use crate::globe::Globe;
+use crate::key::Key;
+
+/// What a closure of [`Globe::transact`](crate::Globe::transact) reads and writes through.
+pub struct Txn<'a> {
+    log: &'a Arc<dyn LogClient>,
+    maps: Vec<(Arc<dyn Onlooker>, Seen)>,
+    /// What was read or written: what this attempt relies on standing there.
+    guards: BTreeMap<(Keyspace, Bytes), Precondition>,
+    writes: BTreeMap<(Keyspace, Bytes), Pending>,
+}
+
+/// The view of one map that one attempt reads, whatever its type.
+type Seen = Arc<dyn Any + Send + Sync>;
+
+/// A write of this attempt: what is sent, and what a read of this attempt gets.
+struct Pending {
+    write: Write,
+    value: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl<'a> Txn<'a> {
+    fn new(log: &'a Arc<dyn LogClient>) -> Txn<'a> {
+        Txn {
+            log,
+            maps: Vec::new(),
+            guards: BTreeMap::new(),
+            writes: BTreeMap::new(),
+        }
+    }
+
+    /// Reads a key: what this transaction wrote, or else what stands in the map. The transaction is committed only if
+    /// that still stands there then.
+    ///
+    /// # Errors
+    /// `Invalid` for a map of another log; `Codec` for a key that cannot be encoded, or a value that cannot be decoded.
+    pub fn get<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+        key: impl Into<K>,
+    ) -> Result<Option<Arc<V>>> {
+        let key = key.into();
+        let (target, view) = self.touch(map, &key)?;
+        if let Some(pending) = self.writes.get(&target) {
+            return Ok(pending
+                .value
+                .clone()
+                .and_then(|value| value.downcast().ok()));
+        }
+        if let Some(bad) = view.state.quarantine.get(&target.1) {
+            let name = String::from_utf8_lossy(&target.1);
+            let why = format!(
+                "the value of {}/{name} cannot be decoded: {}",
+                target.0, bad.reason
+            );
+            return Err(Error::new(ErrorKind::Codec, why));
+        }
+        Ok(view.get(&key).cloned())
+    }
+
+    /// Writes a key, if the transaction is committed.
+    ///
+    /// # Errors
+    /// `Invalid` for a map of another log; `Codec` for a key or value that cannot be encoded.
+    pub fn put<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+        key: impl Into<K>,
+        value: V,
+    ) -> Result<()> {
+        let (target, _) = self.touch(map, &key.into())?;
+        let write = map.writer().encode_value(&target.1, &value)?;
+        self.writes.insert(
+            target,
+            Pending {
+                write,
+                value: Some(Arc::new(value)),
+            },
+        );
+        Ok(())
+    }
+
+    /// Deletes a key, if the transaction is committed.
+    ///
+    /// # Errors
+    /// As [`Txn::put`].
+    pub fn delete<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+        key: impl Into<K>,
+    ) -> Result<()> {
+        let (target, _) = self.touch(map, &key.into())?;
+        self.writes.insert(
+            target,
+            Pending {
+                write: Write::Delete,
+                value: None,
+            },
+        );
+        Ok(())
+    }
+
+    /// An error to return from the closure when it does not want to go on. Nothing is written, nothing is tried again.
+    #[must_use]
+    pub fn abort(&self, why: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Aborted, why)
+    }
+
+    /// Guards a key by what stands there in the view of its map.
+    fn touch<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+        key: &K,
+    ) -> Result<((Keyspace, Bytes), crate::view::View<K, V>)> {
+        let view = self.view_of(map)?;
+        let text = map.writer().encode_key(key)?;
+        let guard = map.writer().known(&view.state, &text, Some(key));
+        let target = (map.keyspace().clone(), text);
+        self.guards.entry(target.clone()).or_insert(guard);
+        Ok((target, view))
+    }
+
+    /// The view of a map that this attempt reads: taken at the first touch.
+    fn view_of<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+    ) -> Result<crate::view::View<K, V>> {
+        if map.log().id() != self.log.id() {
+            let why = format!(
+                "the map {} is on another log: a transaction cannot span logs",
+                map.keyspace()
+            );
+            return Err(Error::new(ErrorKind::Invalid, why));
+        }
+        let known = self
+            .maps
+            .iter()
+            .find(|(onlooker, _)| onlooker.keyspace() == map.keyspace());
+        if let Some(view) =
+            known.and_then(|(_, seen)| seen.downcast_ref::<crate::view::View<K, V>>())
+        {
+            return Ok(view.clone());
+        }
+        if known.is_some() {
+            let why = format!(
+                "two maps of different types are open on the keyspace {}",
+                map.keyspace()
+            );
+            return Err(Error::new(ErrorKind::Invalid, why));
+        }
+        let view = map.view();
+        self.maps
+            .push((Arc::clone(map.replica()) as _, Arc::new(view.clone())));
+        Ok(view)
+    }
+
+    fn into_parts(self) -> (Vec<Arc<dyn Onlooker>>, Transaction) {
+        let mut transaction = Transaction::new();
+        for ((keyspace, key), precondition) in self.guards {
+            transaction = transaction.when(&keyspace, key, precondition);
+        }
+        for ((keyspace, key), pending) in self.writes {
+            transaction = transaction.write(&keyspace, key, pending.write);
+        }
+        (
+            self.maps
+                .into_iter()
+                .map(|(onlooker, _)| onlooker)
+                .collect(),
+            transaction,
+        )
+    }
+}
+
+impl std::fmt::Debug for Txn<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Txn")
+            .field("guards", &self.guards)
+            .field("writes", &self.writes.len())
+            .finish()
+    }
+}
+
+/// Runs a closure and commits what it wrote, again and again until nothing it read has changed in between.
+pub(crate) async fn transact<R>(
+    log: &Arc<dyn LogClient>,
+    bound: Duration,
+    mut body: impl FnMut(&mut Txn<'_>) -> Result<R>,
+) -> Result<R> {
+    let mut committer = Committer::new(log, Vec::new(), bound);
+    loop {
+        let mut attempt = Txn::new(log);
+        let answer = body(&mut attempt)?;
+        let (onlookers, transaction) = attempt.into_parts();
+        committer.onlookers = onlookers;
+        let asked = Instant::now();
+        let error = match committer.commit(&transaction).await {
+            Ok(position) => return committer.visible(position, asked).await.map(|_| answer),
+            Err(error) => error,
+        };
+        let ErrorKind::Conflict(conflict) = error.kind() else {
+            return Err(error);
+        };
+        committer.saw(conflict).await;
+        if !committer.pause().await {
+            return Err(error);
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! Writes of one map: encode, commit under a guard, wait until it is visible here.
+//!
+//! It never touches the replica: what it wrote comes back down the tail like everybody else's.
+//!
+//! Every write is guarded by the revision of the key it replaces, so that a copy of it that arrives late, over newer
+//! data, fails (a put that had timed out at its client was seen to be applied 26 s later). A write that the caller meant
+//! to be unconditional is tried again with the newer revision.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use globe_log_client::{
+    Capabilities, Conflict, Error, ErrorKind, Keyspace, LogClient, Position, Precondition, Result,
+    Transaction, Write,
+};
+use tokio::time::Instant;
+
+use crate::codec::Codec;
+use crate::committer::Committer;
+use crate::key::Key;
+use crate::replica::Replica;
+use crate::view::State;
+
+/// Transactions of one `put_all` under way at once.
+const PIPELINE: usize = 8;
+
+/// The writing side of one map.
+pub(crate) struct Writer<K, V> {
+    pub(crate) log: Arc<dyn LogClient>,
+    pub(crate) replica: Arc<Replica<K, V>>,
+    pub(crate) codec: Arc<dyn Codec<V>>,
+    /// How long one write may take, in all.
+    pub(crate) deadline: Duration,
+}
+
+/// One write of a key, and what this replica knows of the key.
+struct Guarded {
+    precondition: Precondition,
+    write: Write,
+}
+
+impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
+    pub(crate) fn committer(&self) -> Committer<'_> {
+        Committer::new(
+            &self.log,
+            vec![Arc::clone(&self.replica) as _],
+            self.deadline,
+        )
+    }
+
+    /// Writes whatever stands there.
+    pub(crate) async fn put(&self, key: &K, value: &V) -> Result<Position> {
+        let key = self.encode_key(key)?;
+        let write = self.encode_value(&key, value)?;
+        let precondition = self.known(&self.replica.state(), &key, None);
+        self.commit_all(
+            &mut self.committer(),
+            BTreeMap::from([(
+                key,
+                Guarded {
+                    precondition,
+                    write,
+                },
+            )]),
+        )
+        .await
+    }
+
+    /// Writes if the precondition holds.
+    pub(crate) async fn put_if(
+        &self,
+        key: &K,
+        value: &V,
+        precondition: Precondition,
+    ) -> Result<Position> {
+        let key = self.encode_key(key)?;
+        let write = self.encode_value(&key, value)?;
+        self.commit_if(&mut self.committer(), key, precondition, write)
+            .await
+    }
+
+    /// Deletes whatever stands there; whether anything did.
+    pub(crate) async fn delete(&self, key: &K) -> Result<bool> {
+        let mut committer = self.committer();
+        let key = self.encode_key(key)?;
+        let mut precondition = self.known(&self.replica.state(), &key, None);
+        loop {
+            let asked = Instant::now();
+            match committer
+                .commit(&self.one(&key, precondition, Write::Delete))
+                .await
+            {
+                Ok(position) => {
+                    committer.visible(position, asked).await?;
+                    return Ok(precondition != Precondition::Absent);
+                }
+                Err(error) => precondition = self.newer(&mut committer, error, &key).await?,
+            }
+        }
+    }
+
+    /// Deletes if the precondition holds.
+    pub(crate) async fn delete_if(&self, key: &K, precondition: Precondition) -> Result<Position> {
+        let key = self.encode_key(key)?;
+        self.commit_if(&mut self.committer(), key, precondition, Write::Delete)
+            .await
+    }
+
+    /// Replaces a value by what a closure makes of it, again and again until nobody came in between.
+    pub(crate) async fn update(
+        &self,
+        key: &K,
+        mut next: impl FnMut(Option<&V>) -> V,
+    ) -> Result<Arc<V>> {
+        let mut committer = self.committer();
+        let text = self.encode_key(key)?;
+        loop {
+            let state = self.replica.state();
+            if let Some(bad) = state.quarantine.get(&text) {
+                let why = format!(
+                    "{} cannot be updated: its value cannot be decoded: {}",
+                    self.name(&text),
+                    bad.reason
+                );
+                return Err(Error::new(ErrorKind::Codec, why));
+            }
+            let old = state.entries.get(key);
+            let precondition = old.map_or(Precondition::Absent, |entry| {
+                Precondition::At(entry.modified())
+            });
+            let value = next(old.map(|entry| &**entry.value()));
+            let write = self.encode_value(&text, &value)?;
+            match self
+                .commit_if(&mut committer, text.clone(), precondition, write)
+                .await
+            {
+                Ok(_) => return Ok(Arc::new(value)),
+                Err(error) if error.is_conflict() && committer.pause().await => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes many entries in as few transactions as the log's limits allow, several under way at once.
+    pub(crate) async fn put_all(
+        &self,
+        entries: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Position> {
+        let state = self.replica.state();
+        let mut writes = BTreeMap::new();
+        for (key, value) in entries {
+            let text = self.encode_key(&key)?;
+            let write = self.encode_value(&text, &value)?;
+            let precondition = self.known(&state, &text, Some(&key));
+            writes.insert(
+                text,
+                Guarded {
+                    precondition,
+                    write,
+                },
+            );
+        }
+        let none = state.position;
+        self.commit_chunks(writes).await.map(|positions| {
+            positions
+                .into_iter()
+                .max_by_key(|position| position.revision)
+                .unwrap_or(none)
+        })
+    }
+
+    /// Deletes every key that begins with `prefix`; how many there were.
+    pub(crate) async fn delete_prefix(&self, state: &State<K, V>, prefix: &str) -> Result<usize> {
+        let mut writes = BTreeMap::new();
+        for (key, entry) in &state.entries {
+            let text = self.encode_key(key)?;
+            if text.starts_with(prefix.as_bytes()) {
+                let precondition = Precondition::At(entry.modified());
+                writes.insert(
+                    text,
+                    Guarded {
+                        precondition,
+                        write: Write::Delete,
+                    },
+                );
+            }
+        }
+        for (text, bad) in &state.quarantine {
+            if text.starts_with(prefix.as_bytes()) {
+                let precondition = Precondition::At(bad.revision);
+                writes.insert(
+                    text.clone(),
+                    Guarded {
+                        precondition,
+                        write: Write::Delete,
+                    },
+                );
+            }
+        }
+        let count = writes.len();
+        self.commit_chunks(writes).await.map(|_| count)
+    }
+
+    async fn commit_chunks(&self, writes: BTreeMap<Bytes, Guarded>) -> Result<Vec<Position>> {
+        let chunks = chunks(self.replica.keyspace(), writes, &self.log.capabilities());
+        let count = chunks.len();
+        let commits = chunks
+            .into_iter()
+            .enumerate()
+            .map(|(index, chunk)| async move {
+                let committed = self.commit_all(&mut self.committer(), chunk).await;
+                committed.map_err(|error| match count {
+                    1 => error,
+                    _ => error.while_doing(format_args!(
+                        "transaction {} of {count}; others may have been committed",
+                        index + 1
+                    )),
+                })
+            });
+        stream::iter(commits).buffered(PIPELINE).try_collect().await
+    }
+
+    /// Commits writes that the caller meant to be unconditional: on a conflict, with the newer revisions.
+    async fn commit_all(
+        &self,
+        committer: &mut Committer<'_>,
+        mut writes: BTreeMap<Bytes, Guarded>,
+    ) -> Result<Position> {
+        loop {
+            let mut transaction = Transaction::new();
+            for (key, guarded) in &writes {
+                transaction = transaction
+                    .when(self.replica.keyspace(), key.clone(), guarded.precondition)
+                    .write(self.replica.keyspace(), key.clone(), guarded.write.clone());
+            }
+            let asked = Instant::now();
+            let error = match committer.commit(&transaction).await {
+                Ok(position) => return committer.visible(position, asked).await,
+                Err(error) => error,
+            };
+            let ErrorKind::Conflict(conflict) = error.kind() else {
+                return Err(error);
+            };
+            for failed in &conflict.failed {
+                if let Some(guarded) = writes.get_mut(&failed.key) {
+                    guarded.precondition = found(&failed.found);
+                }
+            }
+            if !committer.pause().await {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Commits a write under the caller's own precondition. On a conflict, what stands there is visible here on return.
+    async fn commit_if(
+        &self,
+        committer: &mut Committer<'_>,
+        key: Bytes,
+        precondition: Precondition,
+        write: Write,
+    ) -> Result<Position> {
+        let asked = Instant::now();
+        match committer.commit(&self.one(&key, precondition, write)).await {
+            Ok(position) => committer.visible(position, asked).await,
+            Err(error) => {
+                if let ErrorKind::Conflict(conflict) = error.kind() {
+                    committer.saw(conflict).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// What a conflict found at `key`, for another attempt; any other error, and a conflict at the deadline, is the answer.
+    async fn newer(
+        &self,
+        committer: &mut Committer<'_>,
+        error: Error,
+        key: &Bytes,
+    ) -> Result<Precondition> {
+        let ErrorKind::Conflict(Conflict { failed, .. }) = error.kind() else {
+            return Err(error);
+        };
+        let newer = failed
+            .iter()
+            .find(|failed| failed.key == *key)
+            .map(|failed| found(&failed.found));
+        match newer {
+            Some(newer) if committer.pause().await => Ok(newer),
+            _ => Err(error),
+        }
+    }
+
+    fn one(&self, key: &Bytes, precondition: Precondition, write: Write) -> Transaction {
+        let keyspace = self.replica.keyspace();
+        Transaction::new()
+            .when(keyspace, key.clone(), precondition)
+            .write(keyspace, key.clone(), write)
+    }
+
+    /// What this replica knows to stand at a key.
+    pub(crate) fn known(&self, state: &State<K, V>, text: &Bytes, key: Option<&K>) -> Precondition {
+        if let Some(bad) = state.quarantine.get(text) {
+            return Precondition::At(bad.revision);
+        }
+        let entry = match key {
+            Some(key) => state.entries.get(key),
+            None => std::str::from_utf8(text)
+                .ok()
+                .and_then(|text| K::decode(text).ok())
+                .and_then(|key| state.entries.get(&key)),
+        };
+        entry.map_or(Precondition::Absent, |entry| {
+            Precondition::At(entry.modified())
+        })
+    }
+
+    pub(crate) fn encode_key(&self, key: &K) -> Result<Bytes> {
+        let text = key.encode().map_err(|error| {
+            error.while_doing(format_args!("a key of {}", self.replica.keyspace()))
+        })?;
+        Ok(Bytes::from(text))
+    }
+
+    pub(crate) fn encode_value(&self, key: &Bytes, value: &V) -> Result<Write> {
+        match self.codec.encode(value) {
+            Ok(bytes) => Ok(Write::Put {
+                value: bytes.into(),
+                lease: None,
+            }),
+            Err(error) => {
+                let why = format!("the value of {} cannot be encoded: {error}", self.name(key));
+                Err(Error::new(ErrorKind::Codec, why))
+            }
+        }
+    }
+
+    fn name(&self, key: &Bytes) -> String {
+        format!(
+            "{}/{}",
+            self.replica.keyspace(),
+            String::from_utf8_lossy(key)
+        )
+    }
+}
+
+fn found(record: &Option<globe_log_client::Record>) -> Precondition {
+    record.as_ref().map_or(Precondition::Absent, |record| {
+        Precondition::At(record.modified)
+    })
+}
+
+/// Splits writes so that each part is within the log's limits. A single write over a limit is a part of its own, which
+/// the log refuses by name.
+fn chunks(
+    keyspace: &Keyspace,
+    writes: BTreeMap<Bytes, Guarded>,
+    capabilities: &Capabilities,
+) -> Vec<BTreeMap<Bytes, Guarded>> {
+    let mut chunks: Vec<BTreeMap<Bytes, Guarded>> = Vec::new();
+    let mut bytes = 0;
+    for (key, guarded) in writes {
+        let value = match &guarded.write {
+            Write::Put { value, .. } => value.len(),
+            Write::Delete => 0,
+        };
+        // The key counts twice: once compared, once written.
+        let size = 2 * (keyspace.as_str().len() + 1 + key.len()) + value;
+        let fits = |chunk: &BTreeMap<_, _>| {
+            chunk.len() < capabilities.max_operations
+                && bytes + size <= capabilities.max_transaction_bytes
+        };
+        match chunks.last_mut() {
+            Some(chunk) if fits(chunk) => {
+                chunk.insert(key, guarded);
+                bytes += size;
+            }
+            _ => {
+                chunks.push(BTreeMap::from([(key, guarded)]));
+                bytes = size;
+            }
+        }
+    }
+    chunks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_writes_are_split_at_each_limit_and_none_is_lost() {
+        let mut capabilities = Capabilities::full("test");
+        capabilities.max_operations = 10;
+        capabilities.max_transaction_bytes = 1000;
+        let keyspace = Keyspace::new("ks").unwrap();
+        let writes = |count: usize, size: usize| -> BTreeMap<Bytes, Guarded> {
+            let write = || Write::Put {
+                value: vec![0; size].into(),
+                lease: None,
+            };
+            let guarded = || Guarded {
+                precondition: Precondition::Absent,
+                write: write(),
+            };
+            (0..count)
+                .map(|i| (Bytes::from(format!("{i:03}")), guarded()))
+                .collect()
+        };
+        let sizes = |writes| {
+            chunks(&keyspace, writes, &capabilities)
+                .iter()
+                .map(BTreeMap::len)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(writes(25, 1)), [10, 10, 5]);
+        assert_eq!(sizes(writes(5, 400)), [2, 2, 1]);
+        assert_eq!(sizes(writes(2, 5000)), [1, 1]);
+        assert_eq!(sizes(writes(0, 1)), [0; 0]);
+    }
+}
