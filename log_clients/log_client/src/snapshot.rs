@@ -17,21 +17,23 @@ use crate::record::Record;
 pub struct Snapshot {
     position: Position,
     pages: BoxStream<'static, Result<Vec<Record>>>,
+    over: bool,
 }
 
 impl Snapshot {
     /// A snapshot true at `position`, whose pages come from a stream.
     pub fn new(position: Position, pages: BoxStream<'static, Result<Vec<Record>>>) -> Snapshot {
-        Snapshot { position, pages }
+        Snapshot {
+            position,
+            pages,
+            over: false,
+        }
     }
 
     /// A snapshot that is all there.
     #[must_use]
     pub fn of(position: Position, records: Vec<Record>) -> Snapshot {
-        Snapshot {
-            position,
-            pages: futures::stream::iter([Ok(records)]).boxed(),
-        }
+        Snapshot::new(position, futures::stream::iter([Ok(records)]).boxed())
     }
 
     /// Where in the log it is true.
@@ -47,7 +49,12 @@ impl Snapshot {
     /// # Errors
     /// `Compacted`, `Unavailable`, `Denied`, …: what [`LogClient::snapshot`](crate::LogClient::snapshot) may say.
     pub async fn next_page(&mut self) -> Result<Option<Vec<Record>>> {
-        self.pages.next().await.transpose()
+        if self.over {
+            return Ok(None);
+        }
+        let page = self.pages.next().await.transpose();
+        self.over = !matches!(page, Ok(Some(_)));
+        page
     }
 
     /// All records at once.

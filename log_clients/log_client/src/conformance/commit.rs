@@ -1,0 +1,177 @@
+//! Commits: whose position is returned, what concurrent ones do to each other, what changes nothing.
+//!
+//! Never tests a precondition for its own sake: that is `precondition.rs`.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+
+use super::harness::Harness;
+use super::mirror::Mirror;
+use super::space::{Space, soon};
+use crate::error::{Conflict, Error, ErrorKind, Result};
+use crate::position::Position;
+use crate::record::Change;
+use crate::transaction::{Precondition, Transaction};
+
+pub async fn the_position_returned_is_this_commits_own(harness: &dyn Harness) {
+    let here = Space::fresh(harness);
+    let there = here.elsewhere(harness).await;
+    let writers = (0..8).map(|writer| {
+        let space = [&here, &there][writer % 2].clone();
+        tokio::spawn(async move {
+            let mut written = Vec::new();
+            for round in 0..10 {
+                let key = format!("{writer}-{round}");
+                let position = space.put(key.clone(), "value").await;
+                written.push((Bytes::from(key), position.revision));
+            }
+            written
+        })
+    });
+    let mut seen = HashSet::new();
+    let written = futures::future::join_all(writers.collect::<Vec<_>>()).await;
+    let records = here.records().await;
+    for (key, revision) in written.into_iter().flat_map(|w| w.unwrap()) {
+        assert_eq!(records[&key].modified, revision);
+        assert!(seen.insert(revision), "two commits at {revision}");
+    }
+}
+
+pub async fn positions_of_commits_grow_strictly(harness: &dyn Harness) {
+    let here = Space::fresh(harness);
+    let there = here.elsewhere(harness).await;
+    let mut last = here.head().await;
+    for round in 0..20 {
+        let space = if round % 2 == 0 { &here } else { &there };
+        let position = space.put("key", "same").await;
+        assert_eq!(position.epoch, last.epoch);
+        assert!(position.revision > last.revision);
+        last = position;
+    }
+}
+
+pub async fn head_covers_every_commit_acknowledged_anywhere(harness: &dyn Harness) {
+    let here = Space::fresh(harness);
+    let there = here.elsewhere(harness).await;
+    for _ in 0..20 {
+        let written = here.put("key", "value").await;
+        let head = there.head().await;
+        if here.capabilities().linearizable_head {
+            assert!(head.covers(written), "head {head} is older than {written}");
+        }
+        let written = there.put("key", "value").await;
+        assert!(
+            there.head().await.covers(written),
+            "older than its own commit"
+        );
+    }
+}
+
+pub async fn of_many_concurrent_creates_exactly_one_wins(harness: &dyn Harness) {
+    let here = Space::fresh(harness);
+    let there = here.elsewhere(harness).await;
+    let creators = (0..16).map(|n| {
+        let space = [&here, &there][n % 2].clone();
+        let create = Transaction::new()
+            .when(&space.keyspace, "key", Precondition::Absent)
+            .put(&space.keyspace, "key", format!("{n}"));
+        tokio::spawn(async move { space.try_commit(create).await })
+    });
+    let outcomes = futures::future::join_all(creators.collect::<Vec<_>>()).await;
+    let outcomes: Vec<Result<Position>> = outcomes.into_iter().map(|o| o.unwrap()).collect();
+    let record = here.record("key").await.expect("nobody won");
+    let winner: usize = std::str::from_utf8(&record.value).unwrap().parse().unwrap();
+    for (n, outcome) in outcomes.into_iter().enumerate() {
+        match outcome {
+            Ok(position) => assert_eq!((n, position.revision), (winner, record.created)),
+            Err(error) => assert_eq!(conflict(error).failed[0].found.as_ref(), Some(&record)),
+        }
+    }
+}
+
+fn conflict(error: Error) -> Conflict {
+    match error.kind() {
+        ErrorKind::Conflict(conflict) => conflict.clone(),
+        _ => panic!("a conflict was expected: {error}"),
+    }
+}
+
+pub async fn concurrent_increments_lose_none(harness: &dyn Harness) {
+    let here = Space::fresh(harness);
+    let there = here.elsewhere(harness).await;
+    here.put("count", "0").await;
+    let counters = (0..4).map(|n| {
+        let space = [&here, &there][n % 2].clone();
+        tokio::spawn(async move {
+            for _ in 0..10 {
+                increment(&space).await;
+            }
+        })
+    });
+    for counter in counters.collect::<Vec<_>>() {
+        counter.await.unwrap();
+    }
+    assert_eq!(here.record("count").await.unwrap().value, "40");
+}
+
+async fn increment(space: &Space) {
+    loop {
+        let record = space.record("count").await.unwrap();
+        let count: u32 = std::str::from_utf8(&record.value).unwrap().parse().unwrap();
+        let increment = Transaction::new()
+            .when(&space.keyspace, "count", Precondition::At(record.modified))
+            .put(&space.keyspace, "count", format!("{}", count + 1));
+        match space.try_commit(increment).await {
+            Ok(_) => return,
+            Err(error) => assert!(error.is_conflict(), "{error}"),
+        }
+    }
+}
+
+pub async fn deleting_an_absent_key_is_no_error(harness: &dyn Harness) {
+    let space = Space::fresh(harness);
+    let before = space.put("key", "value").await;
+    let mut mirror = Mirror::open(&space).await;
+    let nothing = space.delete("absent").await;
+    assert!(nothing.covers(before), "{nothing} is older than {before}");
+    let both = Transaction::new()
+        .delete(&space.keyspace, "absent")
+        .delete(&space.keyspace, "key");
+    let position = space.commit(both).await;
+    let batch = mirror.next().await;
+    assert_eq!(batch.revision, position.revision);
+    let key = Bytes::from("key");
+    assert_eq!(batch.changes, [Change::Delete { key }]);
+}
+
+pub async fn a_transaction_without_writes_only_checks(harness: &dyn Harness) {
+    let space = Space::fresh(harness);
+    let before = space.put("key", "value").await;
+    let mut mirror = Mirror::open(&space).await;
+    let holds = Transaction::new().when(&space.keyspace, "key", Precondition::At(before.revision));
+    assert!(space.commit(holds).await.covers(before));
+    let fails = Transaction::new().when(&space.keyspace, "key", Precondition::Absent);
+    assert!(space.refused(fails).await.is_conflict());
+    assert!(space.commit(Transaction::new()).await.covers(before));
+    let after = space.put("other", "value").await;
+    assert_eq!(mirror.next().await.revision, after.revision);
+}
+
+pub async fn a_client_says_who_it_is_and_what_it_can_do(harness: &dyn Harness) {
+    let log = harness.log();
+    assert_eq!(log.id(), harness.log().id());
+    assert_eq!(log.id(), std::sync::Arc::new(harness.log()).id());
+    let capabilities = log.capabilities();
+    assert!(!capabilities.name.is_empty());
+    assert!(capabilities.max_operations > 0);
+    assert!(capabilities.max_key_bytes > 0);
+    assert!(capabilities.max_value_bytes <= capabilities.max_transaction_bytes);
+    let space = Space::fresh(harness);
+    soon("head", space.log.head(&space.keyspace)).await.unwrap();
+    let reached = space.capabilities();
+    assert_eq!(
+        reached.name, capabilities.name,
+        "reaching it changed its name"
+    );
+}

@@ -1,0 +1,67 @@
+//! What the suite asks of a backend's own tests: a log, and what only its operator can do to it.
+//!
+//! Never decides whether a case passes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+
+use crate::client::LogClient;
+use crate::position::Revision;
+
+/// How long one case may take altogether.
+const CASE: Duration = Duration::from_secs(120);
+
+/// A log to run the suite on.
+///
+/// The methods with a default body are what not every log can do; each says what its case checks without it.
+#[async_trait]
+pub trait Harness: Send + Sync + 'static {
+    /// A running log that nobody else uses: cases forget its history. If it cannot be had this panics and says what to
+    /// install; a case is never skipped. Where snapshots have a page size, make it small. Dropping the harness ends it.
+    async fn start() -> Self
+    where
+        Self: Sized;
+
+    /// The client under test: the same one at every call.
+    fn log(&self) -> Arc<dyn LogClient>;
+
+    /// An independent client of the same log; where there is no such thing, a clone.
+    async fn another(&self) -> Arc<dyn LogClient>;
+
+    /// Makes the log forget its history up to and including `revision`.
+    async fn compact(&self, revision: Revision);
+
+    /// Takes the log away (frozen, killed, cut off) or brings the same log back, and says whether it could. Without it,
+    /// `every_call_ends_while_the_log_is_away_and_works_when_it_is_back` only sees calls to a log that is there.
+    async fn set_reachable(&self, _reachable: bool) -> bool {
+        false
+    }
+
+    /// Makes the log another one that is empty, at the same address, and says whether it could. Without it,
+    /// `a_wiped_log_is_in_another_epoch` only sees that a position of no life of this log is refused.
+    async fn wipe(&self) -> bool {
+        false
+    }
+
+    /// A client whose requests reach the log and whose answers to commits get lost. Without it,
+    /// `a_commit_whose_reply_was_lost_is_never_a_plain_failure` only sees commits whose reply arrives.
+    async fn deaf(&self) -> Option<Arc<dyn LogClient>> {
+        None
+    }
+
+    /// A client with wrong credentials. Without it, `what_only_a_person_can_mend_is_denied` only sees that a client with
+    /// the right ones is not refused.
+    async fn stranger(&self) -> Option<Arc<dyn LogClient>> {
+        None
+    }
+}
+
+/// Runs one case on a log of its own.
+pub async fn run<H: Harness>(case: impl for<'a> FnOnce(&'a dyn Harness) -> BoxFuture<'a, ()>) {
+    let harness = H::start().await;
+    let outcome = tokio::time::timeout(CASE, case(&harness)).await;
+    assert!(outcome.is_ok(), "the case took longer than {CASE:?}");
+}
