@@ -217,8 +217,8 @@ struct Steps<K, V> {
     queue: mpsc::Receiver<Step<K, V>>,
     /// The number of the last step taken from the queue, or passed over.
     taken: u64,
-    /// What stands between the view shown and the first step of the queue has not been shown.
-    has_gap: bool,
+    /// What stood when the queue began, as long as it has not been shown.
+    start: Option<Arc<State<K, V>>>,
 }
 
 impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
@@ -239,7 +239,7 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
     pub fn since(mut self, view: &View<K, V>) -> Watch<K, V> {
         self.shown = Arc::clone(&view.state);
         if let Some(steps) = &mut self.steps {
-            steps.has_gap = true;
+            steps.start = Some(self.replica.state());
         }
         self
     }
@@ -253,7 +253,7 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
         self.steps = Some(Steps {
             queue,
             taken,
-            has_gap: true,
+            start: Some(self.replica.state()),
         });
         self
     }
@@ -304,8 +304,8 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
     /// The next state of a watch that wants every revision, and whether it is exactly one step away.
     fn next_step(&mut self) -> Option<(Arc<State<K, V>>, bool)> {
         let steps = self.steps.as_mut()?;
-        if std::mem::take(&mut steps.has_gap) {
-            return Some((self.replica.state(), false));
+        if let Some(start) = steps.start.take() {
+            return Some((start, false));
         }
         while let Ok(step) = steps.queue.try_recv() {
             let is_next = step.number == steps.taken + 1;
