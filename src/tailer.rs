@@ -3,10 +3,12 @@
 //! It never touches the published view itself, and never gives up on a log that may come back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use globe_log_client::{Error, ErrorKind, LogClient, Position, Record, Result};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::applier::{Applier, Refusal};
 use crate::backoff::Backoff;
@@ -17,6 +19,9 @@ use crate::watch::ResyncReason;
 
 /// Pages of a snapshot that may wait to be taken in while the next one is fetched.
 const PAGES_AHEAD: usize = 2;
+
+/// A tail that lived this long, or delivered something, ends an outage: one that breaks as soon as it is opened does not.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// The task that keeps one replica current.
 pub(crate) struct Tailer<K, V> {
@@ -48,6 +53,15 @@ pub(crate) fn verdict(kind: &ErrorKind) -> Next {
     }
 }
 
+/// What the fetching of a snapshot passes on: a page, or `None` after the last one.
+type Page = Result<Option<Vec<Record>>>;
+
+/// The next page that was fetched. Pages that stop without an end are no snapshot: its missing keys would look deleted.
+async fn next_page(pages: &mut mpsc::Receiver<Page>) -> Page {
+    let broken = || Error::new(ErrorKind::Unavailable, "the snapshot broke off");
+    pages.recv().await.unwrap_or_else(|| Err(broken()))
+}
+
 /// Why following ended.
 enum Break {
     Log(Error),
@@ -77,26 +91,27 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
 
     /// Takes the snapshot, and installs it when all of it is there.
     async fn hydrate(&mut self, reason: ResyncReason) -> Result<(), Break> {
+        let asked = Instant::now();
         let (position, mut pages, _fetching) = self.fetch().await.map_err(Break::Log)?;
         let mut install = self
             .applier
             .begin(position, reason)
             .map_err(Break::Refused)?;
-        while let Some(page) = pages.recv().await {
+        while let Some(page) = next_page(&mut pages).await.map_err(Break::Log)? {
             self.applier
-                .page(&mut install, page.map_err(Break::Log)?)
+                .page(&mut install, page)
                 .map_err(Break::Refused)?;
             tokio::task::yield_now().await;
         }
         self.applier.finish(install);
+        self.replica().health().prove(asked);
         self.recovered();
         tracing::debug!(revision = %position.revision, ?reason, "snapshot installed");
         Ok(())
     }
 
-    /// Fetches a snapshot beside the taking in of its pages. The last page is followed by the end of the channel; an
-    /// error is the last thing in it.
-    async fn fetch(&self) -> Result<(Position, mpsc::Receiver<Result<Vec<Record>>>, JoinSet<()>)> {
+    /// Fetches a snapshot beside the taking in of its pages.
+    async fn fetch(&self) -> Result<(Position, mpsc::Receiver<Page>, JoinSet<()>)> {
         let mut snapshot = self.log.snapshot(self.replica().keyspace()).await?;
         let position = snapshot.position();
         let (sender, pages) = mpsc::channel(PAGES_AHEAD);
@@ -105,12 +120,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
             loop {
                 let page = snapshot.next_page().await;
                 let is_last = !matches!(page, Ok(Some(_)));
-                if let Some(page) = page.transpose()
-                    && sender.send(page).await.is_err()
-                {
-                    return;
-                }
-                if is_last {
+                if sender.send(page).await.is_err() || is_last {
                     return;
                 }
             }
@@ -146,10 +156,16 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
             Ok(tail) => tail,
             Err(error) => return Break::Log(error),
         };
+        let settled = tokio::time::sleep(SETTLED);
+        tokio::pin!(settled);
         loop {
             let batch = tokio::select! {
                 batch = tail.next() => batch,
                 Some(next) = self.requests.recv() => return Break::Asked(next),
+                () = &mut settled, if !settled.is_elapsed() => {
+                    self.recovered();
+                    continue;
+                }
             };
             let applied = match batch {
                 Ok(batch) => self.applier.apply(batch),

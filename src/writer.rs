@@ -207,6 +207,10 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     async fn commit_chunks(&self, writes: BTreeMap<Bytes, Guarded>) -> Result<Vec<Position>> {
         let chunks = chunks(self.replica.keyspace(), writes, &self.log.capabilities());
         let count = chunks.len();
+        // What the log would refuse is refused before any part is sent.
+        for chunk in &chunks {
+            self.transaction(chunk).check(&self.log.capabilities())?;
+        }
         let commits = chunks
             .into_iter()
             .enumerate()
@@ -230,12 +234,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         mut writes: BTreeMap<Bytes, Guarded>,
     ) -> Result<Position> {
         loop {
-            let mut transaction = Transaction::new();
-            for (key, guarded) in &writes {
-                transaction = transaction
-                    .when(self.replica.keyspace(), key.clone(), guarded.precondition)
-                    .write(self.replica.keyspace(), key.clone(), guarded.write.clone());
-            }
+            let transaction = self.transaction(&writes);
             let asked = Instant::now();
             let error = match committer.commit(&transaction).await {
                 Ok(position) => return committer.visible(position, asked).await,
@@ -293,6 +292,16 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             Some(newer) if committer.pause().await => Ok(newer),
             _ => Err(error),
         }
+    }
+
+    fn transaction(&self, writes: &BTreeMap<Bytes, Guarded>) -> Transaction {
+        let keyspace = self.replica.keyspace();
+        let begin = Transaction::new();
+        writes.iter().fold(begin, |transaction, (key, guarded)| {
+            transaction
+                .when(keyspace, key.clone(), guarded.precondition)
+                .write(keyspace, key.clone(), guarded.write.clone())
+        })
     }
 
     fn one(&self, key: &Bytes, precondition: Precondition, write: Write) -> Transaction {
