@@ -125,16 +125,13 @@ impl MemoryLog {
         tokio::task::consume_budget().await;
     }
 
-    fn check_leases(&self, ttl: Duration) -> Result<()> {
+    fn check_has_leases(&self) -> Result<()> {
         let capabilities = &self.server.capabilities;
-        if !capabilities.leases {
-            let context = format!("the {} log has no leases", capabilities.name);
-            return Err(Error::new(ErrorKind::Unsupported, context));
+        if capabilities.leases {
+            return Ok(());
         }
-        if ttl.is_zero() || ttl > capabilities.max_ttl {
-            return Err(refused_ttl(ttl, capabilities.max_ttl));
-        }
-        Ok(())
+        let context = format!("the {} log has no leases", capabilities.name);
+        Err(Error::new(ErrorKind::Unsupported, context))
     }
 }
 
@@ -181,12 +178,16 @@ impl LogClient for MemoryLog {
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Lease> {
-        self.check_leases(ttl)?;
+        self.check_has_leases()?;
+        let most = self.server.capabilities.max_ttl;
+        if ttl.is_zero() || ttl > most {
+            return Err(refused_ttl(ttl, most));
+        }
         self.yield_sometimes().await;
         let mut state = self.server.reach()?;
         let id = state.next_lease();
         if !state.store.leases.grant(id, ttl, Instant::now()) {
-            return Err(refused_ttl(ttl, self.server.capabilities.max_ttl));
+            return Err(refused_ttl(ttl, most));
         }
         // Tails that wait must learn when this one ends.
         self.server.changed.send_replace(());
@@ -194,6 +195,7 @@ impl LogClient for MemoryLog {
     }
 
     async fn renew(&self, lease: LeaseId) -> Result<()> {
+        self.check_has_leases()?;
         self.yield_sometimes().await;
         let mut state = self.server.reach()?;
         if state.store.leases.renew(lease, Instant::now()) {
@@ -203,6 +205,7 @@ impl LogClient for MemoryLog {
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<()> {
+        self.check_has_leases()?;
         self.yield_sometimes().await;
         self.server.reach()?.store.end_lease(lease);
         self.server.changed.send_replace(());

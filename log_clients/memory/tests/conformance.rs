@@ -1,4 +1,4 @@
-//! The memory log keeps the contract.
+//! The memory log keeps the contract; and one that can do less keeps what is left of it.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::sync::Arc;
@@ -39,3 +39,39 @@ impl Harness for MemoryHarness {
 }
 
 globe_log_client::conformance!(MemoryHarness);
+
+/// Few operations, little room, one keyspace at a time, no leases.
+mod limited {
+    use super::*;
+
+    struct LimitedHarness(MemoryHarness);
+
+    #[async_trait]
+    impl Harness for LimitedHarness {
+        async fn start() -> LimitedHarness {
+            let mut capabilities = MemoryLog::new().capabilities();
+            capabilities.max_operations = 8;
+            capabilities.max_transaction_bytes = 4096;
+            capabilities.max_value_bytes = 1024;
+            capabilities.max_key_bytes = 64;
+            capabilities.spans_keyspaces = false;
+            capabilities.leases = false;
+            let log = MemoryLog::builder().capabilities(capabilities).build();
+            LimitedHarness(MemoryHarness(log))
+        }
+
+        fn log(&self) -> Arc<dyn LogClient> {
+            self.0.log()
+        }
+
+        async fn another(&self) -> Arc<dyn LogClient> {
+            self.0.another().await
+        }
+
+        async fn compact(&self, revision: Revision) {
+            self.0.compact(revision).await;
+        }
+    }
+
+    globe_log_client::conformance!(LimitedHarness);
+}

@@ -16,6 +16,8 @@ const CASE: Duration = Duration::from_secs(120);
 
 /// A log to run the suite on.
 ///
+/// The log must take at least eight operations in a transaction.
+///
 /// The methods with a default body are what not every log can do; each says what its case checks without it.
 #[async_trait]
 pub trait Harness: Send + Sync + 'static {

@@ -24,8 +24,13 @@ async fn leased(harness: &dyn Harness) -> Option<Space> {
     if space.capabilities().leases {
         return Some(space);
     }
-    let error = space.log.grant(LONG).await.unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::Unsupported);
+    for refused in [
+        soon("a refusal", space.log.grant(LONG)).await.map(drop),
+        renew(&space, LeaseId(1)).await,
+        soon("a refusal", space.log.revoke(LeaseId(1))).await,
+    ] {
+        assert_eq!(refused.unwrap_err().kind(), &ErrorKind::Unsupported);
+    }
     None
 }
 
