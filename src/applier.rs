@@ -9,11 +9,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use globe_log_client::{Batch, Change, Error, ErrorKind, Position, Record, Result, Revision};
 
+use crate::change::ResyncReason;
 use crate::codec::Codec;
+use crate::entry::{Entry, Quarantined};
 use crate::key::Key;
 use crate::replica::{Changed, Replica};
-use crate::view::{Entry, Quarantined, State};
-use crate::watch::ResyncReason;
+use crate::view::State;
 
 /// Not `Clone`: there is one writer, and it is owned by the tailer.
 pub(crate) struct Applier<K, V> {

@@ -1,25 +1,29 @@
-//! Every setting of a map: its default, its unit, and why it is so.
+//! Opening a map: every setting with its default, its unit, and why it is so; then its parts are put together.
 //!
-//! Settings are data: none of them changes what is correct, only how long something may take.
+//! Nothing here runs once the map is open.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use globe_log_client::{Error, ErrorKind, Keyspace, LogClient, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::applier::Applier;
 use crate::backoff::{Backoff, Patience};
-use crate::codec::Codec;
-use crate::globe::{Globe, Tasks};
+use crate::codec::{Codec, Json};
+use crate::globe::Globe;
 use crate::key::Key;
 use crate::outage::Outage;
 use crate::prober::Prober;
 use crate::replica::Replica;
+use crate::settings::Settings;
 use crate::tailer::Tailer;
+use crate::tasks::Tasks;
 use crate::writer::Writer;
 
 /// Settings of a map that is about to be opened. Made by [`Globe::builder`].
@@ -31,36 +35,43 @@ pub struct Builder<K, V> {
     key: std::marker::PhantomData<fn() -> K>,
 }
 
-/// The settings themselves.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) open_timeout: Duration,
-    pub(crate) deadline: Duration,
-    pub(crate) probe_interval: Duration,
-    pub(crate) stale_after: Duration,
-    pub(crate) tail_timeout: Duration,
-    pub(crate) retry_min: Duration,
-    pub(crate) retry_max: Duration,
-    pub(crate) strict: bool,
-}
+/// Opening.
+impl<K: Key, V: Serialize + DeserializeOwned + Send + Sync + 'static> Globe<K, V> {
+    /// Opens the map that lives in a keyspace of a log, with the default settings, and waits until it is hydrated. Values
+    /// are JSON in the log.
+    ///
+    /// To share the connections of one log, pass a clone of it, or an `Arc<dyn LogClient>`, to each map.
+    ///
+    /// # Errors
+    /// As [`Builder::open`].
+    pub async fn open(log: impl LogClient, keyspace: &str) -> Result<Globe<K, V>> {
+        Globe::builder(log, keyspace).open().await
+    }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            open_timeout: Duration::from_secs(10),
-            deadline: Duration::from_secs(10),
-            probe_interval: Duration::from_millis(500),
-            stale_after: Duration::from_millis(1_800),
-            tail_timeout: Duration::from_secs(1),
-            retry_min: Duration::from_millis(50),
-            retry_max: Duration::from_secs(2),
-            strict: false,
-        }
+    /// Opens a map on the log that a URL names: [`connect`](crate::connect), then [`Globe::open`].
+    ///
+    /// # Errors
+    /// As [`connect`](crate::connect) and [`Builder::open`].
+    pub async fn connect(url: &str, keyspace: &str) -> Result<Globe<K, V>> {
+        Globe::open(crate::connect::connect(url).await?, keyspace).await
+    }
+
+    /// Settings for a map whose values are JSON in the log, or whatever [`Builder::codec`] says.
+    pub fn builder(log: impl LogClient, keyspace: &str) -> Builder<K, V> {
+        Globe::builder_with(log, keyspace, Json)
     }
 }
 
-/// No time setting may be longer: a longer one is a mistake in its unit.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
+    /// Settings for a map whose values only a codec of the caller's can write: they need not be `Serialize`.
+    pub fn builder_with(
+        log: impl LogClient,
+        keyspace: &str,
+        codec: impl Codec<V>,
+    ) -> Builder<K, V> {
+        Builder::new(Arc::new(log), keyspace.to_owned(), Arc::new(codec))
+    }
+}
 
 impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
     pub(crate) fn new(
@@ -229,44 +240,6 @@ async fn follow<K: Key, V: Send + Sync + 'static>(
         ErrorKind::Closed,
         format!("the map {} was closed", replica.keyspace()),
     ));
-}
-
-impl Settings {
-    fn check(&self) -> Result<()> {
-        let times = [
-            ("open_timeout", self.open_timeout),
-            ("deadline", self.deadline),
-            ("probe_interval", self.probe_interval),
-            ("stale_after", self.stale_after),
-            ("tail_timeout", self.tail_timeout),
-            ("the shortest retry", self.retry_min),
-            ("the longest retry", self.retry_max),
-        ];
-        let refuse = |why: String| Err(Error::new(ErrorKind::Invalid, why));
-        for (name, time) in times {
-            if time.is_zero() {
-                return refuse(format!("{name} is zero: it needs some time"));
-            }
-            if time > LONGEST {
-                return refuse(format!(
-                    "{name} is {time:?}: at most {LONGEST:?} is allowed"
-                ));
-            }
-        }
-        if self.stale_after < self.probe_interval {
-            return refuse(format!(
-                "stale_after ({:?}) is shorter than the probe_interval ({:?}): the map would always be stale",
-                self.stale_after, self.probe_interval
-            ));
-        }
-        if self.retry_max < self.retry_min {
-            return refuse(format!(
-                "the longest retry ({:?}) is shorter than the shortest ({:?})",
-                self.retry_max, self.retry_min
-            ));
-        }
-        Ok(())
-    }
 }
 
 impl<K, V> fmt::Debug for Builder<K, V> {

@@ -5,24 +5,21 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use globe_log_client::{Keyspace, LogClient, Position, Precondition, Result};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::builder::{Builder, Settings};
-use crate::codec::{Codec, Json};
 use crate::consistency::{Consistency, Looker};
+use crate::entry::{Entry, Quarantined};
 use crate::key::Key;
 use crate::replica::Replica;
+use crate::settings::Settings;
 use crate::status::{Phase, Status};
 use crate::subscribers::Interest;
-use crate::transact::{Txn, transact};
-use crate::view::{Entry, Quarantined, View};
+use crate::tasks::Tasks;
+use crate::view::View;
 use crate::watch::Watch;
 use crate::writer::Writer;
 
@@ -44,70 +41,7 @@ struct Inner<K, V> {
     tasks: Tasks,
 }
 
-/// The tasks of a map: stopped when this is dropped.
-pub(crate) struct Tasks {
-    stop: DropGuard,
-    running: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl Tasks {
-    pub(crate) fn new(stop: CancellationToken, running: JoinHandle<()>) -> Tasks {
-        Tasks {
-            stop: stop.drop_guard(),
-            running: Mutex::new(Some(running)),
-        }
-    }
-
-    async fn stop(&self) {
-        self.stop.token().cancel();
-        let running = self
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(running) = running {
-            let _ = running.await;
-        }
-    }
-}
-
-/// Opening.
-impl<K: Key, V: Serialize + DeserializeOwned + Send + Sync + 'static> Globe<K, V> {
-    /// Opens the map that lives in a keyspace of a log, with the default settings, and waits until it is hydrated. Values
-    /// are JSON in the log.
-    ///
-    /// To share the connections of one log, pass a clone of it, or an `Arc<dyn LogClient>`, to each map.
-    ///
-    /// # Errors
-    /// As [`Builder::open`].
-    pub async fn open(log: impl LogClient, keyspace: &str) -> Result<Globe<K, V>> {
-        Globe::builder(log, keyspace).open().await
-    }
-
-    /// Opens a map on the log that a URL names: [`connect`](crate::connect), then [`Globe::open`].
-    ///
-    /// # Errors
-    /// As [`connect`](crate::connect) and [`Builder::open`].
-    pub async fn connect(url: &str, keyspace: &str) -> Result<Globe<K, V>> {
-        Globe::open(crate::connect::connect(url).await?, keyspace).await
-    }
-
-    /// Settings for a map whose values are JSON in the log, or whatever [`Builder::codec`] says.
-    pub fn builder(log: impl LogClient, keyspace: &str) -> Builder<K, V> {
-        Globe::builder_with(log, keyspace, Json)
-    }
-}
-
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
-    /// Settings for a map whose values only a codec of the caller's can write: they need not be `Serialize`.
-    pub fn builder_with(
-        log: impl LogClient,
-        keyspace: &str,
-        codec: impl Codec<V>,
-    ) -> Builder<K, V> {
-        Builder::new(Arc::new(log), keyspace.to_owned(), Arc::new(codec))
-    }
-
     pub(crate) fn new(writer: Writer<K, V>, settings: Settings, tasks: Tasks) -> Globe<K, V> {
         Globe {
             inner: Arc::new(Inner {
@@ -142,8 +76,13 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         Looker {
             log: self.log(),
             replica: self.replica(),
-            deadline: Instant::now() + self.inner.settings.deadline,
+            deadline: Instant::now() + self.deadline(),
         }
+    }
+
+    /// How long a call that waits may take.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.inner.settings.deadline
     }
 }
 
@@ -428,20 +367,6 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// As [`Globe::put`]; when there were several transactions, others of them may have been committed.
     pub async fn put_all(&self, entries: impl IntoIterator<Item = (K, V)>) -> Result<Position> {
         self.writer().put_all(entries).await
-    }
-
-    /// Runs a closure over views of this map and others of the same log, and commits what it wrote if everything it read
-    /// still stands: whole, or not at all, in one round trip. When something has changed in between, the closure is called
-    /// again with newer views, so it should do nothing but compute. See [`Txn`].
-    ///
-    /// What is validated is the keys it read, or wrote. Each map is read at one position; several maps may be read at
-    /// different ones until the commit proves that nothing in between mattered.
-    ///
-    /// # Errors
-    /// What the closure returned; `Conflict` only when others kept coming in between until the deadline; otherwise as
-    /// every write.
-    pub async fn transact<R>(&self, body: impl FnMut(&mut Txn<'_>) -> Result<R>) -> Result<R> {
-        transact(self.log(), self.inner.settings.deadline, body).await
     }
 
     /// Stops following the log, and waits until the tasks have stopped. Reads go on showing the last state; watches show

@@ -4,36 +4,42 @@
 mod applier;
 mod backoff;
 mod builder;
+mod change;
 mod codec;
 mod committer;
 mod connect;
 mod consistency;
+mod entry;
 mod globe;
 mod index;
 mod key;
 mod outage;
 mod prober;
 mod replica;
+mod settings;
 mod status;
 mod subscribers;
 mod tailer;
+mod tasks;
 mod transact;
 mod view;
 mod watch;
 mod writer;
 
 pub use builder::Builder;
+pub use change::{Change, ResyncReason};
 #[cfg(feature = "messagepack")]
 pub use codec::MessagePack;
 pub use codec::{Codec, CodecError, Json};
 pub use connect::connect;
 pub use consistency::Consistency;
+pub use entry::{Entry, Quarantined};
 pub use globe::Globe;
 pub use key::{Key, key_error};
 pub use status::{Phase, Status};
 pub use transact::Txn;
-pub use view::{Entry, Quarantined, View};
-pub use watch::{Cause, Change, Changes, ResyncReason, Watch};
+pub use view::View;
+pub use watch::{Cause, Changes, Watch};
 
 #[cfg(feature = "etcd")]
 pub use globe_etcd::EtcdLog;

@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use crate::backoff::Patience;
+use crate::change::ResyncReason;
 use crate::key::Key;
 use crate::replica::Replica;
 use crate::tailer::Next;
-use crate::watch::ResyncReason;
 
 /// The task that asks, as long as its map lives.
 pub(crate) struct Prober<K, V> {

@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 use crate::applier::{Applier, Refusal};
 use crate::backoff::Backoff;
+use crate::change::ResyncReason;
 use crate::key::Key;
 use crate::outage::Outage;
 use crate::replica::Replica;
-use crate::watch::ResyncReason;
 
 /// Pages of a snapshot that may wait to be taken in while the next one is fetched.
 const PAGES_AHEAD: usize = 2;

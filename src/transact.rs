@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::committer::{Committer, Onlooker};
 use crate::globe::Globe;
 use crate::key::Key;
+use crate::view::View;
 
 /// What a closure of [`Globe::transact`](crate::Globe::transact) reads and writes through.
 pub struct Txn<'a> {
@@ -127,7 +128,7 @@ impl<'a> Txn<'a> {
         &mut self,
         map: &Globe<K, V>,
         key: &K,
-    ) -> Result<((Keyspace, Bytes), crate::view::View<K, V>)> {
+    ) -> Result<((Keyspace, Bytes), View<K, V>)> {
         let view = self.view_of(map)?;
         let text = map.writer().encode_key(key)?;
         let guard = map.writer().known(&view.state, &text, Some(key));
@@ -140,7 +141,7 @@ impl<'a> Txn<'a> {
     fn view_of<K: Key, V: Send + Sync + 'static>(
         &mut self,
         map: &Globe<K, V>,
-    ) -> Result<crate::view::View<K, V>> {
+    ) -> Result<View<K, V>> {
         if map.log().id() != self.log.id() {
             let why = format!(
                 "the map {} is on another log: a transaction cannot span logs",
@@ -152,9 +153,7 @@ impl<'a> Txn<'a> {
             .maps
             .iter()
             .find(|(onlooker, _)| onlooker.keyspace() == map.keyspace());
-        if let Some(view) =
-            known.and_then(|(_, seen)| seen.downcast_ref::<crate::view::View<K, V>>())
-        {
+        if let Some(view) = known.and_then(|(_, seen)| seen.downcast_ref::<View<K, V>>()) {
             return Ok(view.clone());
         }
         if known.is_some() {
@@ -197,8 +196,25 @@ impl std::fmt::Debug for Txn<'_> {
     }
 }
 
+/// Transactions.
+impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
+    /// Runs a closure over views of this map and others of the same log, and commits what it wrote if everything it read
+    /// still stands: whole, or not at all, in one round trip. When something has changed in between, the closure is called
+    /// again with newer views, so it should do nothing but compute. See [`Txn`].
+    ///
+    /// What is validated is the keys it read, or wrote. Each map is read at one position; several maps may be read at
+    /// different ones until the commit proves that nothing in between mattered.
+    ///
+    /// # Errors
+    /// What the closure returned; `Conflict` only when others kept coming in between until the deadline; otherwise as
+    /// every write.
+    pub async fn transact<R>(&self, body: impl FnMut(&mut Txn<'_>) -> Result<R>) -> Result<R> {
+        transact(self.log(), self.deadline(), body).await
+    }
+}
+
 /// Runs a closure and commits what it wrote, again and again until nothing it read has changed in between.
-pub(crate) async fn transact<R>(
+async fn transact<R>(
     log: &Arc<dyn LogClient>,
     bound: Duration,
     mut body: impl FnMut(&mut Txn<'_>) -> Result<R>,

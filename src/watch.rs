@@ -5,89 +5,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use globe_log_client::{Position, Revision};
+use globe_log_client::Position;
 use tokio::sync::mpsc;
 
+use crate::change::{Change, ResyncReason};
 use crate::key::Key;
 use crate::replica::Replica;
 use crate::subscribers::{Interest, Step, Subscription};
-use crate::view::{Entry, State, View, difference};
-
-/// What happened to one key between two views.
-///
-/// At least one of `old` and `new` is there: a key that was deleted has no `new`, one that is new has no `old`.
-pub struct Change<K, V> {
-    /// The key.
-    pub key: K,
-    /// What the older view held.
-    pub old: Option<Entry<V>>,
-    /// What the newer view holds.
-    pub new: Option<Entry<V>>,
-    gone_by: Revision,
-}
-
-impl<K, V> Change<K, V> {
-    pub(crate) fn new(
-        key: K,
-        old: Option<Entry<V>>,
-        new: Option<Entry<V>>,
-        gone_by: Revision,
-    ) -> Change<K, V> {
-        Change {
-            key,
-            old,
-            new,
-            gone_by,
-        }
-    }
-
-    /// The value the older view held.
-    #[must_use]
-    pub fn old_value(&self) -> Option<&Arc<V>> {
-        self.old.as_ref().map(Entry::value)
-    }
-
-    /// The value the newer view holds.
-    #[must_use]
-    pub fn new_value(&self) -> Option<&Arc<V>> {
-        self.new.as_ref().map(Entry::value)
-    }
-
-    /// The commit that made the change; for a delete, the newest it can have been: exactly it when the changes are one
-    /// [`Cause::Step`].
-    #[must_use]
-    pub fn revision(&self) -> Revision {
-        self.new.as_ref().map_or(self.gone_by, Entry::modified)
-    }
-
-    /// Whether the key was deleted and created again in between.
-    #[must_use]
-    pub fn is_recreated(&self) -> bool {
-        matches!((&self.old, &self.new), (Some(old), Some(new)) if old.created() != new.created())
-    }
-}
-
-impl<K: Clone, V> Clone for Change<K, V> {
-    fn clone(&self) -> Change<K, V> {
-        Change {
-            key: self.key.clone(),
-            old: self.old.clone(),
-            new: self.new.clone(),
-            gone_by: self.gone_by,
-        }
-    }
-}
-
-impl<K: fmt::Debug, V> fmt::Debug for Change<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Change")
-            .field("key", &self.key)
-            .field("old", &self.old)
-            .field("new", &self.new)
-            .field("revision", &self.revision())
-            .finish()
-    }
-}
+use crate::view::{State, View, difference};
 
 /// Why a watch moved on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,20 +24,6 @@ pub enum Cause {
     Coalesced,
     /// At least one snapshot was installed in between: the net difference to it.
     Resync(ResyncReason),
-}
-
-/// Why a snapshot was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResyncReason {
-    /// The first one.
-    Hydration,
-    /// The log had forgotten the history in between.
-    Compacted,
-    /// The log was restored, wiped or replaced: it is in another epoch now.
-    EpochChanged,
-    /// The log delivered something its contract forbids; see [`Status::violations`](crate::Status::violations).
-    Violation,
 }
 
 /// All changes between two views, as one step: a transaction is in it whole or not at all.
