@@ -1,0 +1,267 @@
+//! What the tests of the map share: bounded waiting, a log around a log, and an ear for what is traced.
+//!
+//! Never imitates a log: what it wraps is the real memory log, and it only breaks what passes through.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+pub(crate) mod ear;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::StreamExt;
+use globe::log_client::{Batch, Lease, LogId, Snapshot, Tail, Transaction, async_trait};
+use globe::{Capabilities, Globe, Keyspace, LeaseId, LogClient, MemoryLog, Position, Result};
+use tokio::sync::watch;
+
+/// How long anything may take before a test gives up. Never what decides a test that passes.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// What a future answers; fails the test instead of hanging.
+pub(crate) async fn within<T>(what: &str, answer: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(BOUND, answer).await {
+        Ok(answer) => answer,
+        Err(_) => panic!("waited in vain: {what}"),
+    }
+}
+
+/// Waits until a condition holds; fails the test instead of hanging.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    within(what, wait).await;
+}
+
+pub(crate) fn keyspace(name: &str) -> Keyspace {
+    Keyspace::new(name).unwrap()
+}
+
+/// A map of numbers on a log, hydrated.
+pub(crate) async fn numbers(log: &(impl LogClient + Clone)) -> Globe<String, u64> {
+    within("a map is opened", Globe::open(log.clone(), "numbers"))
+        .await
+        .unwrap()
+}
+
+/// The same map, with short pauses between attempts and a short deadline.
+pub(crate) async fn brisk(log: &(impl LogClient + Clone)) -> Globe<String, u64> {
+    let builder = Globe::builder(log.clone(), "numbers")
+        .retry(Duration::from_millis(5), Duration::from_millis(20))
+        .probe_interval(Duration::from_millis(50))
+        .tail_timeout(Duration::from_millis(50))
+        .deadline(Duration::from_secs(5));
+    within("a map is opened", builder.open()).await.unwrap()
+}
+
+/// What another program does: writes bytes under a key, past every map.
+pub(crate) async fn write_raw(
+    log: &impl LogClient,
+    space: &str,
+    key: &str,
+    value: &[u8],
+) -> Position {
+    let write = Transaction::new().put(&keyspace(space), key.to_owned(), value.to_vec());
+    log.commit(write).await.unwrap()
+}
+
+/// What another program does: deletes a key, past every map.
+pub(crate) async fn delete_raw(log: &impl LogClient, space: &str, key: &str) -> Position {
+    let write = Transaction::new().delete(&keyspace(space), key.to_owned());
+    log.commit(write).await.unwrap()
+}
+
+/// How many times each verb was called.
+#[derive(Default, Debug)]
+pub(crate) struct Calls {
+    pub(crate) snapshots: AtomicUsize,
+    pub(crate) tails: AtomicUsize,
+    pub(crate) heads: AtomicUsize,
+    pub(crate) commits: AtomicUsize,
+}
+
+impl Calls {
+    pub(crate) fn of(counter: &AtomicUsize) -> usize {
+        counter.load(Ordering::SeqCst)
+    }
+}
+
+/// What becomes of a batch on its way to the map.
+type Distort = Box<dyn FnMut(Batch) -> Vec<Batch> + Send>;
+/// What becomes of the answer of `head` on its way to the map.
+type Misreport = Box<dyn FnMut(Position) -> Position + Send>;
+
+/// The transactions that passed through.
+type Kept = Arc<Mutex<Vec<Transaction>>>;
+
+/// A log around a log: all that passes through can be counted, held back, and distorted.
+#[derive(Clone)]
+pub(crate) struct Around {
+    inner: MemoryLog,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    calls: Calls,
+    /// Commits land, but their replies never come.
+    loses_replies: AtomicBool,
+    /// Requests to commit never reach the log.
+    loses_requests: AtomicBool,
+    /// Heads and snapshots never answer.
+    freezes_reads: AtomicBool,
+    kept: Mutex<Option<Kept>>,
+    distort: Mutex<Option<Distort>>,
+    misreport: Mutex<Option<Misreport>>,
+    /// Held: whoever opens a snapshot waits until it is let go.
+    holds_snapshots: watch::Sender<bool>,
+}
+
+impl Around {
+    pub(crate) fn new(inner: &MemoryLog) -> Around {
+        Around {
+            inner: inner.clone(),
+            shared: Arc::default(),
+        }
+    }
+
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.shared.calls
+    }
+
+    pub(crate) fn lose_replies(&self, lost: bool) {
+        self.shared.loses_replies.store(lost, Ordering::SeqCst);
+    }
+
+    pub(crate) fn lose_requests(&self, lost: bool) {
+        self.shared.loses_requests.store(lost, Ordering::SeqCst);
+    }
+
+    pub(crate) fn freeze_reads(&self, frozen: bool) {
+        self.shared.freezes_reads.store(frozen, Ordering::SeqCst);
+    }
+
+    pub(crate) fn hold_snapshots(&self, held: bool) {
+        self.shared.holds_snapshots.send_replace(held);
+    }
+
+    /// A copy of every transaction from now on.
+    pub(crate) fn keep_transactions(&self) -> Kept {
+        let kept = Kept::default();
+        *self.shared.kept.lock().unwrap() = Some(Arc::clone(&kept));
+        kept
+    }
+
+    /// Every batch of every tail passes through `distort` from now on.
+    pub(crate) fn distort(&self, distort: impl FnMut(Batch) -> Vec<Batch> + Send + 'static) {
+        *self.shared.distort.lock().unwrap() = Some(Box::new(distort));
+    }
+
+    /// Every answer of `head` passes through `misreport` from now on.
+    pub(crate) fn misreport(&self, misreport: impl FnMut(Position) -> Position + Send + 'static) {
+        *self.shared.misreport.lock().unwrap() = Some(Box::new(misreport));
+    }
+
+    /// Nothing is distorted or misreported any more.
+    pub(crate) fn be_honest(&self) {
+        *self.shared.distort.lock().unwrap() = None;
+        *self.shared.misreport.lock().unwrap() = None;
+    }
+
+    async fn freeze(&self) {
+        if self.shared.freezes_reads.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn distorted(shared: &Shared, batch: Batch) -> Vec<Batch> {
+    match &mut *shared.distort.lock().unwrap() {
+        Some(distort) => distort(batch),
+        None => vec![batch],
+    }
+}
+
+#[async_trait]
+impl LogClient for Around {
+    fn id(&self) -> LogId {
+        self.inner.id()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
+        self.shared.calls.snapshots.fetch_add(1, Ordering::SeqCst);
+        self.freeze().await;
+        let mut held = self.shared.holds_snapshots.subscribe();
+        let _ = held.wait_for(|held| !held).await;
+        self.inner.snapshot(keyspace).await
+    }
+
+    async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
+        self.shared.calls.tails.fetch_add(1, Ordering::SeqCst);
+        let tail = self.inner.tail(keyspace, after).await?;
+        let shared = Arc::clone(&self.shared);
+        let batches =
+            futures::stream::unfold(
+                tail,
+                |mut tail| async move { Some((tail.next().await, tail)) },
+            );
+        let passed = batches.flat_map(move |batch| {
+            let batches = match batch {
+                Ok(batch) => distorted(&shared, batch).into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            };
+            futures::stream::iter(batches)
+        });
+        Ok(Tail::new(passed.boxed()))
+    }
+
+    async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
+        self.shared.calls.heads.fetch_add(1, Ordering::SeqCst);
+        self.freeze().await;
+        let head = self.inner.head(keyspace).await?;
+        Ok(match &mut *self.shared.misreport.lock().unwrap() {
+            Some(misreport) => misreport(head),
+            None => head,
+        })
+    }
+
+    async fn commit(&self, transaction: Transaction) -> Result<Position> {
+        self.shared.calls.commits.fetch_add(1, Ordering::SeqCst);
+        if self.shared.loses_requests.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if let Some(kept) = &*self.shared.kept.lock().unwrap() {
+            kept.lock().unwrap().push(transaction.clone());
+        }
+        let committed = self.inner.commit(transaction).await;
+        if self.shared.loses_replies.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        committed
+    }
+
+    async fn grant(&self, ttl: Duration) -> Result<Lease> {
+        self.inner.grant(ttl).await
+    }
+
+    async fn renew(&self, lease: LeaseId) -> Result<()> {
+        self.inner.renew(lease).await
+    }
+
+    async fn revoke(&self, lease: LeaseId) -> Result<()> {
+        self.inner.revoke(lease).await
+    }
+}
+
+impl std::fmt::Debug for Around {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Around")
+    }
+}

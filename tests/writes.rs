@@ -1,0 +1,355 @@
+//! What each write does, what it answers when it cannot, and what is visible when it returns.
+//!
+//! Transactions over several keys have their own file.
+
+mod rig;
+
+use std::time::Duration;
+
+use globe::{ErrorKind, Globe, MemoryLog, Precondition};
+use rig::{Around, Calls, brisk, keyspace, numbers, within, write_raw};
+
+const SHORT: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn a_put_is_visible_here_when_it_returns_and_names_its_own_commit() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    let first = map.put("a", 1).await.unwrap();
+    let second = map.put("a", 2).await.unwrap();
+    assert_eq!(map.get("a").as_deref(), Some(&2));
+    let entry = map.entry("a").unwrap();
+    assert_eq!(
+        (entry.created(), entry.modified()),
+        (first.revision, second.revision)
+    );
+    assert!(map.position().covers(second));
+}
+
+#[tokio::test]
+async fn a_conflict_says_what_stands_there_and_shows_it() {
+    let log = MemoryLog::new();
+    let (map, other) = (numbers(&log).await, numbers(&log).await);
+    log.hold_tails(true);
+    let theirs = write_raw(&log, "numbers", "a", b"1").await;
+    let attempt = tokio::spawn({
+        let map = map.clone();
+        async move { map.create("a", 2).await }
+    });
+    tokio::task::yield_now().await;
+    log.hold_tails(false);
+    let error = within("the create is answered", attempt)
+        .await
+        .unwrap()
+        .unwrap_err();
+    let ErrorKind::Conflict(conflict) = error.kind() else {
+        panic!("{error}");
+    };
+    assert_eq!(conflict.failed[0].key, "a");
+    assert_eq!(conflict.failed[0].keyspace, keyspace("numbers"));
+    assert_eq!(
+        conflict.failed[0].found.as_ref().unwrap().modified,
+        theirs.revision
+    );
+    assert_eq!(
+        map.get("a").as_deref(),
+        Some(&1),
+        "what stood in the way is visible"
+    );
+    other.sync().await.unwrap();
+    assert_eq!(other.get("a").as_deref(), Some(&1), "nothing was written");
+}
+
+#[tokio::test]
+async fn put_if_is_compare_and_swap() {
+    let map = numbers(&MemoryLog::new()).await;
+    let at = |position: globe::Position| Precondition::At(position.revision);
+    assert!(
+        map.put_if("a", 1, Precondition::Present)
+            .await
+            .unwrap_err()
+            .is_conflict()
+    );
+    assert_eq!(map.get("a"), None);
+    let first = map.put_if("a", 1, Precondition::Absent).await.unwrap();
+    let second = map.put_if("a", 2, at(first)).await.unwrap();
+    assert!(
+        map.put_if("a", 3, at(first))
+            .await
+            .unwrap_err()
+            .is_conflict()
+    );
+    map.put_if("a", 4, Precondition::Present).await.unwrap();
+    assert!(
+        map.delete_if("a", at(second))
+            .await
+            .unwrap_err()
+            .is_conflict()
+    );
+    assert_eq!(map.get("a").as_deref(), Some(&4));
+    map.delete_if("a", Precondition::Present).await.unwrap();
+    assert_eq!(map.get("a"), None);
+}
+
+#[tokio::test]
+async fn a_revision_from_before_a_recreation_guards_nothing() {
+    let map = numbers(&MemoryLog::new()).await;
+    let old = map.put("a", 1).await.unwrap();
+    assert!(map.delete("a").await.unwrap());
+    map.create("a", 1).await.unwrap();
+    let guard = Precondition::At(old.revision);
+    assert!(map.put_if("a", 2, guard).await.unwrap_err().is_conflict());
+}
+
+#[tokio::test]
+async fn delete_says_whether_anything_stood_there() {
+    let map = numbers(&MemoryLog::new()).await;
+    assert!(!map.delete("a").await.unwrap());
+    map.put("a", 1).await.unwrap();
+    assert!(map.delete("a").await.unwrap());
+    assert_eq!(map.get("a"), None);
+    assert!(!map.delete("a").await.unwrap());
+}
+
+#[tokio::test]
+async fn the_last_writer_wins_though_its_replica_lags() {
+    let log = MemoryLog::new();
+    let map = brisk(&log).await;
+    map.put("a", 1).await.unwrap();
+    map.put("gone", 1).await.unwrap();
+    log.hold_tails(true);
+    write_raw(&log, "numbers", "a", b"2").await;
+    rig::delete_raw(&log, "numbers", "gone").await;
+    write_raw(&log, "numbers", "new", b"2").await;
+    let writes = tokio::spawn({
+        let map = map.clone();
+        async move {
+            let all = [("a", 3), ("gone", 3), ("new", 3)];
+            let puts = all.map(|(key, value)| map.put(key, value));
+            futures::future::try_join_all(puts).await
+        }
+    });
+    until_commits_at(&log, 6).await;
+    log.hold_tails(false);
+    within("the puts return", writes).await.unwrap().unwrap();
+    for key in ["a", "gone", "new"] {
+        assert_eq!(map.get(key).as_deref(), Some(&3), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_delete_by_a_replica_that_lags_deletes_what_stands_there() {
+    let log = MemoryLog::new();
+    let map = brisk(&log).await;
+    log.hold_tails(true);
+    write_raw(&log, "numbers", "a", b"2").await;
+    let delete = tokio::spawn({
+        let map = map.clone();
+        async move { map.delete("a").await }
+    });
+    until_commits_at(&log, 3).await;
+    log.hold_tails(false);
+    assert!(within("the delete returns", delete).await.unwrap().unwrap());
+    assert_eq!(map.get("a"), None);
+}
+
+async fn until_commits_at(log: &MemoryLog, revision: u64) {
+    rig::until("the log moves on", || {
+        log.head_position().revision.0 >= revision
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_cannot_be_seen_in_time_says_that_it_is_committed() {
+    let log = MemoryLog::new();
+    let map: Globe<String, u64> = Globe::builder(log.clone(), "numbers")
+        .deadline(SHORT)
+        .open()
+        .await
+        .unwrap();
+    log.hold_tails(true);
+    let error = map.put("a", 1).await.unwrap_err();
+    let ErrorKind::Behind(position) = *error.kind() else {
+        panic!("{error}");
+    };
+    assert_eq!(position, log.head_position());
+    assert_eq!(map.get("a"), None, "not visible, as it says");
+    log.hold_tails(false);
+    map.sync().await.unwrap();
+    assert_eq!(map.get("a").as_deref(), Some(&1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_reply_is_lost_is_indeterminate_and_never_repeated() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map: Globe<String, u64> = Globe::builder(around.clone(), "numbers")
+        .deadline(SHORT)
+        .open()
+        .await
+        .unwrap();
+    around.lose_replies(true);
+    let error = map.put("landed", 1).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Indeterminate, "{error}");
+    around.lose_replies(false);
+    around.lose_requests(true);
+    let error = map.put("lost", 1).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Indeterminate, "{error}");
+    around.lose_requests(false);
+    assert_eq!(Calls::of(&around.calls().commits), 2);
+    map.sync().await.unwrap();
+    assert_eq!(map.get("landed").as_deref(), Some(&1));
+    assert_eq!(map.get("lost"), None);
+    assert_eq!(
+        Calls::of(&around.calls().commits),
+        2,
+        "neither was repeated later"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_to_a_log_that_is_down_waits_for_it_and_fails_in_time() {
+    let log = MemoryLog::new();
+    let map: Globe<String, u64> = Globe::builder(log.clone(), "numbers")
+        .deadline(SHORT)
+        .open()
+        .await
+        .unwrap();
+    log.set_available(false);
+    let error = map.put("a", 1).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Unavailable, "{error}");
+    let put = tokio::spawn({
+        let map = map.clone();
+        async move { map.put("a", 2).await }
+    });
+    tokio::task::yield_now().await;
+    log.set_available(true);
+    put.await.unwrap().unwrap();
+    assert_eq!(
+        map.get("a").as_deref(),
+        Some(&2),
+        "a short outage costs no error"
+    );
+}
+
+#[tokio::test]
+async fn every_write_is_guarded_so_that_no_late_copy_can_land() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map = numbers(&around).await;
+    let seen = around.keep_transactions();
+    map.put("a", 1).await.unwrap();
+    map.put("a", 2).await.unwrap();
+    map.delete("a").await.unwrap();
+    map.put_all([("a".into(), 1), ("b".into(), 1)])
+        .await
+        .unwrap();
+    map.update("b", |_| 5).await.unwrap();
+    map.transact(|txn| txn.put(&map, "c", 1)).await.unwrap();
+    map.delete_prefix("").await.unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 7);
+    for transaction in &*seen {
+        for (keyspace, key, _) in &transaction.writes {
+            let guarded = transaction.preconditions.iter();
+            let mut guards = guarded.filter(|(ks, k, _)| (ks, k) == (keyspace, key));
+            let guard = guards.next().expect("a guard for each write");
+            assert!(
+                !matches!(guard.2, Precondition::Present),
+                "by revision or absence"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_many_concurrent_creates_exactly_one_wins() {
+    let log = MemoryLog::new();
+    let mut creates = tokio::task::JoinSet::new();
+    for number in 0..16 {
+        let map = numbers(&log).await;
+        creates.spawn(async move { (number, map.create("a", number).await) });
+    }
+    let outcomes = within("all are answered", creates.join_all()).await;
+    let winners: Vec<u64> = outcomes
+        .iter()
+        .filter(|(_, r)| r.is_ok())
+        .map(|(n, _)| *n)
+        .collect();
+    assert_eq!(winners.len(), 1);
+    for (_, outcome) in outcomes.iter().filter(|(_, r)| r.is_err()) {
+        assert!(outcome.as_ref().unwrap_err().is_conflict());
+    }
+    assert_eq!(numbers(&log).await.get("a").as_deref(), Some(&winners[0]));
+}
+
+#[tokio::test]
+async fn concurrent_updates_lose_none() {
+    let log = MemoryLog::new();
+    let mut updates = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let map = numbers(&log).await;
+        updates.spawn(async move {
+            for _ in 0..10 {
+                let before = map.get("n").as_deref().copied().unwrap_or(0);
+                let now = map
+                    .update("n", |old| old.copied().unwrap_or(0) + 1)
+                    .await
+                    .unwrap();
+                assert!(*now > before);
+            }
+        });
+    }
+    within("all updates", updates.join_all()).await;
+    assert_eq!(numbers(&log).await.get("n").as_deref(), Some(&80));
+}
+
+#[tokio::test]
+async fn put_all_writes_everything_within_the_limits_and_the_last_of_a_key_counts() {
+    let mut limits = globe::Capabilities::full("small");
+    limits.max_operations = 7;
+    let log = MemoryLog::builder().capabilities(limits).build();
+    let map = numbers(&log).await;
+    map.put("k003", 1000).await.unwrap();
+    let before = log.head_position().revision.0;
+    let entries = (0..50).chain(0..20).enumerate();
+    let entries = entries.map(|(value, key)| (format!("k{key:03}"), value as u64));
+    let position = map.put_all(entries).await.unwrap();
+    assert_eq!(log.head_position(), position);
+    assert_eq!(position.revision.0 - before, 8, "50 keys, 7 at a time");
+    assert_eq!(map.len(), 50);
+    assert_eq!(map.get("k003").as_deref(), Some(&53), "the last one counts");
+    assert_eq!(map.get("k040").as_deref(), Some(&40));
+    assert_eq!(map.put_all([]).await.unwrap(), map.position());
+}
+
+#[tokio::test]
+async fn delete_prefix_takes_what_was_committed_before_it_and_nothing_else() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    map.put_all(["a/1", "a/2", "ab", "b"].map(|key| (key.into(), 1)))
+        .await
+        .unwrap();
+    write_raw(&log, "numbers", "a/3", b"3").await;
+    write_raw(&log, "numbers", "a/bad", b"bad").await;
+    assert_eq!(
+        map.delete_prefix("a/").await.unwrap(),
+        4,
+        "also what this replica had not seen"
+    );
+    let view = map.view();
+    let left: Vec<&str> = view.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(left, ["ab", "b"]);
+    assert!(map.quarantine().is_empty());
+    assert_eq!(map.delete_prefix("a/").await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_empty_value_is_not_an_absent_key() {
+    let log = MemoryLog::new();
+    let map: Globe<String, ()> = Globe::open(log, "units").await.unwrap();
+    map.put("a", ()).await.unwrap();
+    assert!(map.contains_key("a"));
+    assert!(map.create("a", ()).await.unwrap_err().is_conflict());
+}
