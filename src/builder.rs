@@ -213,8 +213,8 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
         };
         let span = tracing::info_span!("globe", %keyspace);
         let stop = CancellationToken::new();
-        let running = runtime
-            .spawn(follow(Arc::clone(&replica), tailer, prober, stop.clone()).instrument(span));
+        let ending = Ending(Arc::clone(&replica));
+        let running = runtime.spawn(follow(tailer, prober, stop.clone(), ending).instrument(span));
         let writer = Writer {
             log: self.log,
             replica,
@@ -227,19 +227,26 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
 
 /// Runs both tasks of a map until it is closed or dropped, or until its tailer gives up.
 async fn follow<K: Key, V: Send + Sync + 'static>(
-    replica: Arc<Replica<K, V>>,
     tailer: Tailer<K, V>,
     prober: Prober<K, V>,
     stop: CancellationToken,
+    _ending: Ending<K, V>,
 ) {
     tokio::select! {
         () = stop.cancelled() => {}
         ((), ()) = async { tokio::join!(tailer.run(), prober.run()) } => {}
     }
-    replica.end(Error::new(
-        ErrorKind::Closed,
-        format!("the map {} was closed", replica.keyspace()),
-    ));
+}
+
+/// Tells those who wait that nothing more will come, however the tasks ended: stopped, dropped with their runtime, or
+/// by a panic in a key of the user's.
+struct Ending<K: Key, V>(Arc<Replica<K, V>>);
+
+impl<K: Key, V> Drop for Ending<K, V> {
+    fn drop(&mut self) {
+        let why = format!("the map {} was closed", self.0.keyspace());
+        self.0.end(Error::new(ErrorKind::Closed, why));
+    }
 }
 
 impl<K, V> fmt::Debug for Builder<K, V> {

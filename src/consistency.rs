@@ -47,7 +47,13 @@ impl<K: Key, V> Looker<'_, K, V> {
     /// Waits until everything committed before the call is applied; returns up to where that is.
     pub(crate) async fn sync(&self) -> Result<Position> {
         let asked = Instant::now();
+        let before = self.replica.state().position;
         let head = self.bounded(self.log.head(self.replica.keyspace())).await?;
+        // Below what was applied before the question it is a rollback, and proves nothing.
+        if head.epoch == before.epoch && head.revision < before.revision {
+            let why = format!("the log says it stands at {head}, but {before} was applied here");
+            return Err(Error::new(ErrorKind::EpochChanged, why));
+        }
         self.reached(head).await?;
         self.replica.health().prove(asked);
         Ok(head)

@@ -222,8 +222,8 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         )
     }
 
-    /// Waits until the map satisfies a predicate, and returns the view that does. Waits for as long as it takes: bound it
-    /// with `tokio::time::timeout`.
+    /// Waits until the map satisfies a predicate, and returns the view that does. The predicate is asked whenever the map
+    /// has moved, be it only on to a newer position. Waits for as long as it takes: bound it with `tokio::time::timeout`.
     ///
     /// # Errors
     /// `Closed` (or why the map ended) when it never will.
@@ -231,21 +231,15 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         &self,
         mut predicate: impl FnMut(&View<K, V>) -> bool,
     ) -> Result<View<K, V>> {
-        let mut watch = self.watch();
-        let mut view = watch.view();
-        while !predicate(&view) {
-            if watch.next().await.is_none() {
-                let gone = || {
-                    globe_log_client::Error::new(
-                        globe_log_client::ErrorKind::Closed,
-                        "the map was closed",
-                    )
-                };
-                return Err(self.replica().ended().unwrap_or_else(gone));
+        loop {
+            // Asked before looking: what is published in between ends the wait.
+            let position = self.replica().position();
+            let view = self.view();
+            if predicate(&view) {
+                return Ok(view);
             }
-            view = watch.view();
+            self.replica().moved_from(position).await?;
         }
-        Ok(view)
     }
 }
 

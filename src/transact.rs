@@ -153,20 +153,33 @@ impl<'a> Txn<'a> {
             .maps
             .iter()
             .find(|(onlooker, _)| onlooker.keyspace() == map.keyspace());
-        if let Some(view) = known.and_then(|(_, seen)| seen.downcast_ref::<View<K, V>>()) {
-            return Ok(view.clone());
-        }
-        if known.is_some() {
-            let why = format!(
-                "two maps of different types are open on the keyspace {}",
-                map.keyspace()
-            );
-            return Err(Error::new(ErrorKind::Invalid, why));
+        if let Some((_, seen)) = known {
+            let seen = Arc::clone(seen);
+            let Some(view) = seen.downcast_ref::<View<K, V>>().cloned() else {
+                let why = format!(
+                    "two maps of different types are open on the keyspace {}",
+                    map.keyspace()
+                );
+                return Err(Error::new(ErrorKind::Invalid, why));
+            };
+            self.also_shown_by(map, seen);
+            return Ok(view);
         }
         let view = map.view();
         self.maps
             .push((Arc::clone(map.replica()) as _, Arc::new(view.clone())));
         Ok(view)
+    }
+
+    /// Another handle on a keyspace that is touched already reads the same view, and must show the outcome as well.
+    fn also_shown_by<K: Key, V: Send + Sync + 'static>(&mut self, map: &Globe<K, V>, seen: Seen) {
+        let replica: *const () = Arc::as_ptr(map.replica()).cast();
+        let is_known = |(onlooker, _): &(Arc<dyn Onlooker>, Seen)| {
+            std::ptr::eq(Arc::as_ptr(onlooker).cast(), replica)
+        };
+        if !self.maps.iter().any(is_known) {
+            self.maps.push((Arc::clone(map.replica()) as _, seen));
+        }
     }
 
     fn into_parts(self) -> (Vec<Arc<dyn Onlooker>>, Transaction) {

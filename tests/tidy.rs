@@ -2,6 +2,12 @@
 //!
 //! Reads the sources as text; knows nothing of what they do.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

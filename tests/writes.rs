@@ -2,6 +2,12 @@
 //!
 //! Transactions over several keys have their own file.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
 mod rig;
 
 use std::time::Duration;

@@ -1,1 +1,23 @@
-//! Real servers for tests.
+//! Real servers, started on loopback and broken on purpose, for Globe's tests.
+//!
+//! Nothing here imitates a server, and nothing skips a test: a server that is missing is a failure that says what to do.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in a test a broken set-up is a failure"
+)]
+
+mod binaries;
+mod certificates;
+mod cluster;
+mod etcd;
+mod proxy;
+mod wait;
+
+pub use binaries::EtcdVersion;
+pub use certificates::{Certificates, Pair};
+pub use cluster::EtcdCluster;
+pub use etcd::{EtcdBuilder, EtcdServer};
+pub use proxy::Proxy;
+pub use wait::{free_port, wait_until};
