@@ -17,8 +17,11 @@ pub enum EtcdVersion {
 
 impl EtcdVersion {
     /// Every one.
-    pub const ALL: [EtcdVersion; 3] =
-        [EtcdVersion::Reference, EtcdVersion::V3_5_16, EtcdVersion::V3_4_23];
+    pub const ALL: [EtcdVersion; 3] = [
+        EtcdVersion::Reference,
+        EtcdVersion::V3_5_16,
+        EtcdVersion::V3_4_23,
+    ];
 
     fn folder(self) -> &'static str {
         match self {

@@ -86,11 +86,16 @@ fn leaf(issuer: &CertifiedIssuer<'static, KeyPair>, name: &str, until: OffsetDat
     let mut params = CertificateParams::new(names).expect("names");
     params.distinguished_name.push(DnType::CommonName, name);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages =
-        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
     params.not_before = OffsetDateTime::now_utc() - Duration::days(30);
     params.not_after = until;
     let key = KeyPair::generate().expect("a key");
     let certificate = params.signed_by(&key, issuer).expect("a certificate");
-    Pair { certificate: certificate.pem(), key: key.serialize_pem() }
+    Pair {
+        certificate: certificate.pem(),
+        key: key.serialize_pem(),
+    }
 }

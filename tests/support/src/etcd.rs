@@ -1,0 +1,534 @@
+//! One real etcd server: started, asked, stopped, paused, wiped, restored.
+//!
+//! It speaks to the server only through etcd's own tools, never through the client under test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::binaries::EtcdVersion;
+use crate::certificates::{Certificates, Pair, file};
+use crate::wait::{free_port, wait_until};
+
+/// How long a server may take to answer after its start, on a busy machine.
+const START: Duration = Duration::from_secs(30);
+/// How long one call of its tools may take.
+const TOOL: Duration = Duration::from_secs(20);
+/// How often a start is tried when somebody else took the ports.
+const TRIES: u32 = 5;
+
+/// What a server is started with.
+#[derive(Clone, Debug)]
+pub struct EtcdBuilder {
+    version: EtcdVersion,
+    arguments: Vec<String>,
+    tls: Option<(Certificates, Pair)>,
+    wants_client_certificate: bool,
+    on_disk: bool,
+    member: Option<Member>,
+}
+
+/// A server's place in a cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) client_port: u16,
+    pub(crate) peer_port: u16,
+    /// `name=peer-url` of every member, with commas.
+    pub(crate) cluster: String,
+}
+
+impl EtcdBuilder {
+    /// Adds a flag, such as `--quota-backend-bytes=4194304`.
+    #[must_use]
+    pub fn flag(mut self, flag: impl Into<String>) -> Self {
+        self.arguments.push(flag.into());
+        self
+    }
+
+    /// Serves TLS with the server's certificate.
+    #[must_use]
+    pub fn tls(mut self, certificates: &Certificates) -> Self {
+        self.tls = Some((certificates.clone(), certificates.server.clone()));
+        self
+    }
+
+    /// Serves TLS with a certificate that is out of date.
+    #[must_use]
+    pub fn expired_tls(mut self, certificates: &Certificates) -> Self {
+        self.tls = Some((certificates.clone(), certificates.expired_server.clone()));
+        self
+    }
+
+    /// Serves TLS only to clients that show a certificate of the authority.
+    #[must_use]
+    pub fn mutual_tls(mut self, certificates: &Certificates) -> Self {
+        self.wants_client_certificate = true;
+        self.tls(certificates)
+    }
+
+    /// Signs its tokens (JWT) with a key of the server's certificate: such a token is invalid after any change of users or
+    /// roles. Needs [`EtcdBuilder::tls`] for the key.
+    #[must_use]
+    pub fn jwt(mut self, ttl: &str) -> Self {
+        self.arguments.push(format!("--auth-token=jwt,pub-key=@DIR/server.crt,priv-key=@DIR/server.key,sign-method=ES256,ttl={ttl}"));
+        self
+    }
+
+    /// Keeps its data on the disk instead of in memory.
+    #[must_use]
+    pub fn on_disk(mut self) -> Self {
+        self.on_disk = true;
+        self
+    }
+
+    pub(crate) fn member(mut self, member: Member) -> Self {
+        self.member = Some(member);
+        self
+    }
+
+    /// Starts it and waits until it answers.
+    pub async fn start(self) -> EtcdServer {
+        let mut server = self.start_unready().await;
+        server.wait_ready().await;
+        server
+    }
+
+    /// Starts it without waiting for an answer, as a member of a cluster must be.
+    pub(crate) async fn start_unready(self) -> EtcdServer {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let mut server = EtcdServer::new(self.clone());
+            server.spawn();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if server.is_running() || tries == TRIES || self.member.is_some() {
+                return server;
+            }
+        }
+    }
+}
+
+/// A running etcd server of its own. Killed, and its data removed, when dropped.
+#[derive(Debug)]
+pub struct EtcdServer {
+    settings: EtcdBuilder,
+    dir: TempDir,
+    member: Member,
+    child: Option<Child>,
+    /// Flags for its tools once somebody must log in: `--user=root:…`.
+    login: Option<String>,
+}
+
+impl EtcdServer {
+    /// Settings for a server of a version.
+    #[must_use]
+    pub fn builder(version: EtcdVersion) -> EtcdBuilder {
+        EtcdBuilder {
+            version,
+            arguments: Vec::new(),
+            tls: None,
+            wants_client_certificate: false,
+            on_disk: false,
+            member: None,
+        }
+    }
+
+    /// Starts a server of a version.
+    pub async fn start(version: EtcdVersion) -> EtcdServer {
+        EtcdServer::builder(version).start().await
+    }
+
+    fn new(settings: EtcdBuilder) -> EtcdServer {
+        let memory = Path::new("/dev/shm");
+        let dir = if memory.is_dir() && !settings.on_disk {
+            TempDir::with_prefix_in("globe-etcd-", memory)
+        } else {
+            TempDir::with_prefix("globe-etcd-")
+        };
+        let dir = dir.expect("a folder");
+        if let Some((certificates, pair)) = &settings.tls {
+            certificates.write(dir.path(), pair);
+        }
+        let member = settings.member.clone().unwrap_or_else(|| {
+            let (client_port, peer_port) = (free_port(), free_port());
+            let cluster = format!("n1=http://127.0.0.1:{peer_port}");
+            Member {
+                name: "n1".into(),
+                client_port,
+                peer_port,
+                cluster,
+            }
+        });
+        EtcdServer {
+            settings,
+            dir,
+            member,
+            child: None,
+            login: None,
+        }
+    }
+
+    /// Its version.
+    #[must_use]
+    pub fn version(&self) -> EtcdVersion {
+        self.settings.version
+    }
+
+    /// The port clients connect to.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.member.client_port
+    }
+
+    /// `http://127.0.0.1:PORT`, or `https://`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        let scheme = if self.settings.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://127.0.0.1:{}", self.port())
+    }
+
+    /// `etcd://127.0.0.1:PORT`, or `etcds://`: what a map is connected by.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.settings.tls.is_some() {
+            "etcds"
+        } else {
+            "etcd"
+        };
+        format!("{scheme}://127.0.0.1:{}", self.port())
+    }
+
+    /// What it wrote to its log so far.
+    #[must_use]
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("output")).unwrap_or_default()
+    }
+
+    fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn spawn(&mut self) {
+        let program = self.settings.version.program("etcd");
+        let output = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("output"))
+            .expect("a file for its output");
+        let errors = output.try_clone().expect("the file twice");
+        // The server dies with the thread that started it, so that a killed test leaves none behind.
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL"])
+            .arg(program)
+            .args(self.flags());
+        command.stdin(Stdio::null()).stdout(output).stderr(errors);
+        self.child = Some(
+            command
+                .spawn()
+                .expect("setpriv (package util-linux) starts the server"),
+        );
+    }
+
+    fn flags(&self) -> Vec<String> {
+        let Member {
+            name,
+            client_port,
+            peer_port,
+            cluster,
+        } = &self.member;
+        let scheme = if self.settings.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let (client, peer) = (
+            format!("{scheme}://127.0.0.1:{client_port}"),
+            format!("http://127.0.0.1:{peer_port}"),
+        );
+        let dir = self.dir.path().display().to_string();
+        let mut flags = vec![
+            format!("--name={name}"),
+            format!("--data-dir={}", self.data_dir().display()),
+            format!("--listen-client-urls={client}"),
+            format!("--advertise-client-urls={client}"),
+            format!("--listen-peer-urls={peer}"),
+            format!("--initial-advertise-peer-urls={peer}"),
+            format!("--initial-cluster={cluster}"),
+            "--initial-cluster-state=new".into(),
+            "--initial-cluster-token=globe".into(),
+            "--log-level=warn".into(),
+            "--logger=zap".into(),
+        ];
+        if !self
+            .settings
+            .arguments
+            .iter()
+            .any(|flag| flag.starts_with("--heartbeat-interval"))
+        {
+            flags.extend([
+                "--heartbeat-interval=20".into(),
+                "--election-timeout=200".into(),
+            ]);
+        }
+        if self.settings.tls.is_some() {
+            flags.push(format!("--cert-file={dir}/server.crt"));
+            flags.push(format!("--key-file={dir}/server.key"));
+        }
+        if self.settings.wants_client_certificate {
+            flags.push(format!("--trusted-ca-file={dir}/ca.crt"));
+            flags.push("--client-cert-auth".into());
+        }
+        flags.extend(
+            self.settings
+                .arguments
+                .iter()
+                .map(|flag| flag.replace("@DIR", &dir)),
+        );
+        flags
+    }
+
+    /// Whether its process lives (a paused one does).
+    pub fn is_running(&mut self) -> bool {
+        self.child
+            .as_mut()
+            .is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not, with what it wrote.
+    pub async fn wait_ready(&mut self) {
+        let deadline = tokio::time::Instant::now() + START;
+        while !self.is_healthy().await {
+            let is_late = tokio::time::Instant::now() > deadline;
+            if is_late || !self.is_running() {
+                panic!(
+                    "etcd {:?} did not start:\n{}",
+                    self.version(),
+                    self.output()
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn is_healthy(&self) -> bool {
+        self.run("etcdctl", &["endpoint", "health", "--command-timeout=1s"])
+            .await
+            .is_ok()
+    }
+
+    /// Kills its process (SIGKILL) and waits until it is gone. Its data stays.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts it again on its data and its ports, and waits until it answers.
+    pub async fn restart(&mut self) {
+        self.restart_unready();
+        self.wait_ready().await;
+    }
+
+    /// Starts it again without waiting for an answer.
+    pub fn restart_unready(&mut self) {
+        self.kill();
+        self.spawn();
+    }
+
+    /// Stops its process where it is (SIGSTOP): connections stay open, nothing is answered.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets a paused process go on.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self
+            .child
+            .as_ref()
+            .expect("a running server")
+            .id()
+            .to_string();
+        let sent = Command::new("kill").args(["-s", signal, &pid]).status();
+        assert!(sent.expect("kill").success(), "SIG{signal} to {pid}");
+    }
+
+    /// Stops it, erases all it knows, and starts it again, at the same address with the same ids.
+    pub async fn wipe(&mut self) {
+        self.kill();
+        std::fs::remove_dir_all(self.data_dir()).expect("its data is removed");
+        self.restart().await;
+    }
+
+    /// Saves a snapshot; the path is good as long as the server value lives.
+    pub async fn save_snapshot(&self) -> PathBuf {
+        let path = self.dir.path().join(format!("snapshot-{}", free_port()));
+        self.etcdctl(&["snapshot", "save", &path.display().to_string()])
+            .await;
+        path
+    }
+
+    /// Stops it, and starts it from a snapshot under the same name and address, so with the same ids. `bump` is by how much
+    /// revisions jump ahead (3.5 only), which marks the old ones as compacted.
+    pub async fn restore_snapshot(&mut self, snapshot: &Path, bump: Option<u64>) {
+        self.kill();
+        std::fs::remove_dir_all(self.data_dir()).expect("its data is removed");
+        let Member {
+            name,
+            peer_port,
+            cluster,
+            ..
+        } = self.member.clone();
+        let tool = match self.version() {
+            EtcdVersion::V3_4_23 => "etcdctl",
+            _ => "etcdutl",
+        };
+        let mut command = Command::new(self.version().program(tool));
+        command
+            .env("ETCDCTL_API", "3")
+            .args(["snapshot", "restore"])
+            .arg(snapshot);
+        command.arg(format!("--data-dir={}", self.data_dir().display()));
+        command
+            .arg(format!("--name={name}"))
+            .arg(format!("--initial-cluster={cluster}"));
+        command.arg(format!(
+            "--initial-advertise-peer-urls=http://127.0.0.1:{peer_port}"
+        ));
+        command.arg("--initial-cluster-token=globe");
+        if let Some(bump) = bump {
+            command
+                .arg(format!("--bump-revision={bump}"))
+                .arg("--mark-compacted");
+        }
+        let output = command.output().expect("the restore tool");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        self.restart().await;
+    }
+
+    /// Runs `etcdctl` with these words against this server, and returns what it printed.
+    ///
+    /// # Panics
+    /// When it fails, with what it said.
+    pub async fn etcdctl(&self, words: &[&str]) -> String {
+        match self.run("etcdctl", words).await {
+            Ok(output) => output,
+            Err(error) => panic!("etcdctl {words:?}: {error}\nthe server:\n{}", self.output()),
+        }
+    }
+
+    /// Runs `etcdctl`, which may fail: what it printed, or what it said.
+    ///
+    /// # Errors
+    /// What it wrote to its error output.
+    pub async fn try_etcdctl(&self, words: &[&str]) -> Result<String, String> {
+        self.run("etcdctl", words).await
+    }
+
+    async fn run(&self, tool: &str, words: &[&str]) -> Result<String, String> {
+        let mut command = tokio::process::Command::new(self.version().program(tool));
+        command.env("ETCDCTL_API", "3");
+        // A test that goes another way, through a proxy, says so itself.
+        if !words.iter().any(|word| word.starts_with("--endpoints=")) {
+            command.arg(format!("--endpoints={}", self.endpoint()));
+        }
+        if self.settings.tls.is_some() {
+            for (flag, name) in [
+                ("cacert", "ca.crt"),
+                ("cert", "client.crt"),
+                ("key", "client.key"),
+            ] {
+                command.arg(format!(
+                    "--{flag}={}",
+                    file(self.dir.path(), name).display()
+                ));
+            }
+        }
+        command
+            .args(&self.login)
+            .args(words)
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        let output = tokio::time::timeout(TOOL, command.output()).await;
+        let output = output.map_err(|_| format!("no end within {TOOL:?}"))?;
+        let output = output.map_err(|error| error.to_string())?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
+    /// The newest revision, read linearizably.
+    pub async fn revision(&self) -> u64 {
+        let json = self
+            .etcdctl(&["get", "globe-no-such-key", "-w", "json"])
+            .await;
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        json["header"]["revision"].as_u64().expect("a revision")
+    }
+
+    /// Forgets the history before a revision, and does not return before that is done.
+    pub async fn compact(&self, revision: u64) {
+        self.etcdctl(&["compact", "--physical", &revision.to_string()])
+            .await;
+    }
+
+    /// Switches authentication on: `root` with all rights, and users who may read and write what begins with a prefix.
+    /// From now on its tools log in as root.
+    pub async fn enable_auth(&mut self, root_password: &str, users: &[(&str, &str, &str)]) {
+        self.etcdctl(&["user", "add", &format!("root:{root_password}")])
+            .await;
+        self.etcdctl(&["user", "grant-role", "root", "root"]).await;
+        for (user, password, prefix) in users {
+            self.etcdctl(&["user", "add", &format!("{user}:{password}")])
+                .await;
+            self.etcdctl(&["role", "add", user]).await;
+            self.etcdctl(&[
+                "role",
+                "grant-permission",
+                user,
+                "readwrite",
+                prefix,
+                "--prefix=true",
+            ])
+            .await;
+            self.etcdctl(&["user", "grant-role", user, user]).await;
+        }
+        self.etcdctl(&["auth", "enable"]).await;
+        self.login = Some(format!("--user=root:{root_password}"));
+        wait_until("authentication is on", START, || async {
+            self.is_healthy().await
+        })
+        .await;
+    }
+
+    pub(crate) fn member(&self) -> &Member {
+        &self.member
+    }
+}
+
+impl Drop for EtcdServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
