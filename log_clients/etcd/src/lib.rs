@@ -1,1 +1,38 @@
-//! The etcd log.
+//! The etcd log: a [`LogClient`](globe_log_client::LogClient) on an etcd cluster of version 3.4 or newer.
+//!
+//! It never follows a server blindly: every linearizable answer is checked against what this client saw before, and no
+//! write is ever sent a second time before the fate of the first copy is known.
+//!
+#![doc = include_str!("../README.md")]
+
+mod backoff;
+mod builder;
+mod call;
+mod cluster;
+mod commit;
+mod connections;
+mod endpoints;
+mod epoch;
+mod fault;
+mod fence;
+mod fragments;
+mod keys;
+mod lease;
+mod life;
+mod log;
+mod outcome;
+mod proof;
+mod reading;
+mod records;
+mod settings;
+mod snapshot;
+mod tail;
+mod tls;
+mod url;
+mod version;
+mod watching;
+mod witness;
+
+pub use builder::EtcdBuilder;
+pub use log::EtcdLog;
+pub use tls::Tls;

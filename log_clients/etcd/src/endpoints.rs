@@ -1,0 +1,181 @@
+//! The members of the cluster: which one is used, and which are left alone for a while.
+//!
+//! Never sends anything itself.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::backoff;
+use crate::connections::{Connections, Line};
+use crate::fault::Fault;
+use crate::settings::Settings;
+use crate::version::Version;
+
+/// All members. One of them is pinned: it gets everything until it fails.
+pub(crate) struct Endpoints {
+    pub(crate) settings: Settings,
+    members: Vec<Arc<Endpoint>>,
+    pinned: AtomicUsize,
+}
+
+/// One member.
+pub(crate) struct Endpoint {
+    pub(crate) address: String,
+    index: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    connections: Arc<Connections>,
+    failures: u32,
+    /// Until when it is left alone, and why.
+    aside: Option<(Instant, Fault)>,
+    warned_of: Option<Version>,
+}
+
+/// A member that was chosen, with the connections it had at that time.
+#[derive(Clone)]
+pub(crate) struct Chosen {
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) connections: Arc<Connections>,
+}
+
+/// Which member to use next.
+pub(crate) enum Choice {
+    Now(Chosen),
+    /// All are left alone; this long.
+    Later(Instant, Fault),
+}
+
+impl Endpoints {
+    pub(crate) fn new(settings: Settings) -> Endpoints {
+        let addresses = settings.endpoints.iter().cloned().enumerate();
+        let members: Vec<_> = addresses
+            .map(|(index, address)| {
+                let state = Mutex::default();
+                Arc::new(Endpoint {
+                    address,
+                    index,
+                    state,
+                })
+            })
+            .collect();
+        // Clients spread themselves over the members.
+        let pinned = AtomicUsize::new(fastrand::usize(..members.len().max(1)));
+        Endpoints {
+            settings,
+            members,
+            pinned,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// The pinned member, or the next one that is not left alone.
+    pub(crate) fn choose(&self) -> Choice {
+        let now = Instant::now();
+        let pinned = self.pinned.load(Ordering::Relaxed);
+        let mut soonest: Option<(Instant, Fault)> = None;
+        for offset in 0..self.members.len() {
+            let Some(endpoint) = self.members.get((pinned + offset) % self.members.len()) else {
+                continue;
+            };
+            let state = endpoint.state();
+            match &state.aside {
+                Some((until, fault)) if *until > now => {
+                    if soonest.as_ref().is_none_or(|(soonest, _)| until < soonest) {
+                        soonest = Some((*until, fault.clone()));
+                    }
+                }
+                _ => {
+                    let connections = Arc::clone(&state.connections);
+                    let endpoint = Arc::clone(endpoint);
+                    return Choice::Now(Chosen {
+                        endpoint,
+                        connections,
+                    });
+                }
+            }
+        }
+        let none = || {
+            let fault = Fault::new(crate::fault::Class::NeverSent, "there are no endpoints");
+            (now, fault)
+        };
+        let (until, fault) = soonest.unwrap_or_else(none);
+        Choice::Later(until, fault)
+    }
+
+    /// The member failed: it is left alone for a while, its connections are given up, and the next member is pinned.
+    /// Failures of connections that were given up already count no more.
+    pub(crate) fn put_aside(&self, chosen: &Chosen, fault: &Fault) {
+        let Chosen {
+            endpoint,
+            connections,
+        } = chosen;
+        let mut state = endpoint.state();
+        if !Arc::ptr_eq(&state.connections, connections) {
+            return;
+        }
+        connections.give_up();
+        state.connections = Arc::default();
+        state.failures = state.failures.saturating_add(1);
+        let pause = backoff::pause(state.failures, self.len(), fastrand::f64());
+        state.aside = Some((Instant::now() + pause, fault.clone()));
+        let next = (endpoint.index + 1) % self.len().max(1);
+        let (failed, relaxed) = (endpoint.index, Ordering::Relaxed);
+        // If another member is pinned already, that one stays.
+        let _ = self.pinned.compare_exchange(failed, next, relaxed, relaxed);
+        if state.failures == 1 {
+            tracing::warn!(endpoint = %endpoint.address, reason = %fault, "etcd member put aside");
+        }
+    }
+}
+
+impl Endpoint {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Chosen {
+    /// The member answered.
+    pub(crate) fn answered(&self) {
+        let mut state = self.endpoint.state();
+        if state.failures > 0 && Arc::ptr_eq(&state.connections, &self.connections) {
+            let attempt = std::mem::take(&mut state.failures);
+            state.aside = None;
+            tracing::info!(endpoint = %self.endpoint.address, attempt, "etcd member answers again");
+        }
+    }
+
+    /// The member's version; warns once of what is known to be wrong with it.
+    pub(crate) async fn version(&self, settings: &Settings) -> Result<Version, Fault> {
+        let endpoint = &self.endpoint;
+        let version = self
+            .connections
+            .version(&endpoint.address, settings)
+            .await?;
+        let mut state = endpoint.state();
+        if state.warned_of != Some(version) {
+            state.warned_of = Some(version);
+            if let Some(warning) = version.warning() {
+                tracing::warn!(endpoint = %endpoint.address, %version, "etcd server: {warning}");
+            }
+        }
+        Ok(version)
+    }
+
+    pub(crate) async fn client(
+        &self,
+        line: Line,
+        settings: &Settings,
+    ) -> Result<etcd_client::Client, Fault> {
+        let address = &self.endpoint.address;
+        self.connections.client(line, address, settings).await
+    }
+}

@@ -1,0 +1,135 @@
+//! From watch responses to whole commits.
+//!
+//! Never lets go of a part of a commit: etcd may split one over several responses.
+
+use std::collections::VecDeque;
+
+use etcd_client::proto::PbEvent;
+use globe_log_client::{Batch, Change, Keyspace, Revision};
+
+use crate::keys::Keys;
+use crate::records::{record, revision};
+use crate::witness::Witness;
+
+const DELETE: i32 = 1;
+
+/// The events of a response that is not complete yet.
+#[derive(Default)]
+pub(crate) struct Fragments {
+    held: Vec<PbEvent>,
+}
+
+/// One commit, and what is to be remembered of it.
+pub(crate) struct Whole {
+    pub(crate) batch: Batch,
+    /// One of its puts.
+    pub(crate) witness: Option<Witness>,
+    /// How many keys it added, less those it deleted.
+    pub(crate) growth: i64,
+}
+
+impl Fragments {
+    /// Takes the events of one response. Returns them all once it was the last of its kind, ordered as they came.
+    pub(crate) fn join(&mut self, events: Vec<PbEvent>, more_follow: bool) -> Vec<PbEvent> {
+        if !more_follow && self.held.is_empty() {
+            return events;
+        }
+        self.held.extend(events);
+        if more_follow {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.held)
+    }
+}
+
+/// Groups complete events by commit. Events without a record, which no server should send, are left out.
+pub(crate) fn group(keys: &Keys, keyspace: &Keyspace, events: Vec<PbEvent>) -> VecDeque<Whole> {
+    let mut wholes: VecDeque<Whole> = VecDeque::new();
+    for event in events {
+        let Some(found) = event.kv else { continue };
+        let at = revision(found.mod_revision);
+        if wholes.back().is_none_or(|whole| whole.batch.revision != at) {
+            wholes.push_back(Whole::empty(at));
+        }
+        let Some(whole) = wholes.back_mut() else {
+            continue;
+        };
+        let change = if event.r#type == DELETE {
+            whole.growth -= 1;
+            let key = keys.strip(keyspace, found.key);
+            Change::Delete { key }
+        } else {
+            whole.growth += i64::from(found.version == 1);
+            whole.witness = Some(Witness::of(&found));
+            Change::Put(record(keys, keyspace, found))
+        };
+        whole.batch.changes.push(change);
+    }
+    wholes
+}
+
+impl Whole {
+    /// Progress up to a revision.
+    pub(crate) fn empty(revision: Revision) -> Whole {
+        Whole {
+            batch: Batch::progress(revision),
+            witness: None,
+            growth: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use etcd_client::proto::PbKeyValue;
+
+    use super::*;
+
+    fn event(kind: i32, key: &str, revision: i64, version: i64) -> PbEvent {
+        let kv = PbKeyValue {
+            key: format!("app/flags/{key}").into(),
+            value: b"v".to_vec(),
+            mod_revision: revision,
+            create_revision: revision,
+            version,
+            lease: 0,
+        };
+        PbEvent {
+            r#type: kind,
+            kv: Some(kv),
+            prev_kv: None,
+        }
+    }
+
+    fn grouped(events: Vec<PbEvent>) -> Vec<(u64, Vec<String>, i64)> {
+        let keyspace = Keyspace::new("flags").unwrap();
+        group(&Keys::new("app/"), &keyspace, events)
+            .into_iter()
+            .map(|whole| {
+                let keys = whole.batch.changes.iter();
+                let keys = keys.map(|c| String::from_utf8_lossy(c.key()).into_owned());
+                (whole.batch.revision.0, keys.collect(), whole.growth)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_commit_split_over_responses_comes_out_whole() {
+        let mut fragments = Fragments::default();
+        let first = vec![event(0, "a", 5, 1), event(0, "b", 6, 1)];
+        assert!(fragments.join(first, true).is_empty());
+        let joined = fragments.join(vec![event(0, "c", 6, 2)], false);
+        let expected = [
+            (5, vec!["a".to_owned()], 1),
+            (6, vec!["b".to_owned(), "c".to_owned()], 1),
+        ];
+        assert_eq!(grouped(joined), expected);
+        assert!(fragments.held.is_empty());
+    }
+
+    #[test]
+    fn a_whole_response_is_held_back_by_nothing() {
+        let joined = Fragments::default().join(vec![event(1, "a", 7, 0)], false);
+        assert_eq!(grouped(joined), [(7, vec!["a".to_owned()], -1)]);
+    }
+}

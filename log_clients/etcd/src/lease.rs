@@ -1,0 +1,108 @@
+//! Leases: granted, renewed, revoked.
+//!
+//! Never keeps one alive by itself.
+
+use std::time::Duration;
+
+use globe_log_client::{Error, ErrorKind, Lease, LeaseId, Result};
+use tokio::time::Instant;
+
+use crate::call::{Repeat, Terms};
+use crate::cluster::Cluster;
+use crate::connections::Line;
+use crate::fault::{Class, Fault};
+
+/// The longest lease etcd grants.
+pub(crate) const MAX_TTL: Duration = Duration::from_secs(9_000_000_000);
+
+impl Cluster {
+    pub(crate) async fn grant(&self, ttl: Duration) -> Result<Lease> {
+        if ttl.is_zero() || ttl > MAX_TTL {
+            let context =
+                format!("a lease lives longer than zero and at most {MAX_TTL:?}, not {ttl:?}");
+            return Err(Error::new(ErrorKind::Invalid, context));
+        }
+        let granted = self.grant_by(ttl, self.endpoints.deadline()).await;
+        granted.map_err(|fault| fault.into_error().while_doing("granting a lease"))
+    }
+
+    /// Grants a lease in whole seconds, rounded up. A lease whose grant was not answered ends by itself.
+    pub(crate) async fn grant_by(&self, ttl: Duration, deadline: Instant) -> Result<Lease, Fault> {
+        let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        let terms = self.endpoints.terms(Repeat::Harmless, deadline);
+        let granted = self
+            .endpoints
+            .call(terms, |client| async move {
+                client.lease_client().grant(seconds, None).await
+            })
+            .await?;
+        Ok(Lease {
+            id: LeaseId(granted.id()),
+            ttl: Duration::from_secs(u64::try_from(granted.ttl()).unwrap_or(0)),
+        })
+    }
+
+    pub(crate) async fn renew(&self, lease: LeaseId) -> Result<()> {
+        let renewed = self.renew_by(lease, self.endpoints.deadline()).await;
+        renewed.map_err(|fault| lease_error(fault, lease, "renewing"))
+    }
+
+    /// Renews a lease, each time on a stream of its own that ends with the answer.
+    pub(crate) async fn renew_by(&self, lease: LeaseId, deadline: Instant) -> Result<(), Fault> {
+        let terms = Terms {
+            line: Line::Lease,
+            ..self.endpoints.terms(Repeat::Harmless, deadline)
+        };
+        self.endpoints
+            .call(terms, |client| async move {
+                client.lease_client().keep_alive(lease.0).await.map(drop)
+            })
+            .await?;
+        let version = self.endpoints.version(deadline).await?;
+        if version.renews_truthfully() || self.lives(lease, deadline).await? {
+            return Ok(());
+        }
+        Err(Fault::new(Class::LeaseGone, "the lease has ended"))
+    }
+
+    /// Whether a lease exists.
+    pub(crate) async fn lives(&self, lease: LeaseId, deadline: Instant) -> Result<bool, Fault> {
+        let terms = self.endpoints.terms(Repeat::Harmless, deadline);
+        let asked = self
+            .endpoints
+            .call(terms, |client| async move {
+                client.lease_client().time_to_live(lease.0, None).await
+            })
+            .await;
+        match asked {
+            Ok(answer) => Ok(answer.ttl() > 0),
+            Err(fault) if fault.class == Class::LeaseGone => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    pub(crate) async fn revoke(&self, lease: LeaseId) -> Result<()> {
+        let terms = self
+            .endpoints
+            .terms(Repeat::Harmless, self.endpoints.deadline());
+        let revoked = self
+            .endpoints
+            .call(terms, |client| async move {
+                client.lease_client().revoke(lease.0).await
+            })
+            .await;
+        match revoked {
+            Err(fault) if fault.class != Class::LeaseGone => {
+                Err(lease_error(fault, lease, "revoking"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn lease_error(fault: Fault, lease: LeaseId, doing: &str) -> Error {
+    fault
+        .into_error()
+        .while_doing(format_args!("{doing} lease {lease}"))
+}

@@ -1,0 +1,346 @@
+//! What is known of the log's present life, and how an answer from another life is told.
+//!
+//! Never talks to a server.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use etcd_client::proto::PbResponseHeader;
+use globe_log_client::{Epoch, Keyspace, Position, Revision};
+use tokio::sync::watch;
+
+use crate::epoch::Marker;
+use crate::witness::{Testimony, Witness};
+
+/// All this client remembers of its log. Forgotten as a whole when the log begins another life.
+#[derive(Default)]
+pub(crate) struct Life {
+    state: Mutex<State>,
+    /// Held while a new life is agreed on, so that it is done once.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    known: Option<Known>,
+    keyspaces: HashMap<Keyspace, Followed>,
+    /// The role does not allow this log's own records.
+    is_blind: bool,
+}
+
+/// What every later answer must agree with.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) epoch: Epoch,
+    pub(crate) cluster: u64,
+    /// The highest revision of a linearizable answer.
+    pub(crate) revision: u64,
+    pub(crate) term: u64,
+    pub(crate) marker: Option<Marker>,
+    pub(crate) witness: Option<Witness>,
+}
+
+struct Followed {
+    /// What tails of this keyspace must reach.
+    target: watch::Sender<Position>,
+    seen: Option<Seen>,
+}
+
+/// What was last seen of a keyspace.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    /// Everything up to here was seen.
+    pub(crate) at: u64,
+    /// The last put.
+    pub(crate) last: Option<Witness>,
+    /// How many keys there were.
+    pub(crate) count: i64,
+}
+
+/// What a linearizable answer shows of the life it comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Signs {
+    pub(crate) cluster: u64,
+    pub(crate) revision: u64,
+    pub(crate) term: u64,
+    /// `None` when it could not be read.
+    pub(crate) marker: Option<Option<Marker>>,
+    pub(crate) testimony: Option<Testimony>,
+}
+
+impl Signs {
+    pub(crate) fn of(header: Option<&PbResponseHeader>) -> Signs {
+        let revision = header.map_or(0, |header| header.revision);
+        Signs {
+            cluster: header.map_or(0, |header| header.cluster_id),
+            revision: u64::try_from(revision).unwrap_or(0),
+            term: header.map_or(0, |header| header.raft_term),
+            marker: None,
+            testimony: None,
+        }
+    }
+}
+
+/// What the signs mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    /// Nothing was known before.
+    First,
+    Same,
+    /// Another client has seen a new life begin, and named it.
+    Named(Marker),
+    /// The log is not the one that was known: why.
+    Changed(&'static str),
+}
+
+/// Whether an answer comes from the life known when the request was sent.
+pub(crate) fn judge(known: Option<&Known>, signs: &Signs) -> Judgement {
+    let Some(known) = known else {
+        return Judgement::First;
+    };
+    let named = known.marker.map(|marker| (marker.id, marker.counter));
+    let (known_id, known_counter) = named.unzip();
+    if let Some(Some(marker)) = signs.marker
+        && Some(marker.id) != known_id
+        && marker.counter > known_counter.unwrap_or(0)
+    {
+        return Judgement::Named(marker);
+    }
+    if signs.cluster != known.cluster {
+        return Judgement::Changed("another cluster answers");
+    }
+    if signs.revision < known.revision {
+        return Judgement::Changed("its revision went back");
+    }
+    // A member that has just been given a whole backup says 0 until it applies something.
+    if signs.term != 0 && signs.term < known.term {
+        return Judgement::Changed("its raft term went back");
+    }
+    if let Some(found) = signs.marker
+        && found.map(|marker| marker.id) != known_id
+    {
+        return Judgement::Changed("its epoch marker went back");
+    }
+    if signs.testimony == Some(Testimony::OtherHistory) {
+        return Judgement::Changed("a record seen before is not in its history");
+    }
+    Judgement::Same
+}
+
+impl Life {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn known(&self) -> Option<Known> {
+        self.state().known.clone()
+    }
+
+    pub(crate) fn is_blind(&self) -> bool {
+        self.state().is_blind
+    }
+
+    pub(crate) fn set_blind(&self) {
+        self.state().is_blind = true;
+    }
+
+    /// Starts another life, unless it is not `before` any more that is known. Everything remembered is forgotten, and
+    /// every tail learns of it.
+    pub(crate) fn begin(&self, before: Option<Epoch>, known: Known) {
+        let mut state = self.state();
+        if state.known.as_ref().map(|known| known.epoch) != before {
+            return;
+        }
+        let start = Position::new(known.epoch, Revision::ZERO);
+        for followed in state.keyspaces.values_mut() {
+            followed.seen = None;
+            followed.target.send_replace(start);
+        }
+        state.known = Some(known);
+    }
+
+    /// Remembers a linearizable answer. False when the life has changed meanwhile.
+    pub(crate) fn raise(&self, epoch: Epoch, signs: &Signs) -> bool {
+        let mut state = self.state();
+        match &mut state.known {
+            Some(known) if known.epoch == epoch => {
+                known.revision = known.revision.max(signs.revision);
+                known.term = known.term.max(signs.term);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What tails of a keyspace must reach.
+    pub(crate) fn target(&self, keyspace: &Keyspace) -> watch::Receiver<Position> {
+        let mut state = self.state();
+        state.followed(keyspace).target.subscribe()
+    }
+
+    /// Tails of the keyspace must reach this position now.
+    pub(crate) fn aim(&self, keyspace: &Keyspace, position: Position) {
+        let mut state = self.state();
+        if state.known.as_ref().map(|known| known.epoch) != Some(position.epoch) {
+            return;
+        }
+        state.followed(keyspace).target.send_if_modified(|target| {
+            let higher = !target.covers(position);
+            if higher {
+                *target = position;
+            }
+            higher
+        });
+    }
+
+    pub(crate) fn seen(&self, keyspace: &Keyspace) -> Option<Seen> {
+        self.state().followed(keyspace).seen.clone()
+    }
+
+    /// Remembers what was seen of a keyspace, unless more was seen already, or in another life.
+    pub(crate) fn saw(&self, keyspace: &Keyspace, epoch: Epoch, seen: Seen) {
+        let mut state = self.state();
+        let Some(known) = state.known.as_mut().filter(|known| known.epoch == epoch) else {
+            return;
+        };
+        if let Some(last) = &seen.last {
+            known.testify_by(last);
+        }
+        let followed = state.followed(keyspace);
+        if followed.seen.as_ref().is_none_or(|old| old.at <= seen.at) {
+            followed.seen = Some(seen);
+        }
+    }
+
+    /// Remembers a put, unless a later one is known, or it was in another life.
+    pub(crate) fn witnessed(&self, epoch: Epoch, witness: &Witness) {
+        let mut state = self.state();
+        if let Some(known) = state.known.as_mut().filter(|known| known.epoch == epoch) {
+            known.testify_by(witness);
+        }
+    }
+
+    /// The history at this witness's revision is forgotten: ask it about the present from now on.
+    pub(crate) fn weaken(&self, witness: &Witness) {
+        self.with_witness(witness, |slot| {
+            if let Some(witness) = slot {
+                witness.is_forgotten = true;
+            }
+        });
+    }
+
+    /// This witness has nothing to say any more.
+    pub(crate) fn dismiss(&self, witness: &Witness) {
+        self.with_witness(witness, |slot| *slot = None);
+    }
+
+    fn with_witness(&self, witness: &Witness, change: impl FnOnce(&mut Option<Witness>)) {
+        let mut state = self.state();
+        if let Some(known) = &mut state.known
+            && known.witness.as_ref() == Some(witness)
+        {
+            change(&mut known.witness);
+        }
+    }
+}
+
+impl Known {
+    fn testify_by(&mut self, witness: &Witness) {
+        let newer = |old: &Witness| old.revision < witness.revision;
+        if self.witness.as_ref().is_none_or(newer) {
+            self.witness = Some(witness.clone());
+        }
+    }
+}
+
+impl State {
+    fn followed(&mut self, keyspace: &Keyspace) -> &mut Followed {
+        let epoch = self.known.as_ref().map(|known| known.epoch);
+        self.keyspaces
+            .entry(keyspace.clone())
+            .or_insert_with(|| Followed {
+                target: watch::Sender::new(Position::new(
+                    epoch.unwrap_or_default(),
+                    Revision::ZERO,
+                )),
+                seen: None,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marker(counter: u64, id: u64) -> Marker {
+        Marker {
+            counter,
+            id,
+            modified: 5,
+        }
+    }
+
+    fn known() -> Known {
+        Known {
+            epoch: Epoch(1),
+            cluster: 7,
+            revision: 100,
+            term: 3,
+            marker: Some(marker(2, 22)),
+            witness: None,
+        }
+    }
+
+    fn signs() -> Signs {
+        Signs {
+            cluster: 7,
+            revision: 100,
+            term: 3,
+            marker: Some(Some(marker(2, 22))),
+            testimony: Some(Testimony::SameHistory),
+        }
+    }
+
+    #[test]
+    fn whatever_went_back_is_another_life() {
+        assert_eq!(judge(None, &signs()), Judgement::First);
+        let known = known();
+        let judged = |change: fn(&mut Signs)| {
+            let mut signs = signs();
+            change(&mut signs);
+            judge(Some(&known), &signs)
+        };
+        let same = [
+            judged(|_| ()),
+            judged(|signs| signs.revision = 101),
+            judged(|signs| signs.term = 0),
+            judged(|signs| signs.marker = None),
+            judged(|signs| signs.testimony = Some(Testimony::Silent)),
+            judged(|signs| signs.testimony = None),
+        ];
+        for judgement in same {
+            assert_eq!(judgement, Judgement::Same);
+        }
+        let changed = [
+            judged(|signs| signs.cluster = 8),
+            judged(|signs| signs.revision = 99),
+            judged(|signs| signs.term = 2),
+            judged(|signs| signs.marker = Some(None)),
+            judged(|signs| signs.marker = Some(Some(marker(1, 11)))),
+            judged(|signs| signs.marker = Some(Some(marker(2, 23)))),
+            judged(|signs| signs.testimony = Some(Testimony::OtherHistory)),
+        ];
+        for judgement in changed {
+            assert!(matches!(judgement, Judgement::Changed(_)), "{judgement:?}");
+        }
+    }
+
+    #[test]
+    fn a_life_named_by_another_client_is_taken_over_whatever_else_changed() {
+        let mut signs = signs();
+        signs.marker = Some(Some(marker(3, 33)));
+        signs.revision = 4;
+        let judgement = judge(Some(&known()), &signs);
+        assert_eq!(judgement, Judgement::Named(marker(3, 33)));
+    }
+}

@@ -1,0 +1,251 @@
+//! Linearizable reads, each checked to come from the life of the log that is known.
+//!
+//! Never returns an answer from another life as if it were from the same.
+
+use etcd_client::proto::{PbRangeResponse, PbTxnOpResponse, PbTxnResponse};
+use etcd_client::{GetOptions, Txn, TxnOp};
+use globe_log_client::{Epoch, Keyspace, Position, Revision};
+use tokio::time::Instant;
+
+use crate::call::{Repeat, Terms};
+use crate::cluster::Cluster;
+use crate::epoch::Marker;
+use crate::fault::{Class, Fault};
+use crate::life::{Judgement, Known, Signs, judge};
+use crate::records::number;
+use crate::witness::{Testimony, Witness};
+
+/// The largest answer this client accepts.
+pub(crate) const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// What a read found, all true at one position.
+pub(crate) struct Reading {
+    pub(crate) position: Position,
+    /// One for each range asked for.
+    pub(crate) answers: Vec<PbRangeResponse>,
+}
+
+/// What was asked besides the caller's ranges, to tell the life an answer comes from.
+struct Question {
+    known: Option<Known>,
+    /// The key of the epoch marker, unless it cannot be read.
+    marker: Option<Vec<u8>>,
+    witness: Option<Witness>,
+}
+
+/// What a read has gone through so far.
+#[derive(Default)]
+struct Course {
+    /// The role may not allow the log's own records: leave them out.
+    leaves_out_own: bool,
+    /// A revision known to exist did not: ask no revision, and believe no agreement.
+    is_lost: bool,
+    /// An answer did not agree; one more, to be sure.
+    is_suspicious: bool,
+}
+
+impl Cluster {
+    /// Reads `ranges` at one position. With an `epoch`, only in that life of the log; otherwise in the present one.
+    ///
+    /// Fails with the class `Future` when the log is in another life than asked for.
+    pub(crate) async fn read(
+        &self,
+        keyspace: &Keyspace,
+        ranges: &[TxnOp],
+        epoch: Option<Epoch>,
+        terms: Terms,
+    ) -> Result<Reading, Fault> {
+        let mut course = Course::default();
+        loop {
+            let question = self.question(&course);
+            let known_epoch = question.known.as_ref().map(|known| known.epoch);
+            if epoch.is_some() && known_epoch.is_some() && epoch != known_epoch {
+                return Err(Fault::new(Class::Future, "the log is in another epoch"));
+            }
+            let asks_life_only = course.is_lost || (epoch.is_some() && known_epoch.is_none());
+            let ranges = if asks_life_only { &[] } else { ranges };
+            let asked = question.with(ranges, || self.probe(keyspace));
+            let answer = match self.send_on(terms, asked).await {
+                Ok(answer) => answer,
+                Err(fault) => {
+                    self.survive(fault, &question, &mut course)?;
+                    continue;
+                }
+            };
+            if course.leaves_out_own {
+                self.life.set_blind();
+            }
+            let (signs, answers) = question.signs(answer);
+            let same = self.settle_life(&question, &signs, &mut course, terms.deadline);
+            if let Some(epoch) = same.await?
+                && !asks_life_only
+            {
+                let position = Position::new(epoch, Revision(signs.revision));
+                return Ok(Reading { position, answers });
+            }
+        }
+    }
+
+    /// The present position: enough to know the life of the log.
+    pub(crate) async fn now(
+        &self,
+        keyspace: &Keyspace,
+        deadline: Instant,
+    ) -> Result<Position, Fault> {
+        let terms = self.endpoints.terms(Repeat::Harmless, deadline);
+        Ok(self.read(keyspace, &[], None, terms).await?.position)
+    }
+
+    /// Sends one transaction as it is.
+    pub(crate) async fn send(
+        &self,
+        repeat: Repeat,
+        transaction: Txn,
+        deadline: Instant,
+    ) -> Result<PbTxnResponse, Fault> {
+        let terms = self.endpoints.terms(repeat, deadline);
+        self.send_on(terms, transaction).await
+    }
+
+    async fn send_on(&self, terms: Terms, transaction: Txn) -> Result<PbTxnResponse, Fault> {
+        let request = |client: etcd_client::Client| {
+            let transaction = transaction.clone();
+            async move {
+                let mut kv = client.kv_client().max_decoding_message_size(MAX_ANSWER);
+                kv.txn(transaction).await
+            }
+        };
+        Ok(self.endpoints.call(terms, request).await?.0)
+    }
+
+    fn question(&self, course: &Course) -> Question {
+        let known = self.life.known();
+        let witness = known.as_ref().and_then(|known| known.witness.clone());
+        let leaves_out = course.leaves_out_own || self.life.is_blind();
+        Question {
+            marker: (!leaves_out).then(|| self.keys.epoch_marker()),
+            witness: witness.filter(|_| !course.leaves_out_own && !course.is_lost),
+            known,
+        }
+    }
+
+    /// A read of one key that never exists, inside the keyspace: the cheapest that a role for the keyspace allows.
+    pub(crate) fn probe(&self, keyspace: &Keyspace) -> TxnOp {
+        TxnOp::get(self.keys.start(keyspace), None)
+    }
+
+    /// Whether the read may go on after this fault, in another way; or the fault.
+    fn survive(&self, fault: Fault, question: &Question, course: &mut Course) -> Result<(), Fault> {
+        match (fault.class, &question.witness) {
+            (Class::Compacted, Some(witness)) if !witness.is_forgotten => {
+                self.life.weaken(witness);
+                Ok(())
+            }
+            (Class::Denied, _) if question.marker.is_some() => {
+                course.leaves_out_own = true;
+                Ok(())
+            }
+            (Class::Future, _) if !course.is_lost => {
+                course.is_lost = true;
+                Ok(())
+            }
+            _ => Err(fault),
+        }
+    }
+
+    /// The epoch of an answer that comes from the known life, or nothing: then the life is another now, or a second
+    /// answer is needed to be sure.
+    async fn settle_life(
+        &self,
+        question: &Question,
+        signs: &Signs,
+        course: &mut Course,
+        deadline: Instant,
+    ) -> Result<Option<Epoch>, Fault> {
+        let known = question.known.as_ref();
+        let mut judgement = judge(known, signs);
+        if course.is_lost && judgement == Judgement::Same {
+            judgement = Judgement::Changed("a revision it once had does not exist");
+        }
+        let before = known.map(|known| known.epoch);
+        match (judgement, known) {
+            (Judgement::Same, Some(known)) => {
+                if let (Some(Testimony::Silent), Some(witness)) =
+                    (signs.testimony, &question.witness)
+                {
+                    self.life.dismiss(witness);
+                }
+                let epoch = known.epoch;
+                Ok(self.life.raise(epoch, signs).then_some(epoch))
+            }
+            (Judgement::First, _) | (Judgement::Same, None) => {
+                let first = Known::first(signs);
+                let epoch = first.epoch;
+                self.life.begin(None, first);
+                Ok(self.life.raise(epoch, signs).then_some(epoch))
+            }
+            (Judgement::Named(_), _) => {
+                tracing::warn!(
+                    "the etcd log was restored, wiped or replaced, as another client found"
+                );
+                self.life.begin(before, Known::first(signs));
+                *course = Course::default();
+                Ok(None)
+            }
+            (Judgement::Changed(why), Some(known)) if course.is_suspicious || course.is_lost => {
+                self.begin_again(known, signs, why, deadline).await?;
+                *course = Course::default();
+                Ok(None)
+            }
+            (Judgement::Changed(_), _) => {
+                course.is_suspicious = true;
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Question {
+    fn with(&self, ranges: &[TxnOp], probe: impl FnOnce() -> TxnOp) -> Txn {
+        let mut asked = ranges.to_vec();
+        if asked.is_empty() {
+            asked.push(probe());
+        }
+        if let Some(witness) = &self.witness {
+            let at = GetOptions::new().with_revision(number(witness.revision));
+            let options = (!witness.is_forgotten).then_some(at);
+            asked.push(TxnOp::get(witness.key.clone(), options));
+        }
+        if let Some(marker) = &self.marker {
+            asked.push(TxnOp::get(marker.clone(), None));
+        }
+        Txn::new().and_then(asked)
+    }
+
+    fn signs(&self, answer: PbTxnResponse) -> (Signs, Vec<PbRangeResponse>) {
+        let mut signs = Signs::of(answer.header.as_ref());
+        let mut answers = ranges_of(answer);
+        if self.marker.is_some() {
+            let found = answers.pop();
+            signs.marker = Some(found.as_ref().and_then(Marker::in_answer));
+        }
+        if let Some(witness) = &self.witness {
+            let found = answers.pop();
+            let record = found.as_ref().and_then(|found| found.kvs.first());
+            signs.testimony = Some(witness.testify(record));
+        }
+        (signs, answers)
+    }
+}
+
+/// The ranges a transaction read.
+pub(crate) fn ranges_of(answer: PbTxnResponse) -> Vec<PbRangeResponse> {
+    let ranges = answer
+        .responses
+        .into_iter()
+        .filter_map(|op| match op.response {
+            Some(PbTxnOpResponse::ResponseRange(range)) => Some(range),
+            _ => None,
+        });
+    ranges.collect()
+}
