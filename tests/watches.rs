@@ -1,0 +1,466 @@
+//! What a watch shows: exact differences, to everybody at their own pace, through every gap, until the end.
+//!
+//! The random histories are in `model.rs`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod rig;
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
+
+use futures::FutureExt;
+use globe::{Cause, Changes, ErrorKind, Globe, MemoryLog, ResyncReason, View, Watch};
+use rig::{Around, brisk, delete_raw, numbers, until, within, write_raw};
+
+type Seen = (String, Option<u64>, Option<u64>);
+
+/// Each change as key, old and new value.
+fn seen(changes: &Changes<String, u64>) -> Vec<Seen> {
+    let each = changes.iter().map(|change| {
+        let value = |value: Option<&Arc<u64>>| value.map(|value| **value);
+        (
+            change.key.clone(),
+            value(change.old_value()),
+            value(change.new_value()),
+        )
+    });
+    each.collect()
+}
+
+fn changed(key: &str, old: Option<u64>, new: Option<u64>) -> Seen {
+    (key.to_owned(), old, new)
+}
+
+async fn next(watch: &mut Watch<String, u64>) -> Changes<String, u64> {
+    within("a change is shown", watch.next())
+        .await
+        .expect("the map is open")
+}
+
+fn content(view: &View<String, u64>) -> BTreeMap<String, u64> {
+    view.iter()
+        .map(|(key, entry)| (key.clone(), **entry.value()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_watch_shows_each_step_exactly() {
+    let map = numbers(&MemoryLog::new()).await;
+    map.put("a", 1).await.unwrap();
+    let mut watch = map.watch();
+    assert!(watch.try_next().is_none(), "what stood there is no change");
+    assert_eq!(watch.view().get("a").map(|a| **a), Some(1));
+
+    let put = map.put("b", 2).await.unwrap();
+    let changes = next(&mut watch).await;
+    assert_eq!(seen(&changes), [changed("b", None, Some(2))]);
+    assert_eq!((changes.cause(), changes.to()), (Cause::Step, put));
+    assert_eq!(changes.as_slice()[0].revision(), put.revision);
+
+    map.delete("a").await.unwrap();
+    let changes = next(&mut watch).await;
+    assert_eq!(seen(&changes), [changed("a", Some(1), None)]);
+    assert_eq!(changes.from(), put);
+    assert_eq!(
+        changes.as_slice()[0].revision(),
+        changes.to().revision,
+        "of the very delete"
+    );
+    assert_eq!(content(&changes.before()).len(), 2);
+    assert_eq!(content(&changes.after()), content(&map.view()));
+    assert!(watch.try_next().is_none());
+}
+
+#[tokio::test]
+async fn a_rewrite_of_the_same_value_is_a_change() {
+    let map = numbers(&MemoryLog::new()).await;
+    map.put("a", 1).await.unwrap();
+    let mut watch = map.watch();
+    map.put("a", 1).await.unwrap();
+    let changes = next(&mut watch).await;
+    assert_eq!(seen(&changes), [changed("a", Some(1), Some(1))]);
+    assert!(!changes.as_slice()[0].is_recreated());
+}
+
+#[tokio::test]
+async fn a_slow_watcher_gets_the_net_difference_and_harms_nobody() {
+    let map = numbers(&MemoryLog::new()).await;
+    map.put_all([("kept".into(), 1), ("gone".into(), 1)])
+        .await
+        .unwrap();
+    let (mut slow, mut quick) = (map.watch(), map.watch());
+    for value in 0..1000 {
+        map.put("busy", value).await.unwrap();
+        assert_eq!(
+            next(&mut quick).await.cause(),
+            Cause::Step,
+            "nobody waits for the slow one"
+        );
+    }
+    map.put("brief", 1).await.unwrap();
+    map.delete("brief").await.unwrap();
+    map.delete("gone").await.unwrap();
+    let changes = next(&mut slow).await;
+    assert_eq!(changes.cause(), Cause::Coalesced);
+    let net = [
+        changed("busy", None, Some(999)),
+        changed("gone", Some(1), None),
+    ];
+    assert_eq!(seen(&changes), net, "what came and went is no net change");
+    assert!(slow.try_next().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn delete_then_recreate_while_disconnected_is_seen() {
+    let log = MemoryLog::new();
+    let map = brisk(&log).await;
+    map.put("a", 1).await.unwrap();
+    let mut watch = map.watch();
+    log.hold_tails(true);
+    delete_raw(&log, "numbers", "a").await;
+    let again = write_raw(&log, "numbers", "a", b"1").await;
+    log.compact(again.revision).unwrap();
+    log.hold_tails(false);
+    let changes = next(&mut watch).await;
+    assert_eq!(seen(&changes), [changed("a", Some(1), Some(1))]);
+    assert!(changes.as_slice()[0].is_recreated());
+    assert_eq!(changes.cause(), Cause::Resync(ResyncReason::Compacted));
+}
+
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// How often a waiting watch is woken while the map does something.
+async fn wakes(watch: &mut Watch<String, u64>, during: impl Future) -> usize {
+    let count = Arc::new(Count(AtomicUsize::new(0)));
+    let waker = Waker::from(Arc::clone(&count));
+    let mut waiting = pin!(watch.next());
+    assert!(
+        waiting
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    during.await;
+    count.0.load(Ordering::SeqCst)
+}
+
+#[tokio::test]
+async fn a_watch_of_one_key_or_prefix_sleeps_through_all_others() {
+    let map = numbers(&MemoryLog::new()).await;
+    let others = async || {
+        for key in ["b", "ab", "z/1"] {
+            map.put(key, 1).await.unwrap();
+            map.delete(key).await.unwrap();
+        }
+    };
+    let mut of_key = map.watch_key("a");
+    assert_eq!(wakes(&mut of_key, others()).await, 0);
+    assert_eq!(wakes(&mut of_key, map.put("a", 1)).await, 1);
+    assert_eq!(
+        seen(&next(&mut of_key).await),
+        [changed("a", None, Some(1))]
+    );
+    let mut of_prefix = map.watch_prefix("a/");
+    assert_eq!(wakes(&mut of_prefix, others()).await, 0);
+    assert_eq!(wakes(&mut of_prefix, map.put("a/1", 1)).await, 1);
+    assert_eq!(
+        seen(&next(&mut of_prefix).await),
+        [changed("a/1", None, Some(1))]
+    );
+    assert!(of_key.try_next().is_none());
+}
+
+#[tokio::test]
+async fn a_predicate_is_asked_by_its_watch_and_by_nobody_else() {
+    let map = numbers(&MemoryLog::new()).await;
+    let mut bad = map.watch_where(|key| panic!("asked about {key}"));
+    let mut even = map.watch_where(|key| key.len() % 2 == 0);
+    map.put_all([("a".into(), 1), ("bb".into(), 2)])
+        .await
+        .unwrap();
+    assert_eq!(seen(&next(&mut even).await), [changed("bb", None, Some(2))]);
+    let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| bad.try_next().is_some()));
+    assert!(
+        asked.is_err(),
+        "a panic of the predicate is the watcher's own"
+    );
+    map.put("c", 3).await.unwrap();
+    assert_eq!(map.get("c").as_deref(), Some(&3), "the map lives on");
+}
+
+#[tokio::test]
+async fn giving_up_on_next_at_any_poll_loses_nothing() {
+    let map = numbers(&MemoryLog::new()).await;
+    let mut watches = [map.watch(), map.watch().every_revision(4)];
+    let mut folded = [BTreeMap::new(), BTreeMap::new()];
+    for step in 0..100_u64 {
+        map.put(format!("k{}", step % 7), step).await.unwrap();
+        for (watch, folded) in watches.iter_mut().zip(&mut folded) {
+            for _ in 0..step % 3 {
+                let polled = watch.next().now_or_never();
+                polled
+                    .flatten()
+                    .iter()
+                    .for_each(|changes| fold(folded, changes));
+            }
+        }
+    }
+    for (watch, folded) in watches.iter_mut().zip(&mut folded) {
+        while let Some(changes) = watch.try_next() {
+            fold(folded, &changes);
+        }
+        assert_eq!(*folded, content(&map.view()));
+    }
+}
+
+/// Applies changes to what was folded so far, and checks that each fits.
+fn fold(folded: &mut BTreeMap<String, u64>, changes: &Changes<String, u64>) {
+    for (key, old, new) in seen(changes) {
+        let stood = match new {
+            Some(new) => folded.insert(key.clone(), new),
+            None => folded.remove(&key),
+        };
+        assert_eq!(stood, old, "{key} in {changes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_watch_since_a_view_shows_first_what_has_changed_since() {
+    let map = numbers(&MemoryLog::new()).await;
+    let view = map.view();
+    map.put("a", 1).await.unwrap();
+    map.put("b", 2).await.unwrap();
+    for mut watch in [
+        map.watch().since(&view),
+        map.watch().every_revision(8).since(&view),
+    ] {
+        let changes = next(&mut watch).await;
+        assert_eq!(
+            seen(&changes),
+            [changed("a", None, Some(1)), changed("b", None, Some(2))]
+        );
+        assert_eq!(changes.cause(), Cause::Coalesced);
+        assert!(watch.try_next().is_none());
+    }
+    let mut of_key = map.watch_key("b").since(&view);
+    assert_eq!(
+        seen(&next(&mut of_key).await),
+        [changed("b", None, Some(2))]
+    );
+}
+
+#[tokio::test]
+async fn a_closed_map_shows_the_rest_and_then_its_watches_end() {
+    let map = numbers(&MemoryLog::new()).await;
+    let mut watches = [
+        map.watch(),
+        map.watch_key("a"),
+        map.watch_prefix("a"),
+        map.watch().every_revision(1),
+    ];
+    map.put("a", 1).await.unwrap();
+    map.close().await;
+    for watch in &mut watches {
+        assert_eq!(seen(&next(watch).await), [changed("a", None, Some(1))]);
+        assert!(within("the end", watch.next()).await.is_none());
+        assert!(within("the end", watch.next()).await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_watch_that_waits_ends_when_the_last_handle_is_dropped() {
+    let map = numbers(&MemoryLog::new()).await;
+    let mut watch = map.watch();
+    let waiting = tokio::spawn(async move { watch.next().await.is_none() });
+    tokio::task::yield_now().await;
+    let clone = map.clone();
+    drop(map);
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished(), "a clone keeps the map alive");
+    drop(clone);
+    assert!(within("the end", waiting).await.unwrap());
+}
+
+#[test]
+fn a_watch_ends_when_the_runtime_of_its_map_is_gone() {
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let (first, second) = (runtime(), runtime());
+    let map = first.block_on(numbers(&MemoryLog::new()));
+    let mut watch = map.watch();
+    drop(first);
+    second.block_on(async {
+        assert!(within("the end", watch.next()).await.is_none());
+        let error = within("a write", map.put("a", 1)).await.unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Closed);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_resync_says_why() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map: Globe<String, u64> = Globe::builder(around.clone(), "numbers").start().unwrap();
+    let mut watch = map.watch();
+    write_raw(&log, "numbers", "a", b"1").await;
+    let mut causes = Vec::new();
+    causes.push(next(&mut watch).await.cause());
+
+    log.hold_tails(true);
+    let head = write_raw(&log, "numbers", "a", b"2").await;
+    log.compact(head.revision).unwrap();
+    log.hold_tails(false);
+    causes.push(next(&mut watch).await.cause());
+
+    log.wipe();
+    causes.push(next(&mut watch).await.cause());
+
+    around.distort(|batch| vec![batch.clone(), batch]);
+    write_raw(&log, "numbers", "b", b"1").await;
+    causes.push(next(&mut watch).await.cause());
+    until("the violation is noticed", || map.status().violations == 1).await;
+    around.distort(|mut batch| {
+        batch.changes.extend(batch.changes.clone());
+        vec![batch]
+    });
+    write_raw(&log, "numbers", "c", b"1").await;
+    causes.push(next(&mut watch).await.cause());
+    let reasons = [
+        ResyncReason::Hydration,
+        ResyncReason::Compacted,
+        ResyncReason::EpochChanged,
+    ];
+    let mut expected = reasons.map(Cause::Resync).to_vec();
+    expected.extend([Cause::Step, Cause::Resync(ResyncReason::Violation)]);
+    assert_eq!(causes, expected);
+}
+
+#[tokio::test]
+async fn every_revision_is_shown_once_to_who_keeps_up() {
+    let map = numbers(&MemoryLog::new()).await;
+    let mut watch = map.watch().every_revision(64);
+    let mut revisions = Vec::new();
+    for round in 0..3 {
+        for value in 0..20 {
+            revisions.push(map.put("a", round * 100 + value).await.unwrap().revision);
+        }
+        for revision in revisions.drain(..) {
+            let changes = next(&mut watch).await;
+            assert_eq!(changes.cause(), Cause::Step);
+            assert_eq!(changes.as_slice()[0].revision(), revision);
+        }
+    }
+    assert!(watch.try_next().is_none());
+}
+
+#[tokio::test]
+async fn an_overrun_is_marked_and_exact_and_steps_go_on_after_it() {
+    let map = numbers(&MemoryLog::new()).await;
+    let mut watch = map.watch_prefix("a").every_revision(2);
+    for value in 0..10 {
+        map.put("a", value).await.unwrap();
+        map.put("other", value).await.unwrap();
+    }
+    let mut shown = Vec::new();
+    while let Some(changes) = watch.try_next() {
+        let (_, old, new) = seen(&changes)[0];
+        shown.push((changes.cause(), old, new));
+    }
+    let steps = [
+        (Cause::Step, None, Some(0)),
+        (Cause::Step, Some(0), Some(1)),
+        (Cause::Coalesced, Some(1), Some(9)),
+    ];
+    assert_eq!(shown, steps);
+    map.put("other", 10).await.unwrap();
+    map.put("a", 10).await.unwrap();
+    let changes = next(&mut watch).await;
+    assert_eq!(changes.cause(), Cause::Step, "steps again");
+    assert_eq!(seen(&changes), [changed("a", Some(9), Some(10))]);
+}
+
+#[tokio::test]
+async fn a_watch_made_while_the_map_is_written_misses_nothing() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    let writer = tokio::spawn({
+        let map = map.clone();
+        async move {
+            for value in 0..200 {
+                map.put(format!("k{}", value % 10), value).await.unwrap();
+            }
+        }
+    });
+    let mut watches = Vec::new();
+    while !writer.is_finished() {
+        let watch = if watches.len() % 2 == 0 {
+            map.watch()
+        } else {
+            map.watch().every_revision(500)
+        };
+        watches.push((content(&watch.view()), watch));
+        tokio::task::yield_now().await;
+    }
+    for (mut folded, mut watch) in watches {
+        while let Some(changes) = watch.try_next() {
+            fold(&mut folded, &changes);
+        }
+        assert_eq!(folded, content(&map.view()));
+    }
+}
+
+#[tokio::test]
+async fn wait_for_returns_the_view_that_satisfies() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    let waiting = tokio::spawn({
+        let map = map.clone();
+        async move { map.wait_for(|view| view.len() == 2).await }
+    });
+    map.put("a", 1).await.unwrap();
+    map.put("b", 1).await.unwrap();
+    let view = within("two entries", waiting).await.unwrap().unwrap();
+    assert_eq!(view.len(), 2);
+    let head = write_raw(&log, "elsewhere", "x", b"1").await;
+    let view = within(
+        "the position",
+        map.wait_for(|view| view.position().covers(head)),
+    )
+    .await
+    .unwrap();
+    assert!(
+        view.position().covers(head),
+        "progress without a change is enough"
+    );
+    write_raw(&log, "numbers", "bad", b"bad").await;
+    within(
+        "the quarantine",
+        map.wait_for(|view| view.quarantine().count() == 1),
+    )
+    .await
+    .unwrap();
+    map.close().await;
+    let error = within("the end", map.wait_for(|_| false))
+        .await
+        .unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Closed);
+}
