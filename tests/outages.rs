@@ -1,0 +1,545 @@
+//! What becomes of a map when its log is away, silent, cut short, restored or lying; and what a quiet one costs.
+//!
+//! Time is paused: the tests wait for conditions, and no duration decides but those that are promised.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod rig;
+
+use std::time::Duration;
+
+use globe::log_client::{Batch, Change};
+use globe::{Cause, Consistency, ErrorKind, Globe, MemoryLog, Phase, ResyncReason, Revision};
+use rig::{Around, Calls, brisk, delete_raw, numbers, until, within, write_raw};
+use tokio::time::{Instant, sleep};
+use tracing::Level;
+
+type Numbers = Globe<String, u64>;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn opening_while_the_log_is_down_fails_within_the_bound() {
+    let log = MemoryLog::builder().available(false).build();
+    let begun = Instant::now();
+    let open = Globe::<String, u64>::builder(log, "numbers")
+        .open_timeout(3 * SECOND)
+        .open();
+    let error = open.await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Unavailable);
+    assert_eq!(begun.elapsed(), 3 * SECOND);
+    let source = std::error::Error::source(&error).expect("what the log said");
+    assert!(source.to_string().contains("unavailable"), "{source}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_map_started_while_the_log_is_down_hydrates_and_follows_when_it_appears() {
+    let log = MemoryLog::builder().available(false).build();
+    let map: Numbers = Globe::builder(log.clone(), "numbers").start().unwrap();
+    assert_eq!(map.status().phase, Phase::Hydrating);
+    assert_eq!(
+        (map.status().position, map.status().staleness),
+        (None, None)
+    );
+    assert!(map.is_empty() && map.get("a").is_none());
+    sleep(30 * SECOND).await;
+    let status = map.status();
+    assert_eq!(status.phase, Phase::Hydrating);
+    assert_eq!(*status.last_error.unwrap().kind(), ErrorKind::Unavailable);
+    log.set_available(true);
+    write_raw(&log, "numbers", "a", b"1").await;
+    within("hydration", map.hydrated()).await.unwrap();
+    assert_eq!((map.status().phase, map.len()), (Phase::Live, 1));
+    write_raw(&log, "numbers", "a", b"2").await;
+    until("it follows", || map.get("a").as_deref() == Some(&2)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_map_stays_live_and_costs_nothing_but_the_probe() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map = numbers(&around).await;
+    let begun = Calls::of(&around.calls().heads);
+    for _ in 0..60 {
+        sleep(SECOND).await;
+        let status = map.status();
+        assert_eq!(status.phase, Phase::Live);
+        assert!(status.staleness.unwrap() <= SECOND);
+    }
+    let probes = Calls::of(&around.calls().heads) - begun;
+    assert!(
+        (115..=121).contains(&probes),
+        "two a second: {probes} in a minute"
+    );
+    let calls = around.calls();
+    assert_eq!(
+        (
+            Calls::of(&calls.snapshots),
+            Calls::of(&calls.tails),
+            Calls::of(&calls.commits)
+        ),
+        (1, 1, 0)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cut_off_is_admitted_in_time_and_age_is_never_under_reported() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    sleep(10 * SECOND).await;
+    let cut = Instant::now();
+    log.set_available(false);
+    let mut was_live_until = cut;
+    for _ in 0..100 {
+        sleep(SECOND / 20).await;
+        let status = map.status();
+        assert!(
+            status.staleness.unwrap() >= cut.elapsed(),
+            "{status:?} after {:?}",
+            cut.elapsed()
+        );
+        if status.phase == Phase::Live {
+            was_live_until = Instant::now();
+        }
+    }
+    assert!(
+        was_live_until - cut <= 2 * SECOND,
+        "live for {:?}",
+        was_live_until - cut
+    );
+    assert_eq!(map.status().phase, Phase::Stale);
+    log.set_available(true);
+    until("it is live again", || map.status().phase == Phase::Live).await;
+    assert!(map.status().last_error.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_whose_reads_freeze_makes_a_map_stale_though_its_tail_lives() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map = numbers(&around).await;
+    around.freeze_reads(true);
+    for value in 0..5 {
+        sleep(SECOND).await;
+        write_raw(&log, "numbers", "a", value.to_string().as_bytes()).await;
+        until("the tail lives", || map.get("a").as_deref() == Some(&value)).await;
+    }
+    assert_eq!(
+        map.status().phase,
+        Phase::Stale,
+        "a live stream is no proof of a fresh one"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_tail_is_noticed_and_replaced() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    let begun = Instant::now();
+    log.silence_open_tails();
+    write_raw(&log, "numbers", "a", b"1").await;
+    until("the change is shown", || map.contains_key("a")).await;
+    assert!(begun.elapsed() <= 3 * SECOND, "{:?}", begun.elapsed());
+    let status = map.status();
+    assert_eq!(
+        (status.reopens, status.resyncs),
+        (1, 0),
+        "another tail, no snapshot"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_break_without_lost_history_costs_no_snapshot_and_shows_every_revision() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map = brisk(&around).await;
+    let mut watch = map.watch().every_revision(100);
+    let mut revisions = Vec::new();
+    for value in 0..10_u64 {
+        log.set_available(false);
+        log.set_available(true);
+        for _ in 0..3 {
+            let text = value.to_string();
+            revisions.push(
+                write_raw(&log, "numbers", "a", text.as_bytes())
+                    .await
+                    .revision,
+            );
+        }
+        tokio::task::yield_now().await;
+    }
+    for revision in revisions {
+        let changes = within("a step", watch.next()).await.unwrap();
+        assert_eq!(
+            (changes.to().revision, changes.cause()),
+            (revision, Cause::Step)
+        );
+    }
+    assert_eq!(Calls::of(&around.calls().snapshots), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compaction_while_disconnected_costs_an_exact_difference() {
+    let log = MemoryLog::new();
+    let map = brisk(&log).await;
+    map.put_all(["kept", "gone", "changed"].map(|key| (key.into(), 1)))
+        .await
+        .unwrap();
+    let mut watch = map.watch();
+    log.set_available(false);
+    until("the cut is noticed", || map.status().last_error.is_some()).await;
+    log.set_available(true);
+    log.hold_tails(true);
+    delete_raw(&log, "numbers", "gone").await;
+    write_raw(&log, "numbers", "changed", b"2").await;
+    let head = write_raw(&log, "numbers", "new", b"3").await;
+    log.compact(head.revision).unwrap();
+    assert_eq!(map.len(), 3, "meanwhile it serves what it had");
+    log.hold_tails(false);
+    let changes = within("the difference", watch.next()).await.unwrap();
+    let keys: Vec<&str> = changes.iter().map(|change| change.key.as_str()).collect();
+    assert_eq!(keys, ["changed", "gone", "new"]);
+    assert_eq!(changes.cause(), Cause::Resync(ResyncReason::Compacted));
+    assert_eq!((map.status().resyncs, map.len()), (1, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restore_is_a_new_epoch_and_an_exact_difference() {
+    let log = MemoryLog::new();
+    let map = brisk(&log).await;
+    map.put_all([("same".into(), 1), ("back".into(), 1)])
+        .await
+        .unwrap();
+    let backup = log.backup();
+    let before = map.put("back", 2).await.unwrap();
+    map.put("lost", 3).await.unwrap();
+    let mut watch = map.watch();
+    log.restore(&backup);
+    // The new life uses the same revision for another write.
+    write_raw(&log, "numbers", "back", b"4").await;
+    let changes = within("the difference", watch.next()).await.unwrap();
+    assert_eq!(changes.cause(), Cause::Resync(ResyncReason::EpochChanged));
+    until("the map is the log", || {
+        map.get("back").as_deref() == Some(&4)
+    })
+    .await;
+    while watch.try_next().is_some() {}
+    let view = watch.view();
+    assert_eq!((view.len(), view.get("lost")), (2, None));
+    assert_ne!(map.position().epoch, before.epoch);
+    let error = map.view_at(Consistency::AtLeast(before)).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::EpochChanged);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_revision_with_another_value_after_a_restore_is_a_change() {
+    let log = MemoryLog::new();
+    let map = brisk(&log).await;
+    let backup = log.backup();
+    let old = map.put("a", 1).await.unwrap();
+    let mut watch = map.watch();
+    log.hold_tails(true);
+    log.restore(&backup);
+    let new = write_raw(&log, "numbers", "a", b"2").await;
+    assert_eq!(old.revision, new.revision);
+    log.hold_tails(false);
+    let changes = within("the difference", watch.next()).await.unwrap();
+    assert_eq!(
+        changes.as_slice()[0].new_value().map(|value| **value),
+        Some(2)
+    );
+    assert_eq!(map.get("a").as_deref(), Some(&2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_told_once_and_its_end_too() {
+    let (ear, _listening) = rig::ear::listen();
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    for outage in 1..=3 {
+        log.set_available(false);
+        sleep(60 * SECOND).await;
+        log.set_available(true);
+        until("it is live again", || map.status().phase == Phase::Live).await;
+        sleep(5 * SECOND).await;
+        let warnings = ear.at(Level::WARN);
+        assert_eq!(warnings.len(), outage, "{warnings:#?}");
+        let ends = ear
+            .at(Level::INFO)
+            .into_iter()
+            .filter(|line| line.contains("again"))
+            .count();
+        assert_eq!(ends, outage);
+    }
+    let all = ear.all();
+    assert!(
+        all.contains("keyspace=numbers") && all.contains("attempt="),
+        "{all}"
+    );
+}
+
+/// Opens a map on a log that distorts its batches from now on, lets it be written, and sees it healed.
+async fn heals(name: &str, distort: impl FnMut(Batch) -> Vec<Batch> + Send + 'static) {
+    let (ear, _listening) = rig::ear::listen();
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map = brisk(&around).await;
+    map.put_all((0..5).map(|key| (format!("k{key}"), 0)))
+        .await
+        .unwrap();
+    let mut watch = map.watch();
+    let mut folded = watch.view();
+    around.distort(distort);
+    for value in 1..=20_u64 {
+        let text = value.to_string();
+        write_raw(&log, "numbers", &format!("k{}", value % 5), text.as_bytes()).await;
+        if value % 4 == 0 {
+            delete_raw(&log, "numbers", "k4").await;
+        }
+        sleep(SECOND / 100).await;
+    }
+    around.be_honest();
+    within(name, map.sync()).await.unwrap();
+    until(name, || map.status().phase == Phase::Live).await;
+    let truth = numbers(&log).await.view();
+    assert!(
+        truth.diff(&map.view()).is_empty(),
+        "{name}: the map is the log again"
+    );
+    assert!(map.status().violations > 0, "{name}: counted");
+    let warnings = ear
+        .at(Level::WARN)
+        .into_iter()
+        .filter(|line| line.contains("contract"))
+        .count();
+    assert_eq!(warnings, 1, "{name}: told once");
+    while let Some(changes) = watch.try_next() {
+        assert!(
+            changes.before().diff(&folded).is_empty(),
+            "{name}: each difference begins where the last ended"
+        );
+        folded = changes.after();
+    }
+    assert!(
+        folded.diff(&truth).is_empty(),
+        "{name}: watchers heard all of it"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_repeats_is_healed() {
+    heals("repeats", |batch| vec![batch.clone(), batch]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_reorders_is_healed() {
+    let mut kept: Option<Batch> = None;
+    let swap = move |batch| match kept.take() {
+        Some(earlier) => vec![batch, earlier],
+        None => {
+            kept = Some(batch);
+            Vec::new()
+        }
+    };
+    heals("reorders", swap).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_tells_of_another_revision_is_healed() {
+    let mislabel = |mut batch: Batch| {
+        for change in &mut batch.changes {
+            if let Change::Put(record) = change {
+                record.modified = Revision(record.modified.0 + 1);
+            }
+        }
+        vec![batch]
+    };
+    heals("mislabels", mislabel).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_whose_progress_runs_ahead_of_its_batches_is_healed() {
+    let hurry = |batch: Batch| vec![Batch::progress(batch.revision), batch];
+    heals("hurries", hurry).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_whose_progress_goes_back_is_healed() {
+    let fall_back = |batch: Batch| {
+        let before = Batch::progress(Revision(batch.revision.0 - 1));
+        vec![batch, before]
+    };
+    heals("falls back", fall_back).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_halves_a_transaction_is_noticed_and_healed() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map = brisk(&around).await;
+    around.distort(|mut batch| {
+        let rest = batch.changes.split_off(batch.changes.len() / 2);
+        let revision = batch.revision;
+        vec![
+            batch,
+            Batch {
+                revision,
+                changes: rest,
+            },
+        ]
+    });
+    let other = numbers(&log).await;
+    other
+        .put_all([("a".into(), 1), ("b".into(), 1)])
+        .await
+        .unwrap();
+    until("both are there", || map.len() == 2).await;
+    assert_eq!(map.status().violations, 1);
+    assert_eq!(map.status().resyncs, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_claims_to_stand_before_what_was_applied_proves_nothing() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map = brisk(&around).await;
+    map.put("a", 1).await.unwrap();
+    around.misreport(|mut head| {
+        head.revision = Revision(head.revision.0 - 1);
+        head
+    });
+    let error = map.sync().await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::EpochChanged, "{error}");
+    assert_eq!(map.get("a").as_deref(), Some(&1), "nothing goes back");
+    around.be_honest();
+    within("it is proved again", map.sync()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_snapshot_is_never_taken_for_a_whole_one() {
+    let log = MemoryLog::builder().page_size(1).build();
+    let map = brisk(&log).await;
+    map.put_all((0..20).map(|key| (format!("k{key}"), key)))
+        .await
+        .unwrap();
+    let mut watch = map.watch();
+    for _ in 0..20 {
+        let head = write_raw(&log, "numbers", "k0", b"0").await;
+        log.compact(head.revision).unwrap();
+        log.set_available(false);
+        log.set_available(true);
+        sleep(SECOND / 100).await;
+        assert_eq!(map.len(), 20);
+    }
+    within("it settles", map.sync()).await.unwrap();
+    while let Some(changes) = watch.try_next() {
+        assert!(
+            changes
+                .iter()
+                .all(|change| change.key == "k0" && change.new.is_some())
+        );
+    }
+}
+
+/// Waits until no task is left on this runtime but the test.
+async fn nothing_is_left() {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    until("no task is left", || metrics.num_alive_tasks() == 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_the_last_handle_leaves_no_task() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map = numbers(&around).await;
+    let (watch, view) = (map.watch(), map.view());
+    sleep(SECOND).await;
+    drop(map);
+    nothing_is_left().await;
+    drop((watch, view));
+
+    log.set_available(false);
+    let unreachable: Numbers = Globe::builder(log.clone(), "numbers").start().unwrap();
+    sleep(SECOND).await;
+    drop(unreachable);
+    nothing_is_left().await;
+
+    log.set_available(true);
+    around.hold_snapshots(true);
+    let hydrating: Numbers = Globe::builder(around.clone(), "numbers").start().unwrap();
+    sleep(SECOND).await;
+    hydrating.close().await;
+    nothing_is_left().await;
+
+    let failed = Globe::<String, u64>::builder(around, "numbers")
+        .open_timeout(SECOND)
+        .open();
+    assert!(failed.await.is_err());
+    nothing_is_left().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_maps_share_one_log_and_do_not_disturb_each_other() {
+    let log = MemoryLog::new();
+    let mut maps = Vec::new();
+    for number in 0..50 {
+        let map: Numbers = Globe::open(log.clone(), &format!("map{number}"))
+            .await
+            .unwrap();
+        maps.push(map);
+    }
+    let puts = maps
+        .iter()
+        .zip(0..)
+        .map(|(map, number)| map.put("mine", number));
+    within("the puts", futures::future::try_join_all(puts))
+        .await
+        .unwrap();
+    for (map, number) in maps.iter().zip(0..) {
+        within("a quiet map reaches the head", map.sync())
+            .await
+            .unwrap();
+        assert_eq!((map.get("mine").as_deref(), map.len()), (Some(&number), 1));
+    }
+    assert!(maps.iter().all(|map| map.status().phase == Phase::Live));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_breaks_its_order_ends_the_map_and_hangs_nobody() {
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Spiteful(String);
+    impl PartialOrd for Spiteful {
+        fn partial_cmp(&self, other: &Spiteful) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Spiteful {
+        fn cmp(&self, other: &Spiteful) -> std::cmp::Ordering {
+            assert!(self.0 != "bad" && other.0 != "bad", "no order");
+            self.0.cmp(&other.0)
+        }
+    }
+    impl globe::Key for Spiteful {
+        fn encode(&self) -> globe::Result<String> {
+            Ok(self.0.clone())
+        }
+        fn decode(text: &str) -> globe::Result<Spiteful> {
+            Ok(Spiteful(text.to_owned()))
+        }
+    }
+    let log = MemoryLog::new();
+    let map: Globe<Spiteful, u64> = Globe::open(log.clone(), "spite").await.unwrap();
+    map.put(Spiteful("good".into()), 1).await.unwrap();
+    let mut watch = map.watch();
+    write_raw(&log, "spite", "bad", b"1").await;
+    assert!(within("the watch ends", watch.next()).await.is_none());
+    let error = within("a write is answered", map.put(Spiteful("late".into()), 1))
+        .await
+        .unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Closed);
+    assert_eq!(map.len(), 1, "reads go on");
+}
