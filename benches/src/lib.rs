@@ -1,0 +1,11 @@
+//! What the benchmarks share: a filled map, peers measured in turns, and a row of the table they end up in.
+//!
+//! It never judges: a target that is missed is printed, and fails nothing.
+
+mod filled;
+mod row;
+mod turns;
+
+pub use filled::{filled, key, shuffled_keys};
+pub use row::{Row, Target};
+pub use turns::Turns;
