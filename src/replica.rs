@@ -155,7 +155,8 @@ impl<K: Key, V> Replica<K, V> {
             self.view.store(state);
         } else {
             self.index.mark_behind();
-            self.view.store(Arc::clone(&state));
+            // Kept until readers are back at the index: freeing what only it held takes longer than all the rest.
+            let _older = self.view.swap(Arc::clone(&state));
             for (key, value) in &changed {
                 match value {
                     Some(value) => self.index.put(key.clone(), Arc::clone(value)),
