@@ -1,0 +1,34 @@
+//! One history and one oracle for every test of Globe: a [`Recorder`] writes down what a [`Workload`] did and saw, a
+//! [`Truth`] what the log itself says, and the [`checks`] judge.
+//!
+//! It never drives faults itself: whoever does says so to the recorder.
+//!
+//! ```text
+//! let recorder = Recorder::new();
+//! let truth = Truth::listen(log.clone(), "log", &KEYSPACES, &recorder).await?;
+//! let running = Workload::light(seed).start(&nodes, &recorder);
+//! …  break things, telling recorder.fault(…), calling truth.drain() before the log is made to forget  …
+//! recorder.fault("healed", Effect::HealsAll);
+//! running.finish(bound).await;          // clients stop, nodes synchronise, watches are followed to the end
+//! truth.finish(bound).await;
+//! judge(&recorder.history());           // panics with what was wrong, the seed, and where the history lies
+//! ```
+
+mod history;
+mod judge;
+mod recorder;
+mod truth;
+mod workload;
+
+pub mod checks;
+pub mod wgl;
+
+pub use history::{
+    Action, Asked, At, Base, Cause, Delivered, Effect, Ended, Event, Fault, Filter, Gauge, Health,
+    History, Limits, Mode, Moved, Op, Opened, Outcome, Place, Read, Run, Sample, Shown, Stored,
+    Truth as Commit, Value, Version,
+};
+pub use judge::judge;
+pub use recorder::Recorder;
+pub use truth::Truth;
+pub use workload::{KEYSPACES, Map, Node, Running, Workload};

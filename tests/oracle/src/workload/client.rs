@@ -1,0 +1,190 @@
+//! One client: it does one operation after the other, by its own dice.
+//!
+//! It never has two operations under way, so that the order of what it saw is known.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fastrand::Rng;
+use globe::Position;
+use tokio::time::{Duration, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{Map, Node};
+use crate::history::{Action, Event, Op, Outcome, Place, Value};
+use crate::recorder::Recorder;
+
+/// What a client does for a living.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Writer,
+    Transactor,
+    Waiter,
+}
+
+/// Where clients leave the positions they have seen, for others on other nodes.
+#[derive(Debug, Default)]
+pub(crate) struct Board(Mutex<Vec<(String, Position)>>);
+
+impl Board {
+    /// Leaves a position of a keyspace.
+    pub(crate) fn post(&self, keyspace: &str, position: Position) {
+        let mut posts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        posts.retain(|(there, _)| there != keyspace);
+        posts.push((keyspace.to_owned(), position));
+    }
+
+    /// The newest position somebody left.
+    pub(crate) fn read(&self, keyspace: &str) -> Option<Position> {
+        let posts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let post = posts.iter().find(|(there, _)| there == keyspace);
+        post.map(|(_, position)| *position)
+    }
+}
+
+pub(crate) struct Client {
+    pub(crate) number: u32,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) home: usize,
+    pub(crate) recorder: Recorder,
+    pub(crate) rng: Rng,
+    pub(crate) board: Arc<Board>,
+    pub(crate) keys: usize,
+}
+
+impl Client {
+    pub(crate) async fn run(
+        mut self,
+        kind: Kind,
+        ops: usize,
+        rest: Duration,
+        stop: CancellationToken,
+    ) {
+        for _ in 0..ops {
+            if stop.is_cancelled() {
+                return;
+            }
+            self.home = match self.rng.u8(..10) {
+                0 => self.rng.usize(..self.nodes.len()),
+                _ => self.home,
+            };
+            match kind {
+                Kind::Writer => self.write().await,
+                Kind::Transactor => self.transact().await,
+                Kind::Waiter => self.wait().await,
+            }
+            let pause = rest.mul_f64(self.rng.f64());
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    pub(crate) fn node(&self) -> &Node {
+        &self.nodes[self.home]
+    }
+
+    /// One of this node's maps.
+    pub(crate) fn map(&mut self) -> Map {
+        let index = usize::from(self.rng.u8(..4) == 0);
+        self.node().maps()[index].clone()
+    }
+
+    /// Begins an operation.
+    pub(crate) fn begin(&self, action: Action) -> Underway {
+        Underway {
+            recorder: self.recorder.clone(),
+            board: Arc::clone(&self.board),
+            op: Some(Op {
+                client: self.number,
+                node: u32::try_from(self.home).unwrap_or(u32::MAX),
+                action,
+                tags: Vec::new(),
+                call: self.recorder.now(),
+                ret: None,
+                outcome: Outcome::Never,
+            }),
+        }
+    }
+}
+
+/// An operation under way: recorded when it ends, and when it is dropped before that.
+pub(crate) struct Underway {
+    recorder: Recorder,
+    board: Arc<Board>,
+    op: Option<Op>,
+}
+
+impl Underway {
+    /// Begins an attempt: a value with a tag that nobody else ever uses.
+    pub(crate) fn attempt(&mut self) -> Value {
+        let number = self.recorder.number();
+        let client = self.op.as_ref().map_or(0, |op| op.client);
+        let tag = format!("c{client}-{number}");
+        if let Some(op) = &mut self.op {
+            op.tags.push(tag.clone());
+        }
+        Value {
+            tag,
+            ..Value::default()
+        }
+    }
+
+    /// Says more exactly what this attempt does.
+    pub(crate) fn does(&mut self, action: Action) {
+        if let Some(op) = &mut self.op {
+            op.action = action;
+        }
+    }
+
+    /// It returned this.
+    pub(crate) fn ends(mut self, outcome: Outcome) {
+        let Some(mut op) = self.op.take() else {
+            return;
+        };
+        op.ret = (outcome != Outcome::Never).then(|| self.recorder.now());
+        op.outcome = outcome;
+        if let (Outcome::Done(Some(position)), Some(keyspace)) = (&op.outcome, keyspace(&op.action))
+        {
+            self.board.post(keyspace, *position);
+        }
+        self.recorder.record(Event::Op(op));
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        if let Some(op) = self.op.take() {
+            self.recorder.record(Event::Op(op));
+        }
+    }
+}
+
+fn keyspace(action: &Action) -> Option<&str> {
+    match action {
+        Action::Sync(keyspace) | Action::ViewAt(keyspace, _) => Some(keyspace),
+        action => first_place(action).map(|place| place.keyspace.as_str()),
+    }
+}
+
+fn first_place(action: &Action) -> Option<&Place> {
+    match action {
+        Action::Put(place)
+        | Action::Create(place)
+        | Action::PutIf(place, _)
+        | Action::Delete(place)
+        | Action::DeleteIf(place, _)
+        | Action::Update(place, _) => Some(place),
+        Action::PutAll(places) => places.first(),
+        Action::Transact { writes, .. } => writes.first(),
+        Action::Sync(_) | Action::ViewAt(..) => None,
+    }
+}
+
+/// A key of a map.
+pub(crate) fn place(map: &Map, key: impl Into<String>) -> Place {
+    Place {
+        keyspace: map.keyspace().to_string(),
+        key: key.into(),
+    }
+}

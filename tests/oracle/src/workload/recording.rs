@@ -1,0 +1,83 @@
+//! Turns what the map shows into what the history holds.
+//!
+//! Never records anything itself.
+
+use globe::{Change, Entry, Error, ErrorKind, Position, ResyncReason, View};
+
+use crate::history::{Cause, Moved, Outcome, Place, Shown, Value, Version};
+
+/// The version of an entry.
+pub(crate) fn version(entry: &Entry<Value>) -> Version {
+    Version {
+        tag: entry.value().tag.clone(),
+        created: entry.created().0,
+        modified: entry.modified().0,
+    }
+}
+
+/// All a view holds.
+pub(crate) fn shown(view: &View<String, Value>) -> Vec<Shown> {
+    let entries = view.iter();
+    entries
+        .map(|(key, entry)| (key.clone(), version(entry)))
+        .collect()
+}
+
+/// One change of a watch.
+pub(crate) fn moved(change: &Change<String, Value>) -> Moved {
+    Moved {
+        key: change.key.clone(),
+        old: change.old.as_ref().map(version),
+        new: change.new.as_ref().map(version),
+        revision: change.revision().0,
+    }
+}
+
+/// Why a watch moved.
+pub(crate) fn cause(cause: globe::Cause) -> Cause {
+    match cause {
+        globe::Cause::Step => Cause::Step,
+        globe::Cause::Coalesced => Cause::Coalesced,
+        globe::Cause::Resync(ResyncReason::EpochChanged) => Cause::NewEpoch,
+        _ => Cause::Resync,
+    }
+}
+
+/// What a write returned.
+pub(crate) fn outcome(returned: Result<Option<Position>, Error>) -> Outcome {
+    match returned {
+        Ok(position) => Outcome::Done(position),
+        Err(error) => failure(&error),
+    }
+}
+
+/// What an error says.
+pub(crate) fn failure(error: &Error) -> Outcome {
+    match error.kind() {
+        ErrorKind::Conflict(conflict) => {
+            let failed = conflict.failed.iter().map(|failed| {
+                let place = Place {
+                    keyspace: failed.keyspace.to_string(),
+                    key: String::from_utf8_lossy(&failed.key).into_owned(),
+                };
+                let found = failed.found.as_ref().map(|record| Version {
+                    tag: tag_of(&record.value),
+                    created: record.created.0,
+                    modified: record.modified.0,
+                });
+                (place, found)
+            });
+            Outcome::Conflict(conflict.position, failed.collect())
+        }
+        ErrorKind::Indeterminate => Outcome::Indeterminate,
+        ErrorKind::Behind(position) => Outcome::Behind(*position),
+        kind => Outcome::Refused(kind.to_string()),
+    }
+}
+
+fn tag_of(value: &[u8]) -> String {
+    match serde_json::from_slice::<Value>(value) {
+        Ok(value) => value.tag,
+        Err(_) => String::from_utf8_lossy(value).into_owned(),
+    }
+}
