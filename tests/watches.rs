@@ -355,50 +355,6 @@ async fn each_resync_says_why() {
 }
 
 #[tokio::test]
-async fn every_revision_is_shown_once_to_who_keeps_up() {
-    let map = numbers(&MemoryLog::new()).await;
-    let mut watch = map.watch().every_revision(64);
-    let mut revisions = Vec::new();
-    for round in 0..3 {
-        for value in 0..20 {
-            revisions.push(map.put("a", round * 100 + value).await.unwrap().revision);
-        }
-        for revision in revisions.drain(..) {
-            let changes = next(&mut watch).await;
-            assert_eq!(changes.cause(), Cause::Step);
-            assert_eq!(changes.as_slice()[0].revision(), revision);
-        }
-    }
-    assert!(watch.try_next().is_none());
-}
-
-#[tokio::test]
-async fn an_overrun_is_marked_and_exact_and_steps_go_on_after_it() {
-    let map = numbers(&MemoryLog::new()).await;
-    let mut watch = map.watch_prefix("a").every_revision(2);
-    for value in 0..10 {
-        map.put("a", value).await.unwrap();
-        map.put("other", value).await.unwrap();
-    }
-    let mut shown = Vec::new();
-    while let Some(changes) = watch.try_next() {
-        let (_, old, new) = seen(&changes)[0];
-        shown.push((changes.cause(), old, new));
-    }
-    let steps = [
-        (Cause::Step, None, Some(0)),
-        (Cause::Step, Some(0), Some(1)),
-        (Cause::Coalesced, Some(1), Some(9)),
-    ];
-    assert_eq!(shown, steps);
-    map.put("other", 10).await.unwrap();
-    map.put("a", 10).await.unwrap();
-    let changes = next(&mut watch).await;
-    assert_eq!(changes.cause(), Cause::Step, "steps again");
-    assert_eq!(seen(&changes), [changed("a", Some(9), Some(10))]);
-}
-
-#[tokio::test]
 async fn a_watch_made_while_the_map_is_written_misses_nothing() {
     let log = MemoryLog::new();
     let map = numbers(&log).await;
@@ -426,41 +382,4 @@ async fn a_watch_made_while_the_map_is_written_misses_nothing() {
         }
         assert_eq!(folded, content(&map.view()));
     }
-}
-
-#[tokio::test]
-async fn wait_for_returns_the_view_that_satisfies() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
-    let waiting = tokio::spawn({
-        let map = map.clone();
-        async move { map.wait_for(|view| view.len() == 2).await }
-    });
-    map.put("a", 1).await.unwrap();
-    map.put("b", 1).await.unwrap();
-    let view = within("two entries", waiting).await.unwrap().unwrap();
-    assert_eq!(view.len(), 2);
-    let head = write_raw(&log, "elsewhere", "x", b"1").await;
-    let view = within(
-        "the position",
-        map.wait_for(|view| view.position().covers(head)),
-    )
-    .await
-    .unwrap();
-    assert!(
-        view.position().covers(head),
-        "progress without a change is enough"
-    );
-    write_raw(&log, "numbers", "bad", b"bad").await;
-    within(
-        "the quarantine",
-        map.wait_for(|view| view.quarantine().count() == 1),
-    )
-    .await
-    .unwrap();
-    map.close().await;
-    let error = within("the end", map.wait_for(|_| false))
-        .await
-        .unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Closed);
 }

@@ -1,0 +1,194 @@
+//! A log that breaks its contract is noticed at the door, counted, told of once, and healed.
+//!
+//! What is broken is the way from the real memory log to the map; the log itself stays the truth to compare with.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod rig;
+
+use std::time::Duration;
+
+use globe::log_client::{Batch, Change};
+use globe::{ErrorKind, Globe, MemoryLog, Phase, Revision};
+use rig::{Around, brisk, delete_raw, numbers, until, within, write_raw};
+use tokio::time::sleep;
+use tracing::Level;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Opens a map on a log that distorts its batches from now on, lets it be written, and sees it healed.
+async fn heals(name: &str, distort: impl FnMut(Batch) -> Vec<Batch> + Send + 'static) {
+    let (ear, _listening) = rig::ear::listen();
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map = brisk(&around).await;
+    map.put_all((0..5).map(|key| (format!("k{key}"), 0)))
+        .await
+        .unwrap();
+    let mut watch = map.watch();
+    let mut folded = watch.view();
+    around.distort(distort);
+    for value in 1..=20_u64 {
+        let text = value.to_string();
+        write_raw(&log, "numbers", &format!("k{}", value % 5), text.as_bytes()).await;
+        if value % 4 == 0 {
+            delete_raw(&log, "numbers", "k4").await;
+        }
+        sleep(SECOND / 100).await;
+    }
+    around.be_honest();
+    within(name, map.sync()).await.unwrap();
+    until(name, || map.status().phase == Phase::Live).await;
+    let truth = numbers(&log).await.view();
+    assert!(
+        truth.diff(&map.view()).is_empty(),
+        "{name}: the map is the log again"
+    );
+    assert!(map.status().violations > 0, "{name}: counted");
+    let warnings = ear
+        .at(Level::WARN)
+        .into_iter()
+        .filter(|line| line.contains("contract"))
+        .count();
+    assert_eq!(warnings, 1, "{name}: told once");
+    while let Some(changes) = watch.try_next() {
+        assert!(
+            changes.before().diff(&folded).is_empty(),
+            "{name}: each difference begins where the last ended"
+        );
+        folded = changes.after();
+    }
+    assert!(
+        folded.diff(&truth).is_empty(),
+        "{name}: watchers heard all of it"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_repeats_is_healed() {
+    heals("repeats", |batch| vec![batch.clone(), batch]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_reorders_is_healed() {
+    let mut kept: Option<Batch> = None;
+    let swap = move |batch| match kept.take() {
+        Some(earlier) => vec![batch, earlier],
+        None => {
+            kept = Some(batch);
+            Vec::new()
+        }
+    };
+    heals("reorders", swap).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_tells_of_another_revision_is_healed() {
+    let mislabel = |mut batch: Batch| {
+        for change in &mut batch.changes {
+            if let Change::Put(record) = change {
+                record.modified = Revision(record.modified.0 + 1);
+            }
+        }
+        vec![batch]
+    };
+    heals("mislabels", mislabel).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_whose_progress_runs_ahead_of_its_batches_is_healed() {
+    let hurry = |batch: Batch| vec![Batch::progress(batch.revision), batch];
+    heals("hurries", hurry).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_whose_progress_goes_back_is_healed() {
+    let fall_back = |batch: Batch| {
+        let before = Batch::progress(Revision(batch.revision.0 - 1));
+        vec![batch, before]
+    };
+    heals("falls back", fall_back).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_halves_a_transaction_is_noticed_and_healed() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map = brisk(&around).await;
+    around.distort(|mut batch| {
+        let rest = batch.changes.split_off(batch.changes.len() / 2);
+        let revision = batch.revision;
+        vec![
+            batch,
+            Batch {
+                revision,
+                changes: rest,
+            },
+        ]
+    });
+    let other = numbers(&log).await;
+    other
+        .put_all([("a".into(), 1), ("b".into(), 1)])
+        .await
+        .unwrap();
+    until("both are there", || map.len() == 2).await;
+    assert_eq!(map.status().violations, 1);
+    assert_eq!(map.status().resyncs, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_claims_to_stand_before_what_was_applied_proves_nothing() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map = brisk(&around).await;
+    map.put("a", 1).await.unwrap();
+    around.misreport(|mut head| {
+        head.revision = Revision(head.revision.0 - 1);
+        head
+    });
+    let error = map.sync().await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::EpochChanged, "{error}");
+    assert_eq!(map.get("a").as_deref(), Some(&1), "nothing goes back");
+    around.be_honest();
+    within("it is proved again", map.sync()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_breaks_its_order_ends_the_map_and_hangs_nobody() {
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Spiteful(String);
+    impl PartialOrd for Spiteful {
+        fn partial_cmp(&self, other: &Spiteful) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Spiteful {
+        fn cmp(&self, other: &Spiteful) -> std::cmp::Ordering {
+            assert!(self.0 != "bad" && other.0 != "bad", "no order");
+            self.0.cmp(&other.0)
+        }
+    }
+    impl globe::Key for Spiteful {
+        fn encode(&self) -> globe::Result<String> {
+            Ok(self.0.clone())
+        }
+        fn decode(text: &str) -> globe::Result<Spiteful> {
+            Ok(Spiteful(text.to_owned()))
+        }
+    }
+    let log = MemoryLog::new();
+    let map: Globe<Spiteful, u64> = Globe::open(log.clone(), "spite").await.unwrap();
+    map.put(Spiteful("good".into()), 1).await.unwrap();
+    let mut watch = map.watch();
+    write_raw(&log, "spite", "bad", b"1").await;
+    assert!(within("the watch ends", watch.next()).await.is_none());
+    let error = within("a write is answered", map.put(Spiteful("late".into()), 1))
+        .await
+        .unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Closed);
+    assert_eq!(map.len(), 1, "reads go on");
+}

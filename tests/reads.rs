@@ -1,0 +1,355 @@
+//! Reads: local, never waiting, never going back, whatever way they look and on whatever thread.
+//!
+//! Threads are told of each other through channels and atomics; no clock decides anything.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod rig;
+
+use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use globe::log_client::Transaction;
+use globe::{Globe, LogClient, MemoryLog, Phase};
+use rig::{Around, numbers, until, within, write_raw};
+
+type Numbers = Globe<String, u64>;
+
+/// One way to look at a counter.
+fn looks() -> [fn(&Numbers) -> u64; 5] {
+    [
+        |map| *map.get("n").unwrap(),
+        |map| **map.view().get("n").unwrap(),
+        |map| **map.entry("n").unwrap().value(),
+        |map| **map.watch().view().get("n").unwrap(),
+        |map| {
+            **map
+                .view()
+                .range::<_, str>((Included("n"), Unbounded))
+                .next()
+                .unwrap()
+                .1
+                .value()
+        },
+    ]
+}
+
+/// Looks in every way in turn until told to stop: what was shown once is never taken back.
+fn never_goes_back(map: &Numbers, stop: &AtomicBool, start: usize) -> usize {
+    let (mut newest, mut looked) = (0, 0);
+    while !stop.load(Ordering::Acquire) || looked == 0 {
+        let now = looks()[(start + looked) % 5](map);
+        assert!(now >= newest, "{now} after {newest}");
+        newest = now;
+        looked += 1;
+    }
+    looked
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_shown_once_is_never_taken_back_in_any_way_of_looking() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    map.put("n", 0).await.unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..4)
+        .map(|start| {
+            let (map, stop) = (map.clone(), Arc::clone(&stop));
+            thread::spawn(move || never_goes_back(&map, &stop, start))
+        })
+        .collect();
+    for value in 1..5_000_u64 {
+        write_raw(&log, "numbers", "n", value.to_string().as_bytes()).await;
+        if value % 50 == 0 {
+            let head = log.head_position();
+            log.compact(head.revision).unwrap();
+            log.set_available(false);
+            log.set_available(true);
+            within("the map follows", map.sync()).await.unwrap();
+        }
+    }
+    stop.store(true, Ordering::Release);
+    for reader in readers {
+        assert!(reader.join().unwrap() > 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_thread_told_by_the_first_sees_no_less() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    map.put("n", 0).await.unwrap();
+    let (tell, told) = mpsc::sync_channel::<(u64, usize)>(0);
+    let stop = Arc::new(AtomicBool::new(false));
+    let first = {
+        let (map, stop) = (map.clone(), Arc::clone(&stop));
+        thread::spawn(move || {
+            let mut look = 0;
+            while !stop.load(Ordering::Acquire) {
+                tell.send((looks()[look % 5](&map), look)).unwrap();
+                look += 1;
+            }
+            look
+        })
+    };
+    let second = {
+        let map = map.clone();
+        thread::spawn(move || {
+            while let Ok((seen, look)) = told.recv() {
+                // Every pairing of two ways comes up.
+                let here = looks()[(look / 5) % 5](&map);
+                assert!(here >= seen, "told of {seen}, saw {here} ({look})");
+            }
+        })
+    };
+    for value in 1..10_000_u64 {
+        write_raw(&log, "numbers", "n", value.to_string().as_bytes()).await;
+        tokio::task::yield_now().await;
+    }
+    within("the map follows", map.sync()).await.unwrap();
+    stop.store(true, Ordering::Release);
+    assert!(first.join().unwrap() > 0);
+    second.join().unwrap();
+}
+
+/// A large step keeps the index behind the view for long: the moment in which the two ways to look could disagree.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn get_shows_no_less_than_a_view_before_it_and_no_more_than_one_after_it() {
+    const KEYS: usize = 100;
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    let space = rig::keyspace("numbers");
+    let keys: Vec<String> = (0..KEYS).map(|key| format!("k{key:03}")).collect();
+    let write = |value: u64| {
+        let all = keys.iter().fold(Transaction::new(), |write, key| {
+            write.put(&space, key.clone(), value.to_string())
+        });
+        log.commit(all)
+    };
+    write(0).await.unwrap();
+    within("the first values", map.sync()).await.unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..3)
+        .map(|offset| {
+            let (map, stop, keys) = (map.clone(), Arc::clone(&stop), keys.clone());
+            thread::spawn(move || {
+                let mut key = offset;
+                while !stop.load(Ordering::Acquire) {
+                    let name = keys[key % KEYS].as_str();
+                    let before = **map.view().get(name).unwrap();
+                    let got = *map.get(name).unwrap();
+                    let after = **map.view().get(name).unwrap();
+                    assert!(before <= got && got <= after, "{before} {got} {after}");
+                    // Two gets of a transaction's keys, the second no older than the first.
+                    let other = keys[(key * 7 + 50) % KEYS].as_str();
+                    assert!(*map.get(other).unwrap() >= got);
+                    key += 31;
+                }
+                key
+            })
+        })
+        .collect();
+    for value in 1..800 {
+        write(value).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    within("the map follows", map.sync()).await.unwrap();
+    stop.store(true, Ordering::Release);
+    assert!(readers.into_iter().all(|reader| reader.join().unwrap() > 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_is_seen_by_every_thread_that_hears_of_it() {
+    let map = numbers(&MemoryLog::new()).await;
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..4 {
+        let map = map.clone();
+        writers.spawn(async move {
+            let key = format!("w{writer}");
+            let mut watch = map.watch_key(key.as_str());
+            for value in 0..200 {
+                let position = map.put(key.as_str(), value).await.unwrap();
+                assert_eq!(map.get(key.as_str()).as_deref(), Some(&value));
+                assert_eq!(map.view().get(key.as_str()).map(|v| **v), Some(value));
+                assert!(map.position().covers(position));
+                assert!(map.view().position().covers(position));
+                let shown = watch.try_next().expect("the watch shows it as well");
+                assert!(shown.to().covers(position));
+                let other = map.clone();
+                let key = key.clone();
+                let there =
+                    tokio::task::spawn_blocking(move || other.get(key.as_str()).map(|v| *v));
+                assert_eq!(there.await.unwrap(), Some(value));
+            }
+        });
+    }
+    within("all writers", writers.join_all()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_position_never_runs_ahead_of_what_is_shown_nor_falls_back() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    let newest = Arc::new(AtomicU64::new(0));
+    let stop = Arc::new(AtomicBool::new(false));
+    let reader = {
+        let (map, stop) = (map.clone(), Arc::clone(&stop));
+        thread::spawn(move || {
+            let mut last = map.position();
+            while !stop.load(Ordering::Acquire) {
+                let position = map.position();
+                let view = map.view();
+                assert!(position.covers(last) && view.position().covers(position));
+                // In this keyspace the value is the revision that wrote it.
+                let shown = view.get("n").map_or(0, |n| **n);
+                assert_eq!(shown.max(1), view.revision().0.max(1));
+                last = view.position();
+            }
+        })
+    };
+    for revision in 2..3_000_u64 {
+        write_raw(&log, "numbers", "n", revision.to_string().as_bytes()).await;
+        newest.store(revision, Ordering::Release);
+    }
+    within("the map follows", map.sync()).await.unwrap();
+    stop.store(true, Ordering::Release);
+    reader.join().unwrap();
+    assert_eq!(
+        map.get("n").as_deref(),
+        Some(&newest.load(Ordering::Acquire))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_go_on_during_the_resync_of_a_hundred_thousand_keys() {
+    const KEYS: u64 = 100_000;
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let space = rig::keyspace("numbers");
+    let fill = async |value: u64| {
+        for chunk in 0..KEYS / 100 {
+            let keys = (0..100).map(|key| format!("k{:06}", chunk * 100 + key));
+            let write = keys.fold(Transaction::new(), |write, key| {
+                write.put(&space, key, value.to_string())
+            });
+            log.commit(write).await.unwrap();
+        }
+    };
+    fill(1).await;
+    let map = numbers(&around).await;
+    assert_eq!(map.len() as u64, KEYS);
+    log.hold_tails(true);
+    around.hold_snapshots(true);
+    fill(2).await;
+    log.compact(log.head_position().revision).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let reader = {
+        let (map, stop) = (map.clone(), Arc::clone(&stop));
+        thread::spawn(move || {
+            let (mut reads, mut newest) = (0_u64, 1);
+            while !stop.load(Ordering::Acquire) || newest == 1 {
+                let got = *map
+                    .get(format!("k{:06}", reads * 7919 % KEYS).as_str())
+                    .unwrap();
+                assert!(
+                    got >= newest,
+                    "{got} after {newest}: the resync is one step"
+                );
+                newest = got;
+                reads += 1;
+            }
+            reads
+        })
+    };
+    log.hold_tails(false);
+    around.hold_snapshots(false);
+    within(
+        "the resync",
+        map.wait_for(|view| view.get("k000000").is_some_and(|value| **value == 2)),
+    )
+    .await
+    .unwrap();
+    stop.store(true, Ordering::Release);
+    assert!(reader.join().unwrap() > 1_000, "the reader was held up");
+    until("it is live", || map.status().phase == Phase::Live).await;
+    assert_eq!((map.status().resyncs, map.len() as u64), (1, KEYS));
+}
+
+#[tokio::test]
+async fn a_view_stands_still_whatever_happens_after() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    map.put_all([("a".into(), 1), ("b".into(), 2)])
+        .await
+        .unwrap();
+    let view = map.view();
+    map.put("a", 10).await.unwrap();
+    map.delete("b").await.unwrap();
+    log.wipe();
+    within("the wipe", map.wait_for(|view| view.is_empty()))
+        .await
+        .unwrap();
+    map.close().await;
+    assert_eq!(
+        (
+            view.len(),
+            view.get("a").map(|a| **a),
+            view.get("b").map(|b| **b)
+        ),
+        (2, Some(1), Some(2))
+    );
+}
+
+#[tokio::test]
+async fn a_view_reads_points_ranges_and_prefixes() {
+    let map = numbers(&MemoryLog::new()).await;
+    let keys = ["a", "a/1", "a/2", "ab", "b"];
+    map.put_all(keys.map(|key| (key.into(), 1))).await.unwrap();
+    let view = map.view();
+    let names = |found: Vec<(&String, &globe::Entry<u64>)>| -> Vec<String> {
+        found.into_iter().map(|(key, _)| key.clone()).collect()
+    };
+    assert_eq!(names(view.iter().collect()), keys);
+    assert_eq!(names(view.iter().rev().take(1).collect()), ["b"]);
+    assert_eq!(names(view.prefix("a/").collect()), ["a/1", "a/2"]);
+    assert_eq!(names(view.prefix("").collect()), keys);
+    assert_eq!(
+        names(
+            view.range::<_, str>((Included("a/2"), Excluded("b")))
+                .collect()
+        ),
+        ["a/2", "ab"]
+    );
+    assert!(view.contains_key("ab") && !view.contains_key("x"));
+    assert!(map.contains_key("ab") && !map.contains_key("x"));
+    assert_eq!((map.len(), map.is_empty()), (5, false));
+    let later = {
+        map.put("b", 2).await.unwrap();
+        map.view()
+    };
+    let diff = later.diff(&view);
+    assert_eq!((diff.len(), diff[0].key.as_str()), (1, "b"));
+    let back = view.diff(&later);
+    assert_eq!(
+        back[0].new_value().map(|value| **value),
+        Some(1),
+        "it works both ways"
+    );
+}
+
+#[test]
+fn handles_views_and_watches_can_go_to_other_threads() {
+    fn can_travel<T: Send + Sync>() {}
+    can_travel::<Numbers>();
+    can_travel::<globe::View<String, u64>>();
+    can_travel::<globe::Watch<String, u64>>();
+    can_travel::<globe::Changes<String, u64>>();
+    can_travel::<globe::Builder<String, u64>>();
+}

@@ -1,0 +1,104 @@
+//! Watches that want every revision, and waiting for one that satisfies.
+//!
+//! The random histories are in `model.rs`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod rig;
+
+use globe::{Cause, Changes, ErrorKind, MemoryLog};
+use rig::{numbers, within, write_raw};
+
+#[tokio::test]
+async fn every_revision_is_shown_once_to_who_keeps_up() {
+    let map = numbers(&MemoryLog::new()).await;
+    let mut watch = map.watch().every_revision(64);
+    let mut revisions = Vec::new();
+    for round in 0..3 {
+        for value in 0..20 {
+            revisions.push(map.put("a", round * 100 + value).await.unwrap().revision);
+        }
+        for revision in revisions.drain(..) {
+            let changes = within("a step", watch.next()).await.unwrap();
+            assert_eq!(changes.cause(), Cause::Step);
+            assert_eq!(changes.as_slice()[0].revision(), revision);
+        }
+    }
+    assert!(watch.try_next().is_none());
+}
+
+/// The old and the new value of the only change.
+fn values(changes: &Changes<String, u64>) -> (Option<u64>, Option<u64>) {
+    let [change] = changes.as_slice() else {
+        panic!("{changes:?}");
+    };
+    let value = |value: Option<&std::sync::Arc<u64>>| value.map(|value| **value);
+    (value(change.old_value()), value(change.new_value()))
+}
+
+#[tokio::test]
+async fn an_overrun_is_marked_and_exact_and_steps_go_on_after_it() {
+    let map = numbers(&MemoryLog::new()).await;
+    let mut watch = map.watch_prefix("a").every_revision(2);
+    for value in 0..10 {
+        map.put("a", value).await.unwrap();
+        map.put("other", value).await.unwrap();
+    }
+    let mut shown = Vec::new();
+    while let Some(changes) = watch.try_next() {
+        let (old, new) = values(&changes);
+        shown.push((changes.cause(), old, new));
+    }
+    let steps = [
+        (Cause::Step, None, Some(0)),
+        (Cause::Step, Some(0), Some(1)),
+        (Cause::Coalesced, Some(1), Some(9)),
+    ];
+    assert_eq!(shown, steps);
+    map.put("other", 10).await.unwrap();
+    map.put("a", 10).await.unwrap();
+    let changes = within("a step", watch.next()).await.unwrap();
+    assert_eq!(changes.cause(), Cause::Step, "steps again");
+    assert_eq!(values(&changes), (Some(9), Some(10)));
+}
+
+#[tokio::test]
+async fn wait_for_returns_the_view_that_satisfies() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    let waiting = tokio::spawn({
+        let map = map.clone();
+        async move { map.wait_for(|view| view.len() == 2).await }
+    });
+    map.put("a", 1).await.unwrap();
+    map.put("b", 1).await.unwrap();
+    let view = within("two entries", waiting).await.unwrap().unwrap();
+    assert_eq!(view.len(), 2);
+    let head = write_raw(&log, "elsewhere", "x", b"1").await;
+    let view = within(
+        "the position",
+        map.wait_for(|view| view.position().covers(head)),
+    )
+    .await
+    .unwrap();
+    assert!(
+        view.position().covers(head),
+        "progress without a change is enough"
+    );
+    write_raw(&log, "numbers", "bad", b"bad").await;
+    within(
+        "the quarantine",
+        map.wait_for(|view| view.quarantine().count() == 1),
+    )
+    .await
+    .unwrap();
+    map.close().await;
+    let error = within("the end", map.wait_for(|_| false))
+        .await
+        .unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Closed);
+}
