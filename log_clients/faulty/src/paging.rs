@@ -1,0 +1,55 @@
+//! A snapshot with what can go wrong while it is read.
+//!
+//! Never changes a record: at most it leaves one out, when it is told to break the contract.
+
+use std::collections::VecDeque;
+
+use futures::StreamExt;
+use globe_log_client::{Error, ErrorKind, Record, Result, Snapshot};
+
+use crate::dice::Dice;
+use crate::fault::Fault;
+
+struct Paging {
+    inner: Snapshot,
+    dice: Dice,
+    /// What was read and not yet handed out.
+    ready: VecDeque<Vec<Record>>,
+}
+
+pub(crate) fn disturb(inner: Snapshot, dice: Dice) -> Snapshot {
+    let position = inner.position();
+    let paging = Paging {
+        inner,
+        dice,
+        ready: VecDeque::new(),
+    };
+    let pages = futures::stream::unfold(paging, |mut paging| async move {
+        paging.next().await.transpose().map(|page| (page, paging))
+    });
+    Snapshot::new(position, pages.boxed())
+}
+
+impl Paging {
+    async fn next(&mut self) -> Result<Option<Vec<Record>>> {
+        self.dice.delay().await;
+        if self.dice.hits(Fault::CutSnapshot) {
+            let why = "the snapshot broke off";
+            return Err(Error::new(ErrorKind::Unavailable, why));
+        }
+        if let Some(page) = self.ready.pop_front() {
+            return Ok(Some(page));
+        }
+        let Some(mut page) = self.inner.next_page().await? else {
+            return Ok(None);
+        };
+        if !page.is_empty() && self.dice.hits(Fault::HoleInSnapshot) {
+            page.remove(self.dice.below(page.len()));
+        }
+        if page.len() > 1 && self.dice.hits(Fault::SplitPage) {
+            let rest = page.split_off(1 + self.dice.below(page.len() - 1));
+            self.ready.push_back(rest);
+        }
+        Ok(Some(page))
+    }
+}

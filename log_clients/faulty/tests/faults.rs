@@ -1,0 +1,243 @@
+//! Each fault does what its name says, none other, and the same every time.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::time::Duration;
+
+use globe_faulty::{Fault, Faults, FaultyLog};
+use globe_log_client::{
+    Batch, ErrorKind, Keyspace, LogClient, Position, Precondition, Revision, Transaction,
+};
+use globe_memory::MemoryLog;
+use tokio::time::{Instant, timeout};
+
+fn flags() -> Keyspace {
+    Keyspace::new("flags").unwrap()
+}
+
+fn put(key: &'static str) -> Transaction {
+    Transaction::new().put(&flags(), key, "value")
+}
+
+/// A log on which one fault always happens.
+fn always(fault: Fault) -> (MemoryLog, FaultyLog) {
+    let memory = MemoryLog::new();
+    let log = FaultyLog::builder(memory.clone())
+        .operator(memory.clone())
+        .faults(Faults::none().with(fault, 1.0))
+        .seed(3)
+        .build();
+    (memory, log)
+}
+
+async fn kind_of(commit: impl Future<Output = globe_log_client::Result<Position>>) -> ErrorKind {
+    commit.await.unwrap_err().kind().clone()
+}
+
+async fn count(log: &MemoryLog) -> usize {
+    let snapshot = log.snapshot(&flags()).await.unwrap();
+    snapshot.collect().await.unwrap().len()
+}
+
+/// The batches a tail from the beginning delivers within a long time.
+async fn delivered(log: &FaultyLog) -> Vec<Batch> {
+    let head = log.head(&flags()).await.unwrap();
+    let begin = Position::new(head.epoch, Revision(1));
+    let mut tail = log.tail(&flags(), begin).await.unwrap();
+    let mut batches = Vec::new();
+    while let Ok(Ok(batch)) = timeout(Duration::from_secs(60), tail.next()).await {
+        batches.push(batch);
+    }
+    batches
+}
+
+fn revisions(batches: &[Batch]) -> Vec<u64> {
+    batches.iter().map(|batch| batch.revision.0).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_reply_hides_a_commit_and_a_lost_request_prevents_one() {
+    let (memory, log) = always(Fault::LoseReply);
+    assert_eq!(
+        kind_of(log.commit(put("a"))).await,
+        ErrorKind::Indeterminate
+    );
+    assert_eq!(count(&memory).await, 1);
+
+    let (memory, log) = always(Fault::LoseRequest);
+    assert_eq!(
+        kind_of(log.commit(put("a"))).await,
+        ErrorKind::Indeterminate
+    );
+    assert_eq!(kind_of(log.head(&flags())).await, ErrorKind::Unavailable);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(count(&memory).await, 0);
+
+    let (memory, log) = always(Fault::Refuse);
+    assert_eq!(kind_of(log.commit(put("a"))).await, ErrorKind::Unavailable);
+    assert_eq!(count(&memory).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_commit_lands_only_if_its_preconditions_hold_then() {
+    let (memory, log) = always(Fault::LandLate);
+    assert!(!log.capabilities().fenced);
+    let create = |key| put(key).when(&flags(), key, Precondition::Absent);
+    assert_eq!(
+        kind_of(log.commit(create("a"))).await,
+        ErrorKind::Indeterminate
+    );
+    assert_eq!(
+        kind_of(log.commit(create("b"))).await,
+        ErrorKind::Indeterminate
+    );
+    let before = memory.head_position();
+    memory.commit(create("b")).await.ok();
+    let own = memory.head_position();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(count(&memory).await, 2);
+    let landed = memory.head_position().revision.0 - own.revision.0;
+    assert!(
+        landed <= 1 + u64::from(before == own),
+        "b is never written twice"
+    );
+    log.heal();
+    assert!(
+        !log.capabilities().fenced,
+        "what may still land is not fenced"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn tails_break_at_once_or_after_a_silence_or_never() {
+    for (fault, breaks) in [
+        (Fault::CutTail, true),
+        (Fault::SilenceTail, true),
+        (Fault::MuteTail, false),
+    ] {
+        let (memory, log) = always(fault);
+        memory.commit(put("a")).await.unwrap();
+        let begin = Position::new(memory.head_position().epoch, Revision(1));
+        let mut tail = log.tail(&flags(), begin).await.unwrap();
+        let asked = Instant::now();
+        let next = timeout(Duration::from_secs(60), tail.next()).await;
+        match next {
+            Ok(next) => assert_eq!(*next.unwrap_err().kind(), ErrorKind::Unavailable),
+            Err(_) => assert!(!breaks, "{fault} must break"),
+        }
+        assert!(asked.elapsed() <= Duration::from_secs(3) || !breaks);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_breaks_the_contract_does_so_only_in_its_own_way() {
+    for (fault, expected) in [
+        (Fault::Delay, vec![2, 3, 4]),
+        (Fault::Progress, vec![2, 3, 4, 5, 6]),
+        (Fault::SkipBatch, vec![]),
+        (Fault::RepeatBatch, vec![2, 2, 3, 3, 4, 4]),
+        (Fault::SwapBatches, vec![3, 2]),
+    ] {
+        let (memory, log) = always(fault);
+        for key in ["a", "b", "c"] {
+            memory.commit(put(key)).await.unwrap();
+        }
+        if fault == Fault::Progress {
+            let elsewhere = Keyspace::new("elsewhere").unwrap();
+            let transaction = Transaction::new().put(&elsewhere, "x", "value");
+            memory.commit(transaction).await.unwrap();
+            memory.commit(put("d")).await.unwrap();
+        }
+        assert_eq!(revisions(&delivered(&log).await), expected, "{fault}");
+    }
+    let (memory, log) = always(Fault::HalveBatch);
+    memory
+        .commit(put("a").put(&flags(), "b", "value"))
+        .await
+        .unwrap();
+    assert_eq!(delivered(&log).await[0].changes.len(), 1);
+
+    let (memory, log) = always(Fault::HoleInSnapshot);
+    memory
+        .commit(put("a").put(&flags(), "b", "value"))
+        .await
+        .unwrap();
+    let snapshot = log.snapshot(&flags()).await.unwrap();
+    assert_eq!(snapshot.collect().await.unwrap().len(), 1);
+
+    let (memory, log) = always(Fault::OldSnapshot);
+    log.snapshot(&flags()).await.unwrap();
+    memory.commit(put("a")).await.unwrap();
+    let snapshot = log.snapshot(&flags()).await.unwrap();
+    assert_eq!(snapshot.position().revision, Revision(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_compacts_and_restores() {
+    let (memory, log) = always(Fault::Compact);
+    for key in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        log.commit(put(key)).await.unwrap();
+    }
+    let begin = Position::new(memory.head_position().epoch, Revision(1));
+    let opened = log.tail(&flags(), begin).await;
+    assert_eq!(*opened.unwrap_err().kind(), ErrorKind::Compacted);
+
+    let memory = MemoryLog::new();
+    let faults = Faults::none()
+        .with(Fault::Backup, 1.0)
+        .with(Fault::Restore, 1.0);
+    let log = FaultyLog::builder(memory.clone())
+        .operator(memory.clone())
+        .faults(faults)
+        .build();
+    let first = memory.head_position().epoch;
+    log.commit(put("a")).await.unwrap();
+    assert_ne!(memory.head_position().epoch, first);
+}
+
+/// Everything a client sees of a log in a long run, and when.
+async fn story(seed: u64) -> Vec<String> {
+    let memory = MemoryLog::new();
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (start, listener) = (Instant::now(), told.clone());
+    let log = FaultyLog::builder(memory.clone())
+        .operator(memory)
+        .seed(seed)
+        .on_fault(move |fault| {
+            let line = format!("{:?} {fault}", start.elapsed());
+            listener.lock().unwrap().push(line);
+        })
+        .build();
+    let reader = tokio::spawn({
+        let (log, told) = (log.clone(), told.clone());
+        async move {
+            loop {
+                let Ok(snapshot) = log.snapshot(&flags()).await else {
+                    continue;
+                };
+                let Ok(mut tail) = log.tail(&flags(), snapshot.position()).await else {
+                    continue;
+                };
+                while let Ok(batch) = tail.next().await {
+                    let line = format!("{:?} {:?}", start.elapsed(), batch.revision);
+                    told.lock().unwrap().push(line);
+                }
+            }
+        }
+    });
+    for _ in 0..200 {
+        let outcome = log.commit(put("a")).await.map(|position| position.revision);
+        let line = format!("{:?} {outcome:?}", start.elapsed());
+        told.lock().unwrap().push(line);
+    }
+    reader.abort();
+    let told = told.lock().unwrap();
+    told.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seed_tells_the_same_story_every_time_and_another_seed_another() {
+    let first = story(42).await;
+    assert!(first.len() > 400, "something happened: {}", first.len());
+    assert_eq!(first, story(42).await);
+    assert_ne!(first, story(43).await);
+}
