@@ -38,7 +38,7 @@ enum Next {
     Another,
     /// As `Another`, but give up when all have refused.
     AnotherOnce,
-    /// Log in again and ask the same member, once.
+    /// Log in again and ask the same member, once; then as `AnotherOnce`.
     LogIn,
     /// The member is not well, and the caller has to find out what happened.
     AsideAndReport,
@@ -119,13 +119,12 @@ impl Endpoints {
                     self.put_aside(&chosen, &fault);
                     return Err(fault);
                 }
-                Next::LogIn if logged_in => return Err(fault),
-                Next::LogIn => {
+                Next::LogIn if !logged_in => {
                     logged_in = true;
-                    self.log_in(&chosen, terms.line).await;
+                    self.reconnect(&chosen);
                 }
                 Next::Another => self.put_aside(&chosen, &fault),
-                Next::AnotherOnce => {
+                Next::AnotherOnce | Next::LogIn => {
                     self.put_aside(&chosen, &fault);
                     refusals += 1;
                     if refusals >= self.len() {
@@ -202,14 +201,6 @@ impl Endpoints {
         let chosen = self.ready(deadline).await?;
         self.contact(&chosen, Line::Unary, deadline).await?;
         chosen.version(&self.settings).await
-    }
-
-    /// Renews the login of one line. If it fails, the next attempt says why.
-    pub(crate) async fn log_in(&self, chosen: &Chosen, line: Line) {
-        let settings = &self.settings;
-        if let Ok(client) = chosen.client(line, settings).await {
-            let _ = timeout(settings.request_timeout, client.refresh_token()).await;
-        }
     }
 }
 

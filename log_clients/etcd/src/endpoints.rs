@@ -110,6 +110,14 @@ impl Endpoints {
         Choice::Later(until, fault)
     }
 
+    /// The member is well, but what it knows of this client is not: the next request connects and logs in anew.
+    pub(crate) fn reconnect(&self, chosen: &Chosen) {
+        let mut state = chosen.endpoint.state();
+        if Arc::ptr_eq(&state.connections, &chosen.connections) {
+            state.connections = Arc::default();
+        }
+    }
+
     /// The member failed: it is left alone for a while, its connections are given up, and the next member is pinned.
     /// Failures of connections that were given up already count no more.
     pub(crate) fn put_aside(&self, chosen: &Chosen, fault: &Fault) {

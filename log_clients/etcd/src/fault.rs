@@ -150,17 +150,22 @@ fn class_of_status(code: i32, text: &str) -> Class {
         UNAUTHENTICATED => Class::StaleToken,
         _ if is_stale_token(text) => Class::StaleToken,
         PERMISSION_DENIED => Class::Denied,
-        INVALID_ARGUMENT if says("authentication failed") || says("user name is empty") => {
-            Class::Denied
-        }
+        INVALID_ARGUMENT if says("authentication failed") => Class::Denied,
         INVALID_ARGUMENT => Class::Refused,
         UNIMPLEMENTED => Class::Misconfigured,
         _ => Class::Unknown,
     }
 }
 
+/// Also when there is no token at all: authentication may have been enabled since the connection was made.
 fn is_stale_token(text: &str) -> bool {
-    text.contains("invalid auth token") || text.contains("auth store is old")
+    [
+        "invalid auth token",
+        "auth store is old",
+        "user name is empty",
+    ]
+    .iter()
+    .any(|sign| text.contains(sign))
 }
 
 fn is_certificate(text: &str) -> bool {
@@ -236,7 +241,7 @@ mod tests {
                 "etcdserver: authentication failed, invalid user ID or password",
                 Class::Denied,
             ),
-            (3, "etcdserver: user name is empty", Class::Denied),
+            (3, "etcdserver: user name is empty", Class::StaleToken),
             (7, "etcdserver: permission denied", Class::Denied),
             (3, "etcdserver: request is too large", Class::Refused),
         ];

@@ -8,6 +8,7 @@ use etcd_client::proto::PbEvent;
 use globe_log_client::{Batch, Change, Keyspace, Revision};
 
 use crate::keys::Keys;
+use crate::life::Seen;
 use crate::records::{record, revision};
 use crate::witness::Witness;
 
@@ -25,7 +26,7 @@ pub(crate) struct Whole {
     /// One of its puts.
     pub(crate) witness: Option<Witness>,
     /// How many keys it added, less those it deleted.
-    pub(crate) growth: i64,
+    growth: i64,
 }
 
 impl Fragments {
@@ -69,6 +70,28 @@ pub(crate) fn group(keys: &Keys, keyspace: &Keyspace, events: Vec<PbEvent>) -> V
 }
 
 impl Whole {
+    /// What is seen of the keyspace after this commit.
+    pub(crate) fn add_to(&self, keys: &Keys, keyspace: &Keyspace, seen: &mut Seen) {
+        seen.at = self.batch.revision.0;
+        if self.batch.is_progress() {
+            return;
+        }
+        seen.changed = seen.at;
+        seen.count += self.growth;
+        if self.witness.is_some() {
+            seen.last.clone_from(&self.witness);
+            return;
+        }
+        let is_last = |key: &[u8]| {
+            let last = seen.last.as_ref();
+            last.is_some_and(|last| last.key == keys.record(keyspace, key))
+        };
+        let mut deleted = self.batch.changes.iter().map(Change::key);
+        if deleted.any(|key| is_last(key)) {
+            seen.last = None;
+        }
+    }
+
     /// Progress up to a revision.
     pub(crate) fn empty(revision: Revision) -> Whole {
         Whole {

@@ -51,7 +51,9 @@ struct Followed {
 pub(crate) struct Seen {
     /// Everything up to here was seen.
     pub(crate) at: u64,
-    /// The last put.
+    /// Nothing changed after this, up to there.
+    pub(crate) changed: u64,
+    /// The last put, while its key is there.
     pub(crate) last: Option<Witness>,
     /// How many keys there were.
     pub(crate) count: i64,

@@ -33,16 +33,15 @@ impl Cluster {
         deadline: Instant,
     ) -> Result<Opening, Fault> {
         let at = after.revision.0.max(1);
-        let covers = |seen: &Seen| {
-            let last = seen.last.as_ref().map_or(0, |last| last.revision);
-            last <= after.revision.0 && after.revision.0 <= seen.at
-        };
+        let covers = |seen: &Seen| (seen.changed..=seen.at).contains(&after.revision.0);
         let known = self.life.seen(keyspace).filter(covers);
         let mut ranges = vec![self.count(keyspace, at)];
+        if let Some(known) = &known {
+            ranges.push(self.newer(keyspace, known.changed, at));
+        }
         if let Some(last) = known.as_ref().and_then(|seen| seen.last.as_ref()) {
             let options = GetOptions::new().with_revision(number(at));
             ranges.push(TxnOp::get(last.key.clone(), Some(options)));
-            ranges.push(self.newer(keyspace, last.revision, at));
         }
         let terms = self.endpoints.terms(Repeat::Harmless, deadline);
         let reading = self
@@ -52,10 +51,10 @@ impl Cluster {
         let mut answers = reading.answers.into_iter();
         let count = answers.next().map_or(0, |answer| answer.count);
         if let Some(known) = &known {
+            let newer = answers.next().map_or(0, |newer| newer.kvs.len());
             let found = answers
                 .next()
                 .and_then(|found| found.kvs.into_iter().next());
-            let newer = answers.next().map_or(0, |newer| newer.kvs.len());
             let last = known.last.as_ref();
             let testimony = last.map(|last| last.testify(found.as_ref()));
             let is_same = known.count == count
@@ -70,6 +69,7 @@ impl Cluster {
         }
         let seen = Seen {
             at: after.revision.0,
+            changed: known.as_ref().map_or(after.revision.0, |seen| seen.changed),
             last: known.and_then(|seen| seen.last),
             count,
         };

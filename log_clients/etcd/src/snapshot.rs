@@ -134,6 +134,7 @@ impl Pages {
         if self.next.is_none() {
             let seen = Seen {
                 at: self.position.revision.0,
+                changed: self.position.revision.0,
                 last: self.last.take(),
                 count: self.count,
             };

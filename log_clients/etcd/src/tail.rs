@@ -171,12 +171,8 @@ impl Tailing {
     }
 
     fn give_out(&mut self, whole: Whole) -> Batch {
-        self.seen.at = whole.batch.revision.0;
-        self.seen.count += whole.growth;
-        if whole.witness.is_some() {
-            self.seen.last = whole.witness;
-        }
-        let life = &self.cluster.life;
+        let Cluster { keys, life, .. } = &*self.cluster;
+        whole.add_to(keys, &self.keyspace, &mut self.seen);
         life.saw(&self.keyspace, self.epoch, self.seen.clone());
         whole.batch
     }
