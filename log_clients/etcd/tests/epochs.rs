@@ -1,0 +1,233 @@
+//! A log that is wiped, or restored from a backup, under the eyes of its clients.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod rig;
+
+use globe_etcd::EtcdLog;
+use globe_log_client::{Epoch, ErrorKind, LogClient, Position};
+use globe_test_support::{EtcdServer, EtcdVersion, Proxy};
+use rig::{
+    Copy, connect, converges, delete, flags, http, on_each_version, put, truth, when_reachable,
+    within,
+};
+
+on_each_version! {
+    a_wipe_is_noticed_at_the_first_answer
+    a_wipe_is_noticed_although_the_new_history_has_passed_ours
+    a_restored_backup_is_noticed_at_the_first_answer
+    a_restored_backup_is_noticed_although_its_history_has_passed_ours
+    a_backup_of_this_very_moment_is_followed_on
+    clients_that_see_the_same_restore_agree_on_the_epoch
+    a_tail_alone_hears_of_a_restore
+}
+
+async fn head(log: &EtcdLog) -> Position {
+    let keyspace = flags();
+    when_reachable("the head", || log.head(&keyspace)).await
+}
+
+/// A tail after `position` is refused, because that was another life.
+async fn is_of_another_life(log: &EtcdLog, position: Position) {
+    let refusal = async {
+        loop {
+            let refused = match log.tail(&flags(), position).await {
+                Ok(mut tail) => tail.next().await.map(drop),
+                Err(error) => Err(error),
+            };
+            match refused {
+                Err(error) if *error.kind() == ErrorKind::Unavailable => {}
+                other => break other,
+            }
+        }
+    };
+    let refusal = within("the refusal of an old position", refusal).await;
+    assert_eq!(refusal.unwrap_err().kind(), &ErrorKind::EpochChanged);
+}
+
+async fn ten_records(log: &EtcdLog) -> Position {
+    let mut last = Position::default();
+    for number in 0..10 {
+        last = put(log, &format!("old-{number}"), "1").await;
+    }
+    last
+}
+
+async fn a_wipe_is_noticed_at_the_first_answer(version: EtcdVersion) {
+    let mut server = EtcdServer::start(version).await;
+    let log = connect([server.endpoint()]).await;
+    let mut copy = Copy::open(&log).await;
+    let before = ten_records(&log).await;
+    copy.reach(before).await;
+
+    server.wipe().await;
+    let after = head(&log).await;
+    assert_ne!(after.epoch, before.epoch);
+    is_of_another_life(&log, before).await;
+    let written = put(&log, "new", "1").await;
+    assert_eq!(written.epoch, after.epoch);
+    copy.reach(written).await;
+    assert_eq!(copy.values(), truth(&server).await);
+    assert_eq!(copy.records.len(), 1);
+}
+
+async fn a_wipe_is_noticed_although_the_new_history_has_passed_ours(version: EtcdVersion) {
+    let mut server = EtcdServer::start(version).await;
+    let proxy = Proxy::start(server.port()).await;
+    let log = connect([http(proxy.port())]).await;
+    let mut copy = Copy::open(&log).await;
+    let before = ten_records(&log).await;
+    copy.reach(before).await;
+
+    proxy.cut();
+    server.wipe().await;
+    let another = connect([server.endpoint()]).await;
+    while put(&another, "new", "1").await.revision <= before.revision {}
+    proxy.heal();
+
+    let after = head(&log).await;
+    assert!(after.revision >= before.revision);
+    assert_ne!(after.epoch, before.epoch, "no number told, and it was seen");
+    is_of_another_life(&log, before).await;
+    converges(&mut copy, &log, &server).await;
+    assert_eq!(copy.records.len(), 1);
+}
+
+async fn a_restored_backup_is_noticed_at_the_first_answer(version: EtcdVersion) {
+    let mut server = EtcdServer::start(version).await;
+    let log = connect([server.endpoint()]).await;
+    let mut copy = Copy::open(&log).await;
+    put(&log, "kept", "1").await;
+    put(&log, "deleted later", "1").await;
+    let backup = server.save_snapshot().await;
+    put(&log, "kept", "2").await;
+    delete(&log, "deleted later").await;
+    let before = put(&log, "lost", "1").await;
+    copy.reach(before).await;
+
+    server.restore_snapshot(&backup, None).await;
+    let after = head(&log).await;
+    assert_ne!(after.epoch, before.epoch);
+    is_of_another_life(&log, before).await;
+    converges(&mut copy, &log, &server).await;
+    assert_eq!(copy.records["kept"].value, "1");
+    assert!(copy.records.contains_key("deleted later"));
+    assert!(!copy.records.contains_key("lost"));
+}
+
+async fn a_restored_backup_is_noticed_although_its_history_has_passed_ours(version: EtcdVersion) {
+    let mut server = EtcdServer::start(version).await;
+    let proxy = Proxy::start(server.port()).await;
+    let log = connect([http(proxy.port())]).await;
+    let mut copy = Copy::open(&log).await;
+    put(&log, "kept", "1").await;
+    let backup = server.save_snapshot().await;
+    put(&log, "kept", "2").await;
+    let before = put(&log, "lost", "1").await;
+    copy.reach(before).await;
+
+    proxy.cut();
+    server.restore_snapshot(&backup, None).await;
+    let another = connect([server.endpoint()]).await;
+    while put(&another, "new", "1").await.revision <= before.revision {}
+    proxy.heal();
+
+    assert_ne!(head(&log).await.epoch, before.epoch);
+    is_of_another_life(&log, before).await;
+    converges(&mut copy, &log, &server).await;
+    assert_eq!(copy.records["kept"].value, "1");
+    assert!(!copy.records.contains_key("lost"));
+}
+
+async fn a_backup_of_this_very_moment_is_followed_on(version: EtcdVersion) {
+    let mut server = EtcdServer::start(version).await;
+    let log = connect([server.endpoint()]).await;
+    let mut copy = Copy::open(&log).await;
+    copy.reach(ten_records(&log).await).await;
+    let backup = server.save_snapshot().await;
+    server.restore_snapshot(&backup, None).await;
+    // Nothing was lost, so both are true: the same life, or another.
+    let written = when_reachable("a put", || rig::try_put(&log, "new", "1")).await;
+    copy.reach(written).await;
+    assert_eq!(copy.values(), truth(&server).await);
+    assert_eq!(copy.records.len(), 11);
+}
+
+async fn clients_that_see_the_same_restore_agree_on_the_epoch(version: EtcdVersion) {
+    let mut server = EtcdServer::start(version).await;
+    let (one, two) = (
+        connect([server.endpoint()]).await,
+        connect([server.endpoint()]).await,
+    );
+    for restore in 0..3 {
+        let backup = server.save_snapshot().await;
+        let before = put(&one, "key", &restore.to_string()).await;
+        assert_eq!(head(&two).await.epoch, before.epoch);
+        server.restore_snapshot(&backup, None).await;
+        let (first, second) = tokio::join!(head(&one), head(&two));
+        assert_ne!(first.epoch, before.epoch);
+        assert_eq!(agreed(&one, &two).await, agreed(&two, &one).await);
+        assert!(first.epoch == second.epoch || second.epoch != before.epoch);
+        let newcomer = connect([server.endpoint()]).await;
+        assert_eq!(head(&newcomer).await.epoch, head(&one).await.epoch);
+    }
+}
+
+/// The epoch of `log`, once `other` says the same.
+async fn agreed(log: &EtcdLog, other: &EtcdLog) -> Epoch {
+    let agreement = async {
+        loop {
+            let (mine, theirs) = (head(log).await.epoch, head(other).await.epoch);
+            if mine == theirs {
+                break mine;
+            }
+        }
+    };
+    within("both name the same epoch", agreement).await
+}
+
+async fn a_tail_alone_hears_of_a_restore(version: EtcdVersion) {
+    let mut server = EtcdServer::start(version).await;
+    let log = connect([server.endpoint()]).await;
+    let mut copy = Copy::open(&log).await;
+    let backup = server.save_snapshot().await;
+    let before = put(&log, "lost", "1").await;
+    copy.reach(before).await;
+    server.restore_snapshot(&backup, None).await;
+    // Nobody asks for the head: the tail breaks, and opening the next one tells.
+    let told = async {
+        loop {
+            let error = copy.until_it_breaks().await;
+            if *error.kind() != ErrorKind::Unavailable {
+                break error;
+            }
+        }
+    };
+    let told = within("the tail is told", told).await;
+    assert_eq!(told.kind(), &ErrorKind::EpochChanged, "{told}");
+    converges(&mut copy, &log, &server).await;
+    assert!(copy.records.is_empty());
+}
+
+/// `--bump-revision --mark-compacted`, as etcd advises: the numbers go on far ahead, and all before is forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_restored_with_a_bump_is_never_taken_for_what_came_next() {
+    for version in [EtcdVersion::Reference, EtcdVersion::V3_5_16] {
+        let mut server = EtcdServer::start(version).await;
+        let log = connect([server.endpoint()]).await;
+        let mut copy = Copy::open(&log).await;
+        put(&log, "kept", "1").await;
+        let backup = server.save_snapshot().await;
+        put(&log, "kept", "2").await;
+        let before = put(&log, "lost", "1").await;
+        copy.reach(before).await;
+
+        server.restore_snapshot(&backup, Some(1_000_000)).await;
+        converges(&mut copy, &log, &server).await;
+        assert_eq!(copy.records["kept"].value, "1");
+        assert!(!copy.records.contains_key("lost"));
+        assert_eq!(copy.resyncs, 1, "no tail could tell what is gone");
+        let written = put(&log, "new", "1").await;
+        copy.reach(written).await;
+        assert_eq!(copy.values(), truth(&server).await);
+    }
+}
