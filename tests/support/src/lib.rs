@@ -11,7 +11,9 @@
 mod binaries;
 mod certificates;
 mod cluster;
+mod course;
 mod etcd;
+pub mod netns;
 mod proxy;
 mod wait;
 
@@ -19,5 +21,5 @@ pub use binaries::EtcdVersion;
 pub use certificates::{Certificates, Pair};
 pub use cluster::EtcdCluster;
 pub use etcd::{EtcdBuilder, EtcdServer};
-pub use proxy::Proxy;
+pub use proxy::{Flow, Proxy, Weather};
 pub use wait::{free_port, wait_until};
