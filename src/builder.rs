@@ -233,6 +233,7 @@ async fn follow<K: Key, V: Send + Sync + 'static>(
     _ending: Ending<K, V>,
 ) {
     tokio::select! {
+        biased;
         () = stop.cancelled() => {}
         ((), ()) = async { tokio::join!(tailer.run(), prober.run()) } => {}
     }

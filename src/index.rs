@@ -6,9 +6,9 @@
 use std::borrow::Borrow;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use dashmap::DashMap;
+use crate::sync::{AtomicBool, DashMap};
 
 /// What an index knows of a key.
 pub(crate) enum Lookup<V> {

@@ -6,31 +6,22 @@ use std::borrow::Borrow;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use globe_log_client::{Error, ErrorKind, Keyspace, Position, Result};
-use tokio::sync::watch;
 
 use crate::index::{Index, Lookup};
 use crate::key::Key;
+use crate::progress::Progress;
 use crate::status::Health;
 use crate::subscribers::Subscribers;
+use crate::sync::ArcSwap;
 use crate::view::{State, View};
-
-/// Where the replica stands, for those who wait.
-#[derive(Clone, Debug, Default)]
-struct Progress {
-    /// `None` before the first snapshot.
-    position: Option<Position>,
-    /// Why it will not move any more.
-    ended: Option<Error>,
-}
 
 /// The local copy of one keyspace.
 pub(crate) struct Replica<K, V> {
     keyspace: Keyspace,
     view: ArcSwap<State<K, V>>,
     index: Index<K, V>,
-    progress: watch::Sender<Progress>,
+    progress: Progress,
     subscribers: Subscribers<K, V>,
     health: Health,
 }
@@ -44,7 +35,7 @@ impl<K: Key, V> Replica<K, V> {
             keyspace,
             view: ArcSwap::from_pointee(State::empty()),
             index: Index::new(),
-            progress: watch::Sender::default(),
+            progress: Progress::new(),
             subscribers: Subscribers::new(),
             health: Health::default(),
         }
@@ -90,20 +81,22 @@ impl<K: Key, V> Replica<K, V> {
 
     /// Where it stands; `None` before the first snapshot.
     pub(crate) fn position(&self) -> Option<Position> {
-        self.progress.borrow().position
+        self.progress.position()
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.progress.borrow().ended.is_some()
+        self.progress.has_ended()
     }
 
     pub(crate) fn ended(&self) -> Option<Error> {
-        self.progress.borrow().ended.clone()
+        self.progress.ended()
     }
 
     /// Waits until the first snapshot is there.
     pub(crate) async fn hydrated(&self) -> Result<()> {
-        self.wait_until(|position| position.is_some()).await
+        self.progress
+            .wait_until(|position| position.is_some())
+            .await
     }
 
     /// Waits until everything up to `target` has been applied.
@@ -113,7 +106,8 @@ impl<K: Key, V> Replica<K, V> {
         let before = self.position().map(|position| position.epoch);
         let has_passed =
             |here: Position| before == Some(target.epoch) && here.epoch != target.epoch;
-        self.wait_until(|here| here.is_some_and(|here| here.covers(target) || has_passed(here)))
+        self.progress
+            .wait_until(|here| here.is_some_and(|here| here.covers(target) || has_passed(here)))
             .await?;
         if self.position().is_some_and(has_passed) {
             let why =
@@ -125,23 +119,7 @@ impl<K: Key, V> Replica<K, V> {
 
     /// Waits until it stands elsewhere than at `position`.
     pub(crate) async fn moved_from(&self, position: Option<Position>) -> Result<()> {
-        self.wait_until(|here| here != position).await
-    }
-
-    async fn wait_until(&self, there: impl Fn(Option<Position>) -> bool) -> Result<()> {
-        let mut progress = self.progress.subscribe();
-        let seen = progress
-            .wait_for(|progress| there(progress.position) || progress.ended.is_some())
-            .await;
-        // The sender lives in `self`, so the channel cannot be closed; if it were, the end is the true answer.
-        match seen
-            .ok()
-            .map(|progress| (there(progress.position), progress.ended.clone()))
-        {
-            Some((true, _)) => Ok(()),
-            Some((false, Some(end))) => Err(end),
-            _ => Err(Error::new(ErrorKind::Closed, "the map is gone")),
-        }
+        self.progress.wait_until(|here| here != position).await
     }
 
     /// Publishes the next state. Only the applier calls it, so there is one writer.
@@ -167,17 +145,12 @@ impl<K: Key, V> Replica<K, V> {
             self.subscribers
                 .published(&state, changed.iter().map(|(key, _)| key));
         }
-        self.progress
-            .send_modify(|progress| progress.position = Some(position));
+        self.progress.move_to(position);
     }
 
     /// Says that nothing more will come. Only the first reason counts.
     pub(crate) fn end(&self, why: Error) {
-        self.progress.send_if_modified(|progress| {
-            let is_first = progress.ended.is_none();
-            progress.ended.get_or_insert(why);
-            is_first
-        });
+        self.progress.end(why);
         self.subscribers.ended();
     }
 }

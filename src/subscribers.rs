@@ -2,13 +2,14 @@
 //!
 //! The replica only ever rings a bell here, or offers a step to a queue that may be full: it never waits for a watcher.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::key::Key;
+use crate::sync::{AtomicU64, Mutex, Notify, lock};
 use crate::view::State;
 
 /// From this many changed keys on, a step wakes every prefix watch.
@@ -116,7 +117,8 @@ impl<K: Key, V> Drop for Subscription<K, V> {
     }
 }
 
-type Members<K, V> = HashMap<u64, Arc<Subscriber<K, V>>>;
+/// In the order in which they came: that is the order in which they are woken.
+type Members<K, V> = BTreeMap<u64, Arc<Subscriber<K, V>>>;
 
 struct List<K, V> {
     next: u64,
@@ -135,7 +137,7 @@ impl<K: Key, V> Subscribers<K, V> {
             list: Arc::new(Mutex::new(List {
                 next: 0,
                 of_one_key: HashMap::new(),
-                of_many: HashMap::new(),
+                of_many: Members::new(),
             })),
         }
     }
@@ -173,7 +175,7 @@ impl<K: Key, V> Subscribers<K, V> {
         if !list.of_one_key.is_empty() {
             let members = changed.clone().filter_map(|key| list.of_one_key.get(key));
             members
-                .flat_map(HashMap::values)
+                .flat_map(BTreeMap::values)
                 .for_each(|subscriber| subscriber.offer(state));
         }
         // After a large step, asking each prefix about each key costs more than waking one watch too many.
@@ -194,14 +196,9 @@ impl<K: Key, V> Subscribers<K, V> {
     /// Rings for everybody: the end has come.
     pub(crate) fn ended(&self) {
         let list = lock(&self.list);
-        let of_one_key = list.of_one_key.values().flat_map(HashMap::values);
+        let of_one_key = list.of_one_key.values().flat_map(BTreeMap::values);
         of_one_key
             .chain(list.of_many.values())
             .for_each(|subscriber| subscriber.bell.notify_one());
     }
-}
-
-/// Nothing here can panic while holding a lock, so a poisoned one holds no half-made change.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -16,10 +16,11 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &[
         "key", "codec", "entry", "status", "settings", "tasks", "connect", "backoff", "outage",
+        "sync",
     ],
     &["change"],
     &["view"],
-    &["index", "subscribers"],
+    &["index", "subscribers", "progress"],
     &["replica"],
     &["applier", "committer", "consistency", "watch"],
     &["tailer", "writer"],

@@ -173,7 +173,7 @@ impl LogClient for MemoryLog {
             return Err(lost(lease));
         }
         state.store.apply(transaction.writes);
-        self.server.changed.send_replace(());
+        self.server.changed.notify_waiters();
         Ok(state.position())
     }
 
@@ -190,7 +190,7 @@ impl LogClient for MemoryLog {
             return Err(refused_ttl(ttl, most));
         }
         // Tails that wait must learn when this one ends.
-        self.server.changed.send_replace(());
+        self.server.changed.notify_waiters();
         Ok(Lease { id, ttl })
     }
 
@@ -208,7 +208,7 @@ impl LogClient for MemoryLog {
         self.check_has_leases()?;
         self.yield_sometimes().await;
         self.server.reach()?.store.end_lease(lease);
-        self.server.changed.send_replace(());
+        self.server.changed.notify_waiters();
         Ok(())
     }
 }

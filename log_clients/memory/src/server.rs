@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use globe_log_client::{
     Capabilities, Epoch, Error, ErrorKind, LeaseId, LogId, Position, Result, Revision,
 };
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::store::Store;
@@ -18,8 +18,9 @@ pub(crate) struct Server {
     pub(crate) id: LogId,
     pub(crate) capabilities: Capabilities,
     pub(crate) page_size: usize,
-    /// Told after every commit and everything an operator does.
-    pub(crate) changed: watch::Sender<()>,
+    /// Told after every commit and everything an operator does. Wakes tails in the order in which they came, so that a
+    /// run on a paused clock can be repeated.
+    pub(crate) changed: Notify,
     state: Mutex<State>,
 }
 
@@ -55,7 +56,7 @@ impl Server {
             id: LogId::unique(),
             capabilities,
             page_size,
-            changed: watch::Sender::new(()),
+            changed: Notify::new(),
             state: Mutex::new(state),
         }
     }
@@ -66,7 +67,7 @@ impl Server {
         let before = state.store.revision;
         state.store.expire(Instant::now());
         if state.store.revision > before {
-            self.changed.send_replace(());
+            self.changed.notify_waiters();
         }
         state
     }
@@ -81,7 +82,7 @@ impl Server {
     /// Changes the log, and wakes who listens.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let outcome = change(&mut self.state());
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
         outcome
     }
 }

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use globe_log_client::{Batch, Error, ErrorKind, Keyspace, Position, Result, Tail};
-use tokio::sync::watch;
+use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use crate::server::Server;
 
 pub(crate) struct Tailing {
     server: Arc<Server>,
-    changed: watch::Receiver<()>,
     keyspace: Keyspace,
     /// Everything up to here was delivered.
     cursor: Position,
@@ -35,7 +34,6 @@ impl Tailing {
         state.check_followable(after)?;
         let tailing = Tailing {
             server: Arc::clone(server),
-            changed: server.changed.subscribe(),
             keyspace: keyspace.clone(),
             cursor: after,
             number: state.tails,
@@ -49,11 +47,13 @@ impl Tailing {
     }
 
     async fn next(&mut self) -> Result<Batch> {
+        let server = Arc::clone(&self.server);
         loop {
-            self.changed.mark_unchanged();
+            // Made before looking: a change in between ends the wait at once.
+            let changed = server.changed.notified();
             match self.look()? {
                 Look::Found(batch) => return Ok(batch),
-                Look::Nothing(deadline) => self.wait(deadline).await,
+                Look::Nothing(deadline) => wait(changed, deadline).await,
             }
         }
     }
@@ -79,14 +79,12 @@ impl Tailing {
             None => Look::Nothing(deadline),
         })
     }
+}
 
-    /// Until the log changes or a lease ends. Everything is looked at again afterwards, so waking too early is harmless.
-    async fn wait(&mut self, deadline: Option<Instant>) {
-        let changed = self.changed.changed();
-        // The sender lives in the server this tail holds, so `changed` cannot end otherwise than by a change.
-        let _ = match deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline, changed).await,
-            None => Ok(changed.await),
-        };
+/// Until the log changes or a lease ends. Everything is looked at again afterwards, so waking too early is harmless.
+async fn wait(changed: Notified<'_>, deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => drop(tokio::time::timeout_at(deadline, changed).await),
+        None => changed.await,
     }
 }
