@@ -142,7 +142,7 @@ impl EtcdBuilder {
     /// # Errors
     /// `Invalid`, naming the setting that is wrong.
     pub async fn connect(mut self) -> Result<EtcdLog> {
-        self.from_environment(|name| std::env::var(name).ok());
+        self.take_environment(|name| std::env::var(name).ok());
         let settings = self.check()?;
         // Builds what a connection needs, without one, so that a bad certificate is found here.
         for endpoint in &settings.endpoints {
@@ -155,7 +155,7 @@ impl EtcdBuilder {
         Ok(EtcdLog::of(settings))
     }
 
-    fn from_environment(&mut self, variable: impl Fn(&str) -> Option<String>) {
+    fn take_environment(&mut self, variable: impl Fn(&str) -> Option<String>) {
         if self.user_name.is_none() {
             self.user_name = variable("GLOBE_ETCD_USER");
         }
@@ -328,7 +328,7 @@ mod tests {
     fn the_environment_fills_in_only_what_was_not_said() {
         let variable = |name: &str| Some(format!("env-{name}"));
         let user = |mut builder: EtcdBuilder| {
-            builder.from_environment(variable);
+            builder.take_environment(variable);
             builder.check().unwrap().user.unwrap()
         };
         let from_env = (

@@ -76,7 +76,8 @@ impl Cluster {
             })
             .await;
         match asked {
-            Ok(answer) => Ok(answer.ttl() > 0),
+            // Under a second left is told as 0; only what is gone is told as -1.
+            Ok(answer) => Ok(answer.ttl() >= 0),
             Err(fault) if fault.class == Class::LeaseGone => Ok(false),
             Err(fault) => Err(fault),
         }

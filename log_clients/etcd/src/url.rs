@@ -87,59 +87,61 @@ fn explicit_port(given: &str, url: &Url) -> Option<u16> {
 }
 
 fn options(mut builder: EtcdBuilder, query: &str, is_tls: bool) -> Result<EtcdBuilder> {
-    let mut tls = is_tls.then(Tls::new);
-    let (mut certificate, mut key) = (None, None);
+    let mut trust = Trust::default();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let is_tls_option = name.starts_with("tls_");
-        match (&*name, tls.take()) {
-            ("connect_timeout", kept) => {
-                tls = kept;
-                builder = builder.connect_timeout(duration(&name, &value)?);
-            }
-            ("request_timeout", kept) => {
-                tls = kept;
-                builder = builder.request_timeout(duration(&name, &value)?);
-            }
-            ("deadline", kept) => {
-                tls = kept;
-                builder = builder.deadline(duration(&name, &value)?);
-            }
-            ("tail_timeout", kept) => {
-                tls = kept;
-                builder = builder.tail_timeout(duration(&name, &value)?);
-            }
-            ("page_size", kept) => {
-                tls = kept;
-                builder = builder.page_size(count(&name, &value)?);
-            }
-            ("tls_ca", Some(kept)) => tls = Some(kept.ca_pem(file(&name, &value)?)),
-            ("tls_domain", Some(kept)) => tls = Some(kept.domain_name(value)),
-            ("tls_cert", Some(kept)) => {
-                tls = Some(kept);
-                certificate = Some(file(&name, &value)?);
-            }
-            ("tls_key", Some(kept)) => {
-                tls = Some(kept);
-                key = Some(file(&name, &value)?);
-            }
-            (known, None) if is_tls_option && OPTIONS.contains(known) => {
+        let name = &*name;
+        builder = match name {
+            "connect_timeout" => builder.connect_timeout(duration(name, &value)?),
+            "request_timeout" => builder.request_timeout(duration(name, &value)?),
+            "deadline" => builder.deadline(duration(name, &value)?),
+            "tail_timeout" => builder.tail_timeout(duration(name, &value)?),
+            "page_size" => builder.page_size(count(name, &value)?),
+            "tls_ca" | "tls_cert" | "tls_key" | "tls_domain" if !is_tls => {
                 return Err(invalid(format!("{name} is an option of etcds:// only")));
+            }
+            "tls_ca" | "tls_cert" | "tls_key" | "tls_domain" => {
+                trust.set(name, &value)?;
+                builder
             }
             _ => {
                 return Err(invalid(format!(
                     "the option {name:?} does not exist; there are {OPTIONS}"
                 )));
             }
+        };
+    }
+    if is_tls {
+        return Ok(builder.tls(trust.tls()?));
+    }
+    Ok(builder)
+}
+
+/// The options about TLS, as far as they were given.
+#[derive(Default)]
+struct Trust {
+    tls: Tls,
+    certificate: Option<Vec<u8>>,
+    key: Option<Vec<u8>>,
+}
+
+impl Trust {
+    fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        let tls = std::mem::take(&mut self.tls);
+        match name {
+            "tls_domain" => self.tls = tls.domain_name(value),
+            "tls_ca" => self.tls = tls.ca_pem(file(name, value)?),
+            "tls_cert" => (self.tls, self.certificate) = (tls, Some(file(name, value)?)),
+            _ => (self.tls, self.key) = (tls, Some(file(name, value)?)),
         }
+        Ok(())
     }
-    match (certificate, key) {
-        (Some(certificate), Some(key)) => tls = tls.map(|tls| tls.client_pem(certificate, key)),
-        (None, None) => {}
-        _ => return Err(invalid("tls_cert and tls_key go together: one is missing")),
-    }
-    match tls {
-        Some(tls) => Ok(builder.tls(tls)),
-        None => Ok(builder),
+
+    fn tls(self) -> Result<Tls> {
+        match (self.certificate, self.key) {
+            (Some(certificate), Some(key)) => Ok(self.tls.client_pem(certificate, key)),
+            (None, None) => Ok(self.tls),
+            _ => Err(invalid("tls_cert and tls_key go together: one is missing")),
+        }
     }
 }
 
