@@ -1,0 +1,250 @@
+//! Keys and codecs in a real map: what is written in the log is what people and other programs can read there.
+//!
+//! That each key survives being written is tested beside `Key` itself.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod rig;
+
+use globe::log_client::Record;
+use globe::{Error, ErrorKind, Globe, Key, LogClient, MemoryLog, key_error};
+use rig::{keyspace, until, write_raw};
+use serde::{Deserialize, Serialize};
+
+/// What stands in the log, as its own tools would show it.
+async fn records(log: &MemoryLog, space: &str) -> Vec<Record> {
+    log.snapshot(&keyspace(space))
+        .await
+        .unwrap()
+        .collect()
+        .await
+        .unwrap()
+}
+
+async fn texts(log: &MemoryLog, space: &str) -> Vec<String> {
+    let records = records(log, space).await;
+    records
+        .into_iter()
+        .map(|record| String::from_utf8(record.key.to_vec()).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn integers_keep_their_order_in_the_log_and_in_the_map() {
+    let log = MemoryLog::new();
+    let map: Globe<i32, String> = Globe::open(log.clone(), "ints").await.unwrap();
+    let keys = [i32::MIN, -10, -9, -1, 0, 1, 9, 10, i32::MAX];
+    map.put_all(keys.map(|key| (key, key.to_string())))
+        .await
+        .unwrap();
+    let view = map.view();
+    let shown: Vec<i32> = view.iter().map(|(key, _)| *key).collect();
+    assert_eq!(shown, keys);
+    let in_log: Vec<String> = records(&log, "ints")
+        .await
+        .iter()
+        .map(|record| serde_json::from_slice(&record.value).unwrap())
+        .collect();
+    assert_eq!(
+        in_log,
+        keys.map(|key| key.to_string()),
+        "the log lists them in the same order"
+    );
+    assert_eq!(map.get(&-9).as_deref().map(String::as_str), Some("-9"));
+    let from_zero: Vec<i32> = view.range(0..).map(|(key, _)| *key).collect();
+    assert_eq!(from_zero, [0, 1, 9, 10, i32::MAX]);
+}
+
+#[tokio::test]
+async fn tuples_are_paths_and_their_parts_may_hold_anything() {
+    let log = MemoryLog::new();
+    let map: Globe<(String, u16), u64> = Globe::open(log.clone(), "paths").await.unwrap();
+    let keys = [
+        ("eu".to_owned(), 7),
+        ("eu/west".to_owned(), 7),
+        ("100%".to_owned(), 1),
+    ];
+    map.put_all(keys.clone().map(|key| (key, 1))).await.unwrap();
+    assert_eq!(
+        texts(&log, "paths").await,
+        ["100%25/00001", "eu%2Fwest/00007", "eu/00007"]
+    );
+    assert!(keys.iter().all(|key| map.contains_key(key)));
+    assert_eq!(map.delete_prefix("eu/").await.unwrap(), 1);
+    let again: Globe<(String, u16), u64> = Globe::open(log, "paths").await.unwrap();
+    assert_eq!((again.len(), again.contains_key(&keys[1])), (2, true));
+}
+
+#[cfg(feature = "uuid")]
+#[tokio::test]
+async fn uuids_are_keys() {
+    let log = MemoryLog::new();
+    let map: Globe<uuid::Uuid, u64> = Globe::open(log.clone(), "ids").await.unwrap();
+    let id = uuid::Uuid::from_u128(0xA1B2);
+    map.put(id, 1).await.unwrap();
+    assert_eq!(
+        texts(&log, "ids").await,
+        ["00000000-0000-0000-0000-00000000a1b2"]
+    );
+    assert_eq!(map.get(&id).as_deref(), Some(&1));
+    write_raw(&log, "ids", "00000000-0000-0000-0000-00000000A1B2", b"2").await;
+    until("another spelling is no key", || map.quarantine().len() == 1).await;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Host {
+    number: u16,
+    region: String,
+}
+
+impl Key for Host {
+    fn encode(&self) -> globe::Result<String> {
+        if self.region.contains('-') {
+            return Err(key_error(format!(
+                "the region {} holds a dash",
+                self.region
+            )));
+        }
+        Ok(format!("{}-{}", self.region, self.number))
+    }
+
+    fn decode(text: &str) -> globe::Result<Host> {
+        let parts = text
+            .split_once('-')
+            .and_then(|(region, number)| Some((region, number.parse().ok()?)));
+        let (region, number) = parts.ok_or_else(|| key_error("a host is REGION-NUMBER"))?;
+        Ok(Host {
+            number,
+            region: region.to_owned(),
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_type_of_ones_own_is_a_key_with_its_own_order() {
+    let log = MemoryLog::new();
+    let map: Globe<Host, u64> = Globe::open(log.clone(), "hosts").await.unwrap();
+    let host = |region: &str, number| Host {
+        number,
+        region: region.to_owned(),
+    };
+    map.put_all([(host("a", 20), 1), (host("b", 3), 2), (host("c", 100), 3)])
+        .await
+        .unwrap();
+    assert_eq!(texts(&log, "hosts").await, ["a-20", "b-3", "c-100"]);
+    let view = map.view();
+    let order: Vec<u16> = view.iter().map(|(key, _)| key.number).collect();
+    assert_eq!(order, [3, 20, 100], "the map's order is `Ord`'s");
+    let error: Error = map.put(host("x-y", 1), 1).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Codec);
+    assert!(
+        error.to_string().contains("hosts") && error.to_string().contains("x-y"),
+        "{error}"
+    );
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Flag {
+    on: bool,
+    percent: u8,
+}
+
+#[tokio::test]
+async fn what_globe_writes_is_plain_and_what_others_write_is_read() {
+    let log = MemoryLog::new();
+    let map: Globe<String, Flag> = Globe::open(log.clone(), "flags").await.unwrap();
+    map.put(
+        "dark-mode",
+        Flag {
+            on: true,
+            percent: 25,
+        },
+    )
+    .await
+    .unwrap();
+    let record = records(&log, "flags").await.remove(0);
+    assert_eq!(record.key, "dark-mode");
+    assert_eq!(record.value, r#"{"on":true,"percent":25}"#);
+    write_raw(
+        &log,
+        "flags",
+        "by hand/ä",
+        br#" { "percent": 5, "on": false, "comment": "new field" } "#,
+    )
+    .await;
+    until("it is read", || map.contains_key("by hand/ä")).await;
+    assert_eq!(
+        map.get("by hand/ä").as_deref(),
+        Some(&Flag {
+            on: false,
+            percent: 5
+        })
+    );
+}
+
+#[cfg(feature = "messagepack")]
+#[tokio::test]
+async fn messagepack_survives_and_tolerates_added_fields() {
+    #[derive(Serialize)]
+    struct Wider {
+        on: bool,
+        added: &'static str,
+        percent: u8,
+    }
+    let log = MemoryLog::new();
+    let open = || {
+        Globe::<String, Flag>::builder(log.clone(), "packed")
+            .codec(globe::MessagePack)
+            .open()
+    };
+    let map = open().await.unwrap();
+    let flag = Flag {
+        on: true,
+        percent: 25,
+    };
+    map.put("a", flag.clone()).await.unwrap();
+    assert_eq!(map.get("a").as_deref(), Some(&flag));
+    assert_eq!(open().await.unwrap().get("a").as_deref(), Some(&flag));
+    let wider = rmp_serde::to_vec_named(&Wider {
+        on: false,
+        added: "x",
+        percent: 1,
+    })
+    .unwrap();
+    write_raw(&log, "packed", "wider", &wider).await;
+    write_raw(&log, "packed", "json", br#"{"on":true,"percent":25}"#).await;
+    until("the wider one is read", || map.contains_key("wider")).await;
+    until("another codec's value is kept out", || {
+        map.quarantine().len() == 1
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_value_only_its_codec_knows_needs_no_serde() {
+    struct Plain;
+    struct Opaque(u8);
+    impl globe::Codec<Opaque> for Plain {
+        fn encode(&self, value: &Opaque) -> Result<Vec<u8>, globe::CodecError> {
+            Ok(vec![value.0])
+        }
+        fn decode(&self, bytes: &[u8]) -> Result<Opaque, globe::CodecError> {
+            bytes
+                .first()
+                .map(|byte| Opaque(*byte))
+                .ok_or_else(|| "no byte".into())
+        }
+    }
+    let log = MemoryLog::new();
+    let map: Globe<String, Opaque> = Globe::builder_with(log.clone(), "opaque", Plain)
+        .open()
+        .await
+        .unwrap();
+    map.put("a", Opaque(7)).await.unwrap();
+    assert_eq!(map.get("a").map(|value| value.0), Some(7));
+    assert_eq!(records(&log, "opaque").await[0].value, &[7_u8][..]);
+}
