@@ -21,6 +21,8 @@ const TICKS_PER_SECOND: u32 = 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Closed,
+    /// As `Closed`, after something had been held.
+    Late,
     Reset,
 }
 
@@ -54,7 +56,12 @@ impl Course {
     }
 
     /// Forwards until one side closes, or the weather resets it.
-    pub(crate) async fn run(self, from: ReadHalf<'_>, to: WriteHalf<'_>) -> End {
+    pub(crate) async fn run(
+        self,
+        from: ReadHalf<'_>,
+        to: WriteHalf<'_>,
+        count: impl Fn(u64),
+    ) -> End {
         let (sender, pieces) = mpsc::channel(ON_THEIR_WAY);
         let Course {
             number,
@@ -72,6 +79,8 @@ impl Course {
             flow: move |sky: &Sky| flow(sky.of(number)),
             last: Flow::default(),
             left: None,
+            count,
+            was_held: false,
         };
         // Whatever arrived before the end still leaves.
         let ((), end) = tokio::join!(arriving, leaving.run(pieces));
@@ -106,16 +115,18 @@ async fn arrive(
 }
 
 /// What leaves.
-struct Leaving<'a, F> {
+struct Leaving<'a, F, C> {
     to: WriteHalf<'a>,
     sky: watch::Receiver<Sky>,
     flow: F,
     last: Flow,
     /// How many bytes are left before the reset.
     left: Option<u64>,
+    count: C,
+    was_held: bool,
 }
 
-impl<F: Fn(&Sky) -> Flow> Leaving<'_, F> {
+impl<F: Fn(&Sky) -> Flow, C: Fn(u64)> Leaving<'_, F, C> {
     async fn run(mut self, mut pieces: mpsc::Receiver<Piece>) -> End {
         while let Some(piece) = pieces.recv().await {
             sleep_until(piece.due).await;
@@ -127,7 +138,11 @@ impl<F: Fn(&Sky) -> Flow> Leaving<'_, F> {
                 }
             }
         }
-        End::Closed
+        // The end of the stream is held like everything else.
+        match self.flows().await {
+            Ok(_) if self.was_held => End::Late,
+            _ => End::Closed,
+        }
     }
 
     /// Sends as much as may leave now.
@@ -147,6 +162,7 @@ impl<F: Fn(&Sky) -> Flow> Leaving<'_, F> {
         }
         let sent = self.to.write_all(&bytes[..length]).await;
         sent.map_err(|_| End::Closed)?;
+        (self.count)(length as u64);
         if let Some(rate) = flow.bytes_per_second {
             sleep(Duration::from_secs_f64(
                 length as f64 / f64::from(rate.max(1)),
@@ -159,6 +175,7 @@ impl<F: Fn(&Sky) -> Flow> Leaving<'_, F> {
     /// Waits until something may leave.
     async fn flows(&mut self) -> Result<Flow, End> {
         let flow = &self.flow;
+        self.was_held |= flow(&self.sky.borrow()).is_held;
         let sky = self.sky.wait_for(|sky| !flow(sky).is_held).await;
         let flow = flow(&*sky.map_err(|_| End::Closed)?);
         if flow != self.last {

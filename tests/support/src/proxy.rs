@@ -1,27 +1,117 @@
-//! A TCP proxy that breaks connections on purpose.
+//! A TCP proxy that breaks connections on purpose, all alike or each by its number, switchable while they live.
 //!
 //! It knows nothing of what it forwards, so it serves any server.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// What the proxy does to every connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Forward,
-    /// Ends what is open, and refuses what is new.
-    Cut,
-    /// Keeps connections open and forwards nothing.
-    Freeze,
-    /// Forwards requests, and holds every reply.
-    FreezeReplies,
+use crate::course::{Course, End};
+
+/// What happens to the bytes of one direction of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// How long each piece is on its way.
+    pub delay: Duration,
+    /// How much longer at most, by the proxy's dice. Pieces stay in order.
+    pub jitter: Duration,
+    /// How many bytes a second get through; all when nothing is said. Very few make a slow-loris.
+    pub bytes_per_second: Option<u32>,
+    /// Nothing gets through; what was held is delivered once this ends, even if its sender has long given up.
+    pub is_held: bool,
+    /// The connection is reset after this many bytes more, in the middle of whatever they are.
+    pub cut_after: Option<u64>,
+}
+
+impl Flow {
+    /// As before, later.
+    #[must_use]
+    pub fn delayed(delay: Duration, jitter: Duration) -> Flow {
+        Flow {
+            delay,
+            jitter,
+            ..Flow::default()
+        }
+    }
+
+    /// Nothing gets through.
+    #[must_use]
+    pub fn held() -> Flow {
+        Flow {
+            is_held: true,
+            ..Flow::default()
+        }
+    }
+
+    /// This much gets through.
+    #[must_use]
+    pub fn throttled(bytes_per_second: u32) -> Flow {
+        Flow {
+            bytes_per_second: Some(bytes_per_second),
+            ..Flow::default()
+        }
+    }
+
+    /// The connection is reset after this many bytes.
+    #[must_use]
+    pub fn cut_after(bytes: u64) -> Flow {
+        Flow {
+            cut_after: Some(bytes),
+            ..Flow::default()
+        }
+    }
+}
+
+/// What happens to a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weather {
+    /// From the client to the server.
+    pub requests: Flow,
+    /// From the server to the client.
+    pub replies: Flow,
+    /// It is reset, and so is every new one.
+    pub is_cut: bool,
+}
+
+impl Weather {
+    /// The same in both directions.
+    #[must_use]
+    pub fn both(flow: Flow) -> Weather {
+        Weather {
+            requests: flow,
+            replies: flow,
+            is_cut: false,
+        }
+    }
+
+    /// Everything is reset.
+    #[must_use]
+    pub fn cut() -> Weather {
+        Weather {
+            is_cut: true,
+            ..Weather::default()
+        }
+    }
+}
+
+/// The weather of every connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sky {
+    all: Weather,
+    /// Connections, by number, that have their own.
+    own: BTreeMap<u64, Weather>,
+}
+
+impl Sky {
+    pub(crate) fn of(&self, connection: u64) -> Weather {
+        self.own.get(&connection).copied().unwrap_or(self.all)
+    }
 }
 
 /// What went through so far.
@@ -35,7 +125,7 @@ struct Traffic {
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
-    mode: Arc<watch::Sender<Mode>>,
+    sky: Arc<watch::Sender<Sky>>,
     traffic: Arc<Traffic>,
     running: JoinHandle<()>,
 }
@@ -43,18 +133,31 @@ pub struct Proxy {
 impl Proxy {
     /// Forwards to a port of 127.0.0.1.
     pub async fn start(target: u16) -> Proxy {
+        Proxy::to((Ipv4Addr::LOCALHOST, target).into(), 0).await
+    }
+
+    /// Forwards to a server anywhere; `seed` decides its jitter.
+    ///
+    /// # Panics
+    /// When there is no port to listen on.
+    pub async fn to(target: SocketAddr, seed: u64) -> Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .expect("a port");
         let port = listener.local_addr().expect("its address").port();
-        let mode = Arc::new(watch::Sender::new(Mode::Forward));
+        let sky = Arc::new(watch::Sender::new(Sky::default()));
         let traffic = Arc::new(Traffic::default());
-        let running = serve(listener, target, Arc::clone(&mode), Arc::clone(&traffic));
+        let serving = Serving {
+            target,
+            seed,
+            sky: Arc::clone(&sky),
+            traffic: Arc::clone(&traffic),
+        };
         Proxy {
             port,
-            mode,
+            sky,
             traffic,
-            running: tokio::spawn(running),
+            running: tokio::spawn(serving.run(listener)),
         }
     }
 
@@ -70,36 +173,59 @@ impl Proxy {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// How many connections it has taken.
+    /// How many connections clients have made so far, those that were cut at once included. They are numbered from zero.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        self.traffic.connections.load(Ordering::Relaxed)
+        self.traffic.connections.load(Ordering::SeqCst)
     }
 
     /// How many bytes of requests the server was given.
     #[must_use]
     pub fn requested(&self) -> u64 {
-        self.traffic.requested.load(Ordering::Relaxed)
+        self.traffic.requested.load(Ordering::SeqCst)
     }
 
-    /// Resets every connection, and refuses new ones.
+    /// From now on this happens to every connection, except those that were given their own.
+    pub fn set(&self, weather: Weather) {
+        self.sky.send_modify(|sky| sky.all = weather);
+    }
+
+    /// From now on this happens to the connection of this number.
+    pub fn set_one(&self, connection: u64, weather: Weather) {
+        self.sky.send_modify(|sky| {
+            sky.own.insert(connection, weather);
+        });
+    }
+
+    /// Resets every connection, and every new one.
     pub fn cut(&self) {
-        self.mode.send_replace(Mode::Cut);
+        self.set(Weather::cut());
     }
 
     /// Swallows everything in both directions: connections stay open and are silent, as behind a pulled cable.
     pub fn freeze(&self) {
-        self.mode.send_replace(Mode::Freeze);
+        self.set(Weather::both(Flow::held()));
     }
 
     /// Lets requests through and holds the replies: what is written is committed, and nobody hears of it.
     pub fn freeze_replies(&self) {
-        self.mode.send_replace(Mode::FreezeReplies);
+        self.set(Weather {
+            replies: Flow::held(),
+            ..Weather::default()
+        });
     }
 
-    /// Forwards again, also what was held, even if its sender has long given up.
+    /// Holds the requests and lets replies through.
+    pub fn freeze_requests(&self) {
+        self.set(Weather {
+            requests: Flow::held(),
+            ..Weather::default()
+        });
+    }
+
+    /// Forwards everything again, also what was held, even if its sender has long given up.
     pub fn heal(&self) {
-        self.mode.send_replace(Mode::Forward);
+        self.sky.send_replace(Sky::default());
     }
 }
 
@@ -109,81 +235,81 @@ impl Drop for Proxy {
     }
 }
 
-async fn serve(
-    listener: TcpListener,
-    target: u16,
-    mode: Arc<watch::Sender<Mode>>,
+struct Serving {
+    target: SocketAddr,
+    seed: u64,
+    sky: Arc<watch::Sender<Sky>>,
     traffic: Arc<Traffic>,
-) {
-    let mut connections = JoinSet::new();
-    loop {
-        let Ok((client, _)) = listener.accept().await else {
+}
+
+impl Serving {
+    async fn run(self, listener: TcpListener) {
+        let mut connections = JoinSet::new();
+        while let Ok((client, _)) = listener.accept().await {
+            while connections.try_join_next().is_some() {}
+            let number = self.traffic.connections.fetch_add(1, Ordering::SeqCst);
+            if self.sky.borrow().of(number).is_cut {
+                let _ = client.set_zero_linger();
+                continue;
+            }
+            let connection = Connection {
+                number,
+                seed: self.seed ^ number,
+                sky: self.sky.subscribe(),
+                traffic: Arc::clone(&self.traffic),
+            };
+            connections.spawn(connection.run(client, self.target));
+        }
+    }
+}
+
+struct Connection {
+    number: u64,
+    seed: u64,
+    sky: watch::Receiver<Sky>,
+    traffic: Arc<Traffic>,
+}
+
+impl Connection {
+    /// Lives until either side or the weather ends it.
+    async fn run(self, mut client: TcpStream, target: SocketAddr) {
+        let Ok(mut server) = TcpStream::connect(target).await else {
+            let _ = client.set_zero_linger();
             return;
         };
-        while connections.try_join_next().is_some() {}
-        if *mode.borrow() != Mode::Cut {
-            traffic.connections.fetch_add(1, Ordering::Relaxed);
-            let traffic = Arc::clone(&traffic);
-            connections.spawn(connect(client, target, mode.subscribe(), traffic));
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        if self.forward(&mut client, &mut server).await == End::Reset {
+            let _ = (client.set_zero_linger(), server.set_zero_linger());
         }
     }
-}
 
-/// One connection, until either side or the mode ends it.
-async fn connect(
-    client: TcpStream,
-    target: u16,
-    mode: watch::Receiver<Mode>,
-    traffic: Arc<Traffic>,
-) {
-    let mut cut = mode.clone();
-    let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await else {
-        return;
-    };
-    let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let (from_client, to_client) = client.into_split();
-    let (from_server, to_server) = server.into_split();
-    let requests = async {
-        let flows = |mode| mode != Mode::Freeze;
-        let held = pump(from_client, to_server, mode.clone(), flows, |length| {
-            traffic.requested.fetch_add(length, Ordering::Relaxed);
-        });
-        if let Some(_open) = held.await {
-            // What was held arrives late, and the news that its sender has gone later still.
-            std::future::pending().await
+    async fn forward(self, client: &mut TcpStream, server: &mut TcpStream) -> End {
+        let Connection {
+            number,
+            seed,
+            sky,
+            traffic,
+        } = self;
+        let mut cut = sky.clone();
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = server.split();
+        let course = |seed, flow| Course::new(number, seed, sky.clone(), flow);
+        let count = move |bytes| {
+            traffic.requested.fetch_add(bytes, Ordering::SeqCst);
+        };
+        let requests = course(seed, |weather| weather.requests).run(from_client, to_server, count);
+        let replies = course(!seed, |weather| weather.replies).run(from_server, to_client, |_| ());
+        let requests = async {
+            match requests.await {
+                // What was held arrived late; the news that its sender has gone shall come later still.
+                End::Late => std::future::pending().await,
+                end => end,
+            }
+        };
+        tokio::select! {
+            end = requests => end,
+            end = replies => end,
+            _ = cut.wait_for(|sky| sky.of(number).is_cut) => End::Reset,
         }
-    };
-    let flows = |mode| mode == Mode::Forward;
-    let replies = pump(from_server, to_client, mode.clone(), flows, |_| ());
-    tokio::select! {
-        () = requests => {}
-        _ = replies => {}
-        _ = cut.wait_for(|mode| *mode == Mode::Cut) => {}
-    }
-}
-
-/// Forwards one direction, whenever the mode lets it. Returns the way out, still open, if anything had to wait.
-async fn pump(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    mut mode: watch::Receiver<Mode>,
-    flows: fn(Mode) -> bool,
-    count: impl Fn(u64),
-) -> Option<OwnedWriteHalf> {
-    let mut buffer = vec![0; 64 * 1024];
-    let mut held = false;
-    loop {
-        let length = from.read(&mut buffer).await.unwrap_or(0);
-        held |= !flows(*mode.borrow());
-        if mode.wait_for(|mode| flows(*mode)).await.is_err() {
-            return None;
-        }
-        if length == 0 {
-            return held.then_some(to);
-        }
-        if to.write_all(&buffer[..length]).await.is_err() {
-            return None;
-        }
-        count(length as u64);
     }
 }

@@ -57,7 +57,7 @@ async fn what_was_held_in_one_direction_arrives_when_it_is_healed() {
         stream.read_exact(&mut heard).await.unwrap();
         assert_eq!(&heard, b"two");
     }
-    assert_eq!(proxy.accepted(), 3);
+    assert_eq!(proxy.connections(), 3);
 }
 
 #[tokio::test]
