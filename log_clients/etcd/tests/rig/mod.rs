@@ -17,6 +17,7 @@ use globe_test_support::EtcdServer;
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 /// Runs a test on each version of the server.
+#[allow(unused_macros, reason = "not every file runs on each version")]
 macro_rules! on_each_version {
     ($($test:ident)*) => {
         $(mod $test {
@@ -126,6 +127,33 @@ pub(crate) async fn converges(copy: &mut Copy, log: &EtcdLog, server: &EtcdServe
     let head = when_reachable("the head", || log.head(&copy.keyspace)).await;
     copy.reach(head).await;
     assert_eq!(copy.values(), truth(server).await);
+}
+
+/// Every write of the keyspace after a position, as the log itself tells it: the key, and the value unless deleted.
+pub(crate) async fn history(log: &EtcdLog, after: Position) -> Vec<(String, Option<String>)> {
+    let keyspace = flags();
+    let head = when_reachable("the head", || log.head(&keyspace)).await;
+    let mut tail = when_reachable("a tail", || log.tail(&keyspace, after)).await;
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let mut history = Vec::new();
+    let mut reached = after;
+    while !reached.covers(head) {
+        let batch = within("the history", tail.next()).await.unwrap();
+        reached.revision = batch.revision;
+        history.extend(batch.changes.iter().map(|change| match change {
+            Change::Put(record) => (text(&record.key), Some(text(&record.value))),
+            Change::Delete { key } => (text(key), None),
+        }));
+    }
+    history
+}
+
+/// How often a key was written, in a history.
+pub(crate) fn puts_of(history: &[(String, Option<String>)], key: &str) -> usize {
+    let puts = history
+        .iter()
+        .filter(|(name, value)| name == key && value.is_some());
+    puts.count()
 }
 
 /// A copy of a keyspace. It follows as a map does, and counts how often it had to begin again.

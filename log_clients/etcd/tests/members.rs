@@ -1,0 +1,192 @@
+//! Three members, of which one is dead or frozen, or of which another leads every moment.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod rig;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use globe_etcd::EtcdLog;
+use globe_log_client::{LogClient, Precondition, Transaction};
+use globe_test_support::{EtcdCluster, EtcdVersion};
+use rig::{BOUND, Copy, connect, flags, history, put, puts_of, truth, within};
+use tokio::task::JoinHandle;
+
+const THREE: [EtcdVersion; 3] = [EtcdVersion::Reference; 3];
+
+/// Counts on in one record, and asks for the head, until it is told to stop. Every call must succeed.
+struct Counting {
+    stop: Arc<AtomicBool>,
+    writer: JoinHandle<u64>,
+    reader: JoinHandle<u64>,
+}
+
+impl Counting {
+    fn start(log: &EtcdLog) -> Counting {
+        let stop = Arc::new(AtomicBool::new(false));
+        Counting {
+            writer: tokio::spawn(count(log.clone(), Arc::clone(&stop))),
+            reader: tokio::spawn(ask(log.clone(), Arc::clone(&stop))),
+            stop,
+        }
+    }
+
+    /// How far it counted, and how often it asked.
+    async fn stop(self) -> (u64, u64) {
+        self.stop.store(true, Ordering::Relaxed);
+        let both = async { (self.writer.await.unwrap(), self.reader.await.unwrap()) };
+        within("the last calls", both).await
+    }
+}
+
+/// Each step is guarded by the revision of the last: a step that landed twice, or was reported wrongly, is a conflict.
+async fn count(log: EtcdLog, stop: Arc<AtomicBool>) -> u64 {
+    let mut last = put(&log, "count", "0").await;
+    let mut count = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let next = Transaction::new()
+            .when(&flags(), "count", Precondition::At(last.revision))
+            .put(&flags(), "count", (count + 1).to_string());
+        last = within("a commit", log.commit(next))
+            .await
+            .unwrap_or_else(|error| panic!("step {count}: {error}"));
+        count += 1;
+    }
+    count
+}
+
+async fn ask(log: EtcdLog, stop: Arc<AtomicBool>) -> u64 {
+    let keyspace = flags();
+    let mut last = within("a head", log.head(&keyspace)).await.unwrap();
+    let mut count = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let head = within("a head", log.head(&keyspace)).await;
+        let head = head.unwrap_or_else(|error| panic!("head {count}: {error}"));
+        assert!(head.covers(last), "{head} after {last}");
+        last = head;
+        count += 1;
+    }
+    count
+}
+
+/// Follows until a commit made now is seen, however many tails break.
+async fn is_followed(copy: &mut Copy, log: &EtcdLog, mark: &str) {
+    let position = put(log, "mark", mark).await;
+    copy.reach(position).await;
+    assert_eq!(copy.values()["mark"], mark);
+}
+
+async fn counted(cluster: &EtcdCluster, copy: &mut Copy, log: &EtcdLog, counting: Counting) {
+    let (steps, heads) = counting.stop().await;
+    assert!(steps > 0 && heads > 0, "it did something");
+    is_followed(copy, log, "the end").await;
+    assert_eq!(copy.values()["count"], steps.to_string());
+    assert_eq!(copy.values(), truth(&cluster[0]).await);
+    assert_eq!(copy.resyncs, 0, "tails are enough");
+}
+
+async fn a_dead_member_costs_no_error(versions: &[EtcdVersion]) {
+    let mut cluster = EtcdCluster::start(versions).await;
+    let log = connect(cluster.endpoints()).await;
+    let mut copy = Copy::open(&log).await;
+    let counting = Counting::start(&log);
+    for victim in 0..3 {
+        is_followed(&mut copy, &log, &format!("before {victim}")).await;
+        cluster[victim].kill();
+        for number in 0..20 {
+            is_followed(&mut copy, &log, &format!("without {victim}: {number}")).await;
+        }
+        cluster[victim].restart().await;
+    }
+    counted(&cluster, &mut copy, &log, counting).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_dead_member_of_three_costs_no_error_and_tails_move_on() {
+    a_dead_member_costs_no_error(&THREE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_dead_member_of_a_mixed_three_costs_no_error_and_tails_move_on() {
+    use EtcdVersion::{Reference, V3_5_16};
+    a_dead_member_costs_no_error(&[V3_5_16, Reference, V3_5_16]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_frozen_member_of_three_costs_no_error_and_tails_move_on() {
+    let cluster = EtcdCluster::start(&THREE).await;
+    let log = connect(cluster.endpoints()).await;
+    let mut copy = Copy::open(&log).await;
+    let counting = Counting::start(&log);
+    for victim in 0..3 {
+        is_followed(&mut copy, &log, &format!("before {victim}")).await;
+        cluster[victim].pause();
+        for number in 0..20 {
+            is_followed(&mut copy, &log, &format!("without {victim}: {number}")).await;
+        }
+        cluster[victim].resume();
+        // All three are one again before the next is frozen: two of three must be awake.
+        let everyone = ["endpoint", "health", "--cluster"];
+        within("the member is back", async {
+            while cluster[victim].try_etcdctl(&everyone).await.is_err() {}
+        })
+        .await;
+    }
+    counted(&cluster, &mut copy, &log, counting).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn moving_the_leadership_costs_no_error() {
+    let cluster = EtcdCluster::start(&THREE).await;
+    let log = connect(cluster.endpoints()).await;
+    let mut copy = Copy::open(&log).await;
+    let counting = Counting::start(&log);
+    for number in 0..10 {
+        cluster.move_leader().await;
+        is_followed(&mut copy, &log, &number.to_string()).await;
+    }
+    counted(&cluster, &mut copy, &log, counting).await;
+}
+
+/// The old leader wakes with requests in its buffers that their client has long given up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_frozen_leader_still_held_lands_at_most_once() {
+    let cluster = EtcdCluster::start(&THREE).await;
+    let log = connect(cluster.endpoints()).await;
+    let start = put(&log, "start", "1").await;
+    for round in 0..4 {
+        let leader = cluster.leader().await;
+        let creates: Vec<_> = (0..8)
+            .map(|number| tokio::spawn(create_and_delete(log.clone(), format!("{round}-{number}"))))
+            .collect();
+        cluster[leader].pause();
+        for create in creates {
+            tokio::time::timeout(BOUND, create).await.unwrap().unwrap();
+        }
+        cluster[leader].resume();
+        let everyone = ["endpoint", "health", "--cluster"];
+        within("the member is back", async {
+            while cluster[leader].try_etcdctl(&everyone).await.is_err() {}
+        })
+        .await;
+    }
+    put(&log, "end", "1").await;
+    let history = history(&log, start).await;
+    for (key, _) in history.iter().filter(|(key, _)| key.contains('-')) {
+        assert_eq!(puts_of(&history, key), 20, "{key}");
+    }
+    assert!(
+        truth(&cluster[0])
+            .await
+            .keys()
+            .all(|key| !key.contains('-'))
+    );
+}
+
+/// Twenty times: after each delete the precondition of a late create would hold again.
+async fn create_and_delete(log: EtcdLog, key: String) {
+    for _ in 0..20 {
+        rig::try_create(&log, &key, "1").await.unwrap();
+        rig::delete(&log, &key).await;
+    }
+}
