@@ -36,7 +36,9 @@ struct Question {
 /// What a read has gone through so far.
 #[derive(Default)]
 struct Course {
-    /// The role may not allow the log's own records: leave them out.
+    /// The role may not allow the witness any more: leave it out.
+    leaves_out_witness: bool,
+    /// Nor the log's own records: leave them out.
     leaves_out_own: bool,
     /// A revision known to exist did not: ask no revision, and believe no agreement.
     is_lost: bool,
@@ -72,9 +74,7 @@ impl Cluster {
                     continue;
                 }
             };
-            if course.leaves_out_own {
-                self.life.set_blind();
-            }
+            self.remember_refusals(&course, &question);
             let (signs, answers) = question.signs(answer);
             let same = self.settle_life(&question, &signs, &mut course, terms.deadline);
             if let Some(epoch) = same.await?
@@ -124,7 +124,7 @@ impl Cluster {
         let leaves_out = course.leaves_out_own || self.life.is_blind();
         Question {
             marker: (!leaves_out).then(|| self.keys.epoch_marker()),
-            witness: witness.filter(|_| !course.leaves_out_own && !course.is_lost),
+            witness: witness.filter(|_| !course.leaves_out_witness && !course.is_lost),
             known,
         }
     }
@@ -141,7 +141,11 @@ impl Cluster {
                 self.life.weaken(witness);
                 Ok(())
             }
-            (Class::Denied, _) if question.marker.is_some() => {
+            (Class::Denied, Some(_)) => {
+                course.leaves_out_witness = true;
+                Ok(())
+            }
+            (Class::Denied, None) if question.marker.is_some() => {
                 course.leaves_out_own = true;
                 Ok(())
             }
@@ -150,6 +154,18 @@ impl Cluster {
                 Ok(())
             }
             _ => Err(fault),
+        }
+    }
+
+    /// What had to be left out for the read to be allowed is not asked again.
+    fn remember_refusals(&self, course: &Course, question: &Question) {
+        let known = question.known.as_ref();
+        if course.leaves_out_own {
+            self.life.set_blind();
+        } else if course.leaves_out_witness
+            && let Some(witness) = known.and_then(|known| known.witness.as_ref())
+        {
+            self.life.dismiss(witness);
         }
     }
 

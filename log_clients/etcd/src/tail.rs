@@ -25,6 +25,9 @@ use crate::watching::Watching;
 const FIRST_ASK: Duration = Duration::from_millis(10);
 /// Servers drop the request while a watch catches up, so it is repeated.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// Comparing a keyspace at two revisions costs the server a look at all of it, so events get more time first.
+const FIRST_COMPARISON: Duration = Duration::from_millis(100);
+const COMPARE_AGAIN: Duration = Duration::from_millis(250);
 /// How many times its usual limit a tail may take for its first catch-up, while its member is known to be alive.
 const CATCH_UP_FACTOR: u32 = 60;
 
@@ -233,32 +236,36 @@ impl Tailing {
         if now >= self.advanced + self.limit() {
             return self.endure_silence().await;
         }
+        if !self.watching.version.orders_progress() {
+            return self.compare().await;
+        }
         self.next_ask = now + ASK_AGAIN;
-        if self.watching.version.orders_progress() {
-            let asked = timeout(self.limit(), self.watching.requests.request_progress()).await;
-            return match asked {
-                Ok(Err(error)) => Err(self.broken(Fault::from(error))),
-                _ => Ok(()),
-            };
+        let asked = timeout(self.limit(), self.watching.requests.request_progress()).await;
+        match asked {
+            Ok(Err(error)) => Err(self.broken(Fault::from(error))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Proves by the log itself that nothing is missing, where progress replies prove nothing.
+    async fn compare(&mut self) -> Result<()> {
+        let quiet_since = self.advanced + FIRST_COMPARISON;
+        if Instant::now() < quiet_since {
+            self.next_ask = quiet_since;
+            return Ok(());
         }
         let from = Position::new(self.epoch, Revision(self.cursor));
         let goal = self.goal;
-        let deadline = now + self.limit();
+        let deadline = Instant::now() + self.limit();
         let proof = self
             .cluster
             .is_quiet(&self.keyspace, from, goal, deadline)
             .await;
-        self.next_ask = Instant::now() + ASK_AGAIN;
+        self.next_ask = Instant::now() + COMPARE_AGAIN;
+        let is_final = |class| matches!(class, Class::Compacted | Class::Future | Class::Denied);
         match proof {
             Ok(true) => self.progress(goal),
-            Err(fault)
-                if matches!(
-                    fault.class,
-                    Class::Compacted | Class::Future | Class::Denied
-                ) =>
-            {
-                Err(self.failed(fault))
-            }
+            Err(fault) if is_final(fault.class) => Err(self.failed(fault)),
             // It differs, so events must come; or nobody could be asked.
             Ok(false) | Err(_) => Ok(()),
         }
