@@ -5,7 +5,7 @@
 use std::ops::{Index, IndexMut};
 
 use crate::binaries::EtcdVersion;
-use crate::etcd::{EtcdServer, Member};
+use crate::etcd::{EtcdBuilder, EtcdServer, Member};
 use crate::wait::free_port;
 
 /// A cluster on loopback. Killed when dropped.
@@ -22,39 +22,43 @@ impl EtcdCluster {
 
     /// As [`EtcdCluster::start`], each member with these flags.
     pub async fn start_with(versions: &[EtcdVersion], flags: &[&str]) -> EtcdCluster {
-        let ports: Vec<(u16, u16)> = versions
-            .iter()
-            .map(|_| (free_port(), free_port()))
-            .collect();
-        let peer =
-            |(index, (_, peer)): (usize, &(u16, u16))| format!("n{index}=http://127.0.0.1:{peer}");
-        let cluster = ports
-            .iter()
-            .enumerate()
-            .map(peer)
-            .collect::<Vec<_>>()
-            .join(",");
-        let mut members = Vec::new();
-        for (index, (version, (client_port, peer_port))) in versions.iter().zip(ports).enumerate() {
-            let name = format!("n{index}");
-            let member = Member {
-                name,
-                client_port,
-                peer_port,
-                cluster: cluster.clone(),
-            };
-            let builder = flags
+        let builders = versions.iter().map(|version| {
+            let builder = EtcdServer::builder(*version);
+            flags
                 .iter()
-                .fold(EtcdServer::builder(*version), |builder, flag| {
-                    builder.flag(*flag)
-                });
-            members.push(builder.member(member).start_unready().await);
+                .fold(builder, |builder, flag| builder.flag(*flag))
+        });
+        EtcdCluster::start_all(builders.collect()).await
+    }
+
+    /// Starts a cluster of these servers, which may each have a host of its own, and waits until all answer.
+    pub async fn start_all(builders: Vec<EtcdBuilder>) -> EtcdCluster {
+        let mut places: Vec<Member> = builders.iter().enumerate().map(place).collect();
+        let urls = places.iter().map(|member| {
+            let Member {
+                name,
+                address,
+                peer_port,
+                ..
+            } = member;
+            format!("{name}=http://{address}:{peer_port}")
+        });
+        let cluster = urls.collect::<Vec<_>>().join(",");
+        let mut members = Vec::new();
+        for (builder, mut place) in builders.into_iter().zip(places.drain(..)) {
+            place.cluster.clone_from(&cluster);
+            members.push(builder.member(place).start_unready().await);
         }
         let mut cluster = EtcdCluster { members };
-        for member in &mut cluster.members {
+        cluster.wait_ready().await;
+        cluster
+    }
+
+    /// Waits until every member answers.
+    pub async fn wait_ready(&mut self) {
+        for member in &mut self.members {
             member.wait_ready().await;
         }
-        cluster
     }
 
     /// The members, in the order of the versions they were started with.
@@ -74,7 +78,7 @@ impl EtcdCluster {
         let hosts: Vec<_> = self
             .members
             .iter()
-            .map(|member| format!("127.0.0.1:{}", member.port()))
+            .map(|member| member.address().to_string())
             .collect();
         format!("etcd://{}", hosts.join(","))
     }
@@ -130,6 +134,17 @@ impl EtcdCluster {
             .expect("the next member");
         let id = format!("{:x}", found["ID"].as_u64().expect("an id"));
         self.members[leader].etcdctl(&["move-leader", &id]).await;
+    }
+}
+
+/// The place of the member of this number, before the others are known.
+fn place((index, builder): (usize, &EtcdBuilder)) -> Member {
+    Member {
+        name: format!("n{index}"),
+        address: builder.address(),
+        client_port: free_port(),
+        peer_port: free_port(),
+        cluster: String::new(),
     }
 }
 

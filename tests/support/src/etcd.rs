@@ -2,6 +2,7 @@
 //!
 //! It speaks to the server only through etcd's own tools, never through the client under test.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::binaries::EtcdVersion;
 use crate::certificates::{Certificates, Pair, file};
+use crate::netns::{self, Host};
 use crate::wait::{free_port, wait_until};
 
 /// How long a server may take to answer after its start, on a busy machine.
@@ -27,6 +29,8 @@ pub struct EtcdBuilder {
     tls: Option<(Certificates, Pair)>,
     wants_client_certificate: bool,
     on_disk: bool,
+    disk: Option<String>,
+    host: Option<Host>,
     member: Option<Member>,
 }
 
@@ -34,6 +38,7 @@ pub struct EtcdBuilder {
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) name: String,
+    pub(crate) address: Ipv4Addr,
     pub(crate) client_port: u16,
     pub(crate) peer_port: u16,
     /// `name=peer-url` of every member, with commas.
@@ -84,6 +89,20 @@ impl EtcdBuilder {
         self
     }
 
+    /// Keeps its data on a disk of this size, such as `64m`. Only in a network of one's own.
+    #[must_use]
+    pub fn small_disk(mut self, size: impl Into<String>) -> Self {
+        self.disk = Some(size.into());
+        self
+    }
+
+    /// Runs it on a host of its own.
+    #[must_use]
+    pub fn on(mut self, host: &Host) -> Self {
+        self.host = Some(host.clone());
+        self
+    }
+
     pub(crate) fn member(mut self, member: Member) -> Self {
         self.member = Some(member);
         self
@@ -93,6 +112,23 @@ impl EtcdBuilder {
     pub async fn start(self) -> EtcdServer {
         let mut server = self.start_unready().await;
         server.wait_ready().await;
+        server
+    }
+
+    pub(crate) fn address(&self) -> Ipv4Addr {
+        self.host
+            .as_ref()
+            .map_or(Ipv4Addr::LOCALHOST, Host::address)
+    }
+
+    /// Starts it and waits until it can be dialled: all that its own tools can tell of one whose certificate is bad.
+    pub async fn start_listening(self) -> EtcdServer {
+        let server = self.start_unready().await;
+        let address = (std::net::Ipv4Addr::LOCALHOST, server.port());
+        wait_until("it can be dialled", START, || async {
+            tokio::net::TcpStream::connect(address).await.is_ok()
+        })
+        .await;
         server
     }
 
@@ -132,6 +168,8 @@ impl EtcdServer {
             tls: None,
             wants_client_certificate: false,
             on_disk: false,
+            disk: None,
+            host: None,
             member: None,
         }
     }
@@ -152,11 +190,17 @@ impl EtcdServer {
         if let Some((certificates, pair)) = &settings.tls {
             certificates.write(dir.path(), pair);
         }
+        if let Some(size) = &settings.disk {
+            std::fs::create_dir(dir.path().join("data")).expect("a folder");
+            netns::small_disk(&dir.path().join("data"), size);
+        }
         let member = settings.member.clone().unwrap_or_else(|| {
             let (client_port, peer_port) = (free_port(), free_port());
-            let cluster = format!("n1=http://127.0.0.1:{peer_port}");
+            let address = settings.address();
+            let cluster = format!("n1=http://{address}:{peer_port}");
             Member {
                 name: "n1".into(),
+                address,
                 client_port,
                 peer_port,
                 cluster,
@@ -183,7 +227,13 @@ impl EtcdServer {
         self.member.client_port
     }
 
-    /// `http://127.0.0.1:PORT`, or `https://`.
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        (self.member.address, self.port()).into()
+    }
+
+    /// `http://127.0.0.1:PORT`, or `https://`; another address when it has a host of its own.
     #[must_use]
     pub fn endpoint(&self) -> String {
         let scheme = if self.settings.tls.is_some() {
@@ -191,7 +241,7 @@ impl EtcdServer {
         } else {
             "http"
         };
-        format!("{scheme}://127.0.0.1:{}", self.port())
+        format!("{scheme}://{}", self.address())
     }
 
     /// `etcd://127.0.0.1:PORT`, or `etcds://`: what a map is connected by.
@@ -202,7 +252,7 @@ impl EtcdServer {
         } else {
             "etcd"
         };
-        format!("{scheme}://127.0.0.1:{}", self.port())
+        format!("{scheme}://{}", self.address())
     }
 
     /// What it wrote to its log so far.
@@ -224,11 +274,10 @@ impl EtcdServer {
             .expect("a file for its output");
         let errors = output.try_clone().expect("the file twice");
         // The server dies with the thread that started it, so that a killed test leaves none behind.
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--pdeathsig", "KILL"])
-            .arg(program)
-            .args(self.flags());
+        let mut words = self.settings.host.as_ref().map_or(vec![], Host::prefix);
+        words.extend(["setpriv", "--pdeathsig", "KILL"].map(String::from));
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg(program).args(self.flags());
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
         self.child = Some(
             command
@@ -240,6 +289,7 @@ impl EtcdServer {
     fn flags(&self) -> Vec<String> {
         let Member {
             name,
+            address,
             client_port,
             peer_port,
             cluster,
@@ -250,8 +300,8 @@ impl EtcdServer {
             "http"
         };
         let (client, peer) = (
-            format!("{scheme}://127.0.0.1:{client_port}"),
-            format!("http://127.0.0.1:{peer_port}"),
+            format!("{scheme}://{address}:{client_port}"),
+            format!("http://{address}:{peer_port}"),
         );
         let dir = self.dir.path().display().to_string();
         let mut flags = vec![
@@ -370,9 +420,14 @@ impl EtcdServer {
 
     /// Stops it, erases all it knows, and starts it again, at the same address with the same ids.
     pub async fn wipe(&mut self) {
+        self.erase();
+        self.restart().await;
+    }
+
+    /// Stops it and erases all it knows.
+    pub fn erase(&mut self) {
         self.kill();
         std::fs::remove_dir_all(self.data_dir()).expect("its data is removed");
-        self.restart().await;
     }
 
     /// Saves a snapshot; the path is good as long as the server value lives.
@@ -390,6 +445,7 @@ impl EtcdServer {
         std::fs::remove_dir_all(self.data_dir()).expect("its data is removed");
         let Member {
             name,
+            address,
             peer_port,
             cluster,
             ..
@@ -408,7 +464,7 @@ impl EtcdServer {
             .arg(format!("--name={name}"))
             .arg(format!("--initial-cluster={cluster}"));
         command.arg(format!(
-            "--initial-advertise-peer-urls=http://127.0.0.1:{peer_port}"
+            "--initial-advertise-peer-urls=http://{address}:{peer_port}"
         ));
         command.arg("--initial-cluster-token=globe");
         if let Some(bump) = bump {
@@ -530,5 +586,8 @@ impl EtcdServer {
 impl Drop for EtcdServer {
     fn drop(&mut self) {
         self.kill();
+        if self.settings.disk.is_some() {
+            let _ = Command::new("umount").arg(self.data_dir()).status();
+        }
     }
 }
