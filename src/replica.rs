@@ -13,7 +13,7 @@ use crate::key::Key;
 use crate::progress::Progress;
 use crate::status::Health;
 use crate::subscribers::Subscribers;
-use crate::sync::ArcSwap;
+use crate::sync::{ArcSwap, Notify};
 use crate::view::{State, View};
 
 /// The local copy of one keyspace.
@@ -24,6 +24,7 @@ pub(crate) struct Replica<K, V> {
     progress: Progress,
     subscribers: Subscribers<K, V>,
     health: Health,
+    doubt: Notify,
 }
 
 /// What a publication changed: the keys, and what stands there now.
@@ -38,6 +39,7 @@ impl<K: Key, V> Replica<K, V> {
             progress: Progress::new(),
             subscribers: Subscribers::new(),
             health: Health::default(),
+            doubt: Notify::new(),
         }
     }
 
@@ -122,6 +124,16 @@ impl<K: Key, V> Replica<K, V> {
         self.progress.wait_until(|here| here != position).await
     }
 
+    /// Says that an answer of the log showed something missing here. It is the tailer's to mend.
+    pub(crate) fn doubt(&self) {
+        self.doubt.notify_one();
+    }
+
+    /// Waits until somebody doubts. One doubt that nobody waited for is kept.
+    pub(crate) async fn doubted(&self) {
+        self.doubt.notified().await;
+    }
+
     /// Publishes the next state. Only the applier calls it, so there is one writer.
     ///
     /// The order is the promise: readers are sent to the view before it moves, and called back to the index after that
@@ -132,18 +144,19 @@ impl<K: Key, V> Replica<K, V> {
         if changed.is_empty() {
             self.view.store(state);
         } else {
+            let keys: Vec<K> = changed.iter().map(|(key, _)| key.clone()).collect();
             self.index.mark_behind();
             // Kept until readers are back at the index: freeing what only it held takes longer than all the rest.
             let _older = self.view.swap(Arc::clone(&state));
-            for (key, value) in &changed {
+            // Moved, not cloned: a key made beside its value lies beside it in memory, where a look-up wants both.
+            for (key, value) in changed {
                 match value {
-                    Some(value) => self.index.put(key.clone(), Arc::clone(value)),
-                    None => self.index.remove(key),
+                    Some(value) => self.index.put(key, value),
+                    None => self.index.remove(&key),
                 }
             }
             self.index.mark_level();
-            self.subscribers
-                .published(&state, changed.iter().map(|(key, _)| key));
+            self.subscribers.published(&state, keys.iter());
         }
         self.progress.move_to(position);
     }
