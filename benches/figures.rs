@@ -14,11 +14,11 @@ use tokio::time::{Duration, Instant};
 
 const SIZES: [(&str, usize); 3] = [("1 k", 1_000), ("100 k", 100_000), ("1 M", 1_000_000)];
 
-/// Rounds of each comparison.
-const ROUNDS: usize = 301;
+/// Rounds of each comparison: many short ones, so that most of them fall between two interruptions.
+const ROUNDS: usize = 1_501;
 
 /// Reads of one round.
-const READS: usize = 20_000;
+const READS: usize = 2_000;
 
 /// A map, and its peer with the same content.
 struct Pair {
