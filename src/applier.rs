@@ -12,7 +12,7 @@ use globe_log_client::{Batch, Change, Error, ErrorKind, Position, Record, Result
 use crate::change::ResyncReason;
 use crate::codec::Codec;
 use crate::entry::{Entry, Quarantined};
-use crate::key::Key;
+use crate::key::{Key, decode_key};
 use crate::replica::{Changed, Replica};
 use crate::view::State;
 
@@ -22,6 +22,8 @@ pub(crate) struct Applier<K, V> {
     codec: Arc<dyn Codec<V>>,
     /// Whether a record that cannot be decoded ends the map.
     strict: bool,
+    /// Whether the log delivers each change of a key, so that the next must follow on the last.
+    every_commit: bool,
 }
 
 /// Why a batch or a snapshot was not applied.
@@ -40,6 +42,9 @@ pub(crate) struct Installation<K, V> {
     seen: HashSet<K>,
     last_key: Option<Bytes>,
     is_first: bool,
+    before: Arc<State<K, V>>,
+    /// A record that should have been delivered long ago.
+    missed: Option<String>,
 }
 
 impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
@@ -52,7 +57,13 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             replica,
             codec,
             strict,
+            every_commit: false,
         }
+    }
+
+    /// What is delivered from now on is every commit, or may skip to a key's latest state.
+    pub(crate) fn follow(&mut self, every_commit: bool) {
+        self.every_commit = every_commit;
     }
 
     pub(crate) fn replica(&self) -> &Arc<Replica<K, V>> {
@@ -68,7 +79,12 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         let mut changed = Changed::new();
         for change in batch.changes {
             match change {
-                Change::Put(record) => self.put(&mut next, &mut changed, &record)?,
+                Change::Put(record) => {
+                    if self.every_commit {
+                        continues(&now, &record)?;
+                    }
+                    self.put(&mut next, &mut changed, &record)?;
+                }
                 Change::Delete { key } => delete(&mut next, &mut changed, &key),
             }
         }
@@ -77,18 +93,22 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         Ok(())
     }
 
-    /// Begins to take in a snapshot.
+    /// Whether a position is older than what was applied, in the same epoch.
+    pub(crate) fn is_past(&self, position: Position) -> bool {
+        let here = self.replica.position();
+        here.is_some_and(|here| here.covers(position) && here != position)
+    }
+
+    /// Begins to take in a snapshot. One that is older than what was applied is refused, unless it `may_go_back`.
     pub(crate) fn begin(
         &self,
         position: Position,
         reason: ResyncReason,
+        may_go_back: bool,
     ) -> Result<Installation<K, V>, Refusal> {
         let now = self.replica.state();
         let is_first = self.replica.position().is_none();
-        if !is_first
-            && position.epoch == now.position.epoch
-            && position.revision < now.position.revision
-        {
+        if self.is_past(position) && !may_go_back {
             return Err(Refusal::Violation(format!(
                 "a snapshot at revision {} is older than the applied revision {} of the same epoch",
                 position.revision, now.position.revision
@@ -105,6 +125,8 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             seen: HashSet::new(),
             last_key: None,
             is_first,
+            before: now,
+            missed: None,
         })
     }
 
@@ -141,13 +163,15 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         Ok(())
     }
 
-    /// Publishes a snapshot, as the exact difference to what stood before.
-    pub(crate) fn finish(&mut self, install: Installation<K, V>) {
+    /// Publishes a snapshot, as the exact difference to what stood before. Says what it showed that should have been
+    /// delivered long ago, if anything.
+    pub(crate) fn finish(&mut self, install: Installation<K, V>) -> Option<String> {
         let Installation {
             mut next,
             mut changed,
             seen,
             is_first,
+            missed,
             ..
         } = install;
         if !is_first {
@@ -164,6 +188,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         }
         next.sequence += u64::from(!changed.is_empty());
         self.replica.publish(next, changed);
+        missed
     }
 
     /// Puts a record of a snapshot, unless that very write is there already; returns its key.
@@ -178,6 +203,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         };
         let known = install.next.entries.get(&key);
         if !known.is_some_and(|entry| entry.is_from(record)) {
+            install.look_back(record);
             self.put_value(&mut install.next, &mut install.changed, key.clone(), record)?;
         }
         Ok(Some(key))
@@ -250,6 +276,23 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
     }
 }
 
+impl<K, V> Installation<K, V> {
+    /// Looks whether a record that is news was written before what was applied: then it should have been delivered.
+    fn look_back(&mut self, record: &Record) {
+        let applied = self.before.position;
+        let is_old = applied.epoch == self.next.position.epoch
+            && record.modified <= applied.revision
+            && !self.before.quarantine.contains_key(&record.key);
+        if is_old && !self.is_first {
+            let key = String::from_utf8_lossy(&record.key);
+            let written = record.modified;
+            self.missed = Some(format!(
+                "the write of {key:?} at revision {written} was never delivered"
+            ));
+        }
+    }
+}
+
 fn delete<K: Key, V>(next: &mut State<K, V>, changed: &mut Changed<K, V>, key: &Bytes) {
     next.quarantine.remove(key);
     let Ok(key) = decode_key::<K>(key) else {
@@ -260,12 +303,28 @@ fn delete<K: Key, V>(next: &mut State<K, V>, changed: &mut Changed<K, V>, key: &
     }
 }
 
-fn decode_key<K: Key>(key: &[u8]) -> Result<K, String> {
-    let text = std::str::from_utf8(key).map_err(|_| "the key is not UTF-8".to_owned())?;
-    match catch_unwind(|| K::decode(text)) {
-        Ok(decoded) => decoded.map_err(|error| error.context().to_owned()),
-        Err(_) => Err("decoding the key panicked".to_owned()),
+/// What a change of a key is checked for: that it follows on what is known of the key. One that does not shows that
+/// something before it was never delivered.
+fn continues<K: Key, V>(known: &State<K, V>, record: &Record) -> Result<(), Refusal> {
+    if known.quarantine.contains_key(&record.key) {
+        return Ok(());
     }
+    let Ok(key) = decode_key::<K>(&record.key) else {
+        return Ok(());
+    };
+    let is_new = record.created == record.modified;
+    let follows = match known.entries.get(&key) {
+        Some(entry) => entry.created() == record.created,
+        None => is_new,
+    };
+    if follows {
+        return Ok(());
+    }
+    let key = String::from_utf8_lossy(&record.key);
+    Err(Refusal::Violation(format!(
+        "the key {key:?} is said to be created at {} and written at {}, which does not follow on what was delivered",
+        record.created, record.modified
+    )))
 }
 
 /// What every batch is checked for before it touches anything.

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use globe_log_client::{
-    Conflict, Error, ErrorKind, Keyspace, LogClient, Position, Result, Transaction,
+    Conflict, Error, ErrorKind, FailedPrecondition, Keyspace, LogClient, Position, Result,
+    Transaction,
 };
 use tokio::time::{Instant, timeout_at};
 
 use crate::backoff::Backoff;
-use crate::key::Key;
+use crate::key::{Key, decode_key};
 use crate::replica::Replica;
+use crate::view::State;
 
 /// What a commit waits for: the replica of a map whose keys it touches.
 #[async_trait]
@@ -21,6 +23,12 @@ pub(crate) trait Onlooker: Send + Sync {
     fn keyspace(&self) -> &Keyspace;
     fn ended(&self) -> Option<Error>;
     fn prove(&self, asked: Instant);
+    /// Where it stands.
+    fn stands(&self) -> Position;
+    /// Looks whether what the log found at a key, at a position, shows that something was never delivered here.
+    fn look_back(&self, failed: &FailedPrecondition, position: Position);
+    /// Says that something was never delivered here.
+    fn doubt(&self);
     async fn reached(&self, position: Position) -> Result<()>;
 }
 
@@ -38,8 +46,46 @@ impl<K: Key, V: Send + Sync + 'static> Onlooker for Replica<K, V> {
         self.health().prove(asked);
     }
 
+    fn stands(&self) -> Position {
+        self.state().position
+    }
+
+    fn look_back(&self, failed: &FailedPrecondition, position: Position) {
+        if is_disproved(&self.state(), failed, position) {
+            Replica::doubt(self);
+        }
+    }
+
+    fn doubt(&self) {
+        Replica::doubt(self);
+    }
+
     async fn reached(&self, position: Position) -> Result<()> {
         Replica::reached(self, position).await
+    }
+}
+
+/// Whether a replica that holds everything delivered up to its position should have what the log found, and has not.
+fn is_disproved<K: Key, V>(
+    here: &State<K, V>,
+    failed: &FailedPrecondition,
+    asked: Position,
+) -> bool {
+    let Ok(key) = decode_key::<K>(&failed.key) else {
+        return false;
+    };
+    if here.position.epoch != asked.epoch || here.quarantine.contains_key(&failed.key) {
+        return false;
+    }
+    let (applied, asked) = (here.position.revision, asked.revision);
+    match (&failed.found, here.entries.get(&key)) {
+        (Some(found), Some(entry)) => {
+            entry.modified() < found.modified && found.modified <= applied
+        }
+        // It may have been deleted since, unless this is the very same moment.
+        (Some(_), None) => applied == asked,
+        (None, Some(entry)) => entry.created() <= asked && asked <= applied,
+        (None, None) => false,
     }
 }
 
@@ -73,6 +119,7 @@ impl<'a> Committer<'a> {
             if let Some(end) = self.onlookers.iter().find_map(|onlooker| onlooker.ended()) {
                 return Err(end);
             }
+            let before: Vec<Position> = self.onlookers.iter().map(|o| o.stands()).collect();
             let committed = match timeout_at(self.deadline, self.log.commit(transaction.clone()))
                 .await
             {
@@ -82,10 +129,39 @@ impl<'a> Committer<'a> {
                     "the deadline passed while the log was committing: it may or may not have been written",
                 )),
             };
+            self.look_back(&committed, &before);
             match committed {
                 Err(error) if *error.kind() == ErrorKind::Unavailable && self.pause().await => {}
                 outcome => return outcome,
             }
+        }
+    }
+
+    /// Looks whether an answer of the log shows that a replica has missed something, or claims what is not there.
+    fn look_back(&self, answer: &Result<Position>, before: &[Position]) {
+        match answer {
+            Ok(committed) => {
+                let onlookers = self.onlookers.iter().zip(before);
+                // A linearizable answer below what was applied before the question.
+                let ahead =
+                    onlookers.filter(|(_, here)| here.covers(*committed) && *here != committed);
+                ahead.for_each(|(onlooker, _)| onlooker.doubt());
+            }
+            Err(error) => {
+                if let ErrorKind::Conflict(conflict) = error.kind() {
+                    self.compare(conflict);
+                }
+            }
+        }
+    }
+
+    /// Compares what the log found with what stands here.
+    fn compare(&self, conflict: &Conflict) {
+        for onlooker in &self.onlookers {
+            let failed = conflict.failed.iter();
+            failed
+                .filter(|failed| failed.keyspace == *onlooker.keyspace())
+                .for_each(|failed| onlooker.look_back(failed, conflict.position));
         }
     }
 
@@ -143,5 +219,6 @@ impl<'a> Committer<'a> {
                 let _ = timeout_at(self.deadline, onlooker.reached(target)).await;
             }
         }
+        self.compare(conflict);
     }
 }

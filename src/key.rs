@@ -3,6 +3,7 @@
 //! Nothing here looks at values.
 
 use std::hash::Hash;
+use std::panic::catch_unwind;
 
 use globe_log_client::{Error, ErrorKind, Result};
 
@@ -45,6 +46,15 @@ pub trait Key: Ord + Hash + Clone + Send + Sync + 'static {
     /// # Errors
     /// [`key_error`] when the text is not such a key: the record is then quarantined.
     fn decode(text: &str) -> Result<Self>;
+}
+
+/// Reads a key as it stands in the log; otherwise says why it is none. A `decode` that panics could not decode it.
+pub(crate) fn decode_key<K: Key>(key: &[u8]) -> Result<K, String> {
+    let text = std::str::from_utf8(key).map_err(|_| "the key is not UTF-8".to_owned())?;
+    match catch_unwind(|| K::decode(text)) {
+        Ok(decoded) => decoded.map_err(|error| error.context().to_owned()),
+        Err(_) => Err("decoding the key panicked".to_owned()),
+    }
 }
 
 /// An error that says why something cannot be a key.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use globe_log_client::{Error, ErrorKind, LogClient, Position, Record, Result};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -62,6 +63,12 @@ async fn next_page(pages: &mut mpsc::Receiver<Page>) -> Page {
     pages.recv().await.unwrap_or_else(|| Err(broken()))
 }
 
+/// What it means that somebody doubts the replica.
+fn disproved() -> Refusal {
+    let why = "an answer to a write shows that something was never delivered";
+    Refusal::Violation(why.to_owned())
+}
+
 /// Why following ended.
 enum Break {
     Log(Error),
@@ -93,9 +100,10 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
     async fn hydrate(&mut self, reason: ResyncReason) -> Result<(), Break> {
         let asked = Instant::now();
         let (position, mut pages, _fetching) = self.fetch().await.map_err(Break::Log)?;
+        let goes_back = self.goes_back(position).await.map_err(Break::Log)?;
         let mut install = self
             .applier
-            .begin(position, reason)
+            .begin(position, reason, goes_back)
             .map_err(Break::Refused)?;
         while let Some(page) = next_page(&mut pages).await.map_err(Break::Log)? {
             self.applier
@@ -103,11 +111,25 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
                 .map_err(Break::Refused)?;
             tokio::task::yield_now().await;
         }
-        self.applier.finish(install);
+        let missed = self.applier.finish(install);
         self.replica().health().prove(asked);
         self.recovered();
+        // What made this snapshot necessary was counted when it was found.
+        if let (Some(missed), true) = (missed, reason != ResyncReason::Violation) {
+            self.violated(&missed);
+        }
         tracing::debug!(revision = %position.revision, ?reason, "snapshot installed");
         Ok(())
+    }
+
+    /// Whether a snapshot leads back, because what was applied is not in the log: progress was claimed that never was.
+    /// A snapshot alone does not show that, for it may be a stale one: the log's head has to say so as well.
+    async fn goes_back(&self, position: Position) -> Result<bool> {
+        if !self.applier.is_past(position) {
+            return Ok(false);
+        }
+        let head = self.log.head(self.replica().keyspace()).await?;
+        Ok(self.applier.is_past(head))
     }
 
     /// Fetches a snapshot beside the taking in of its pages.
@@ -151,11 +173,14 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         while self.requests.try_recv().is_ok() {
             // Asked of a tail that is gone.
         }
+        let _ = self.replica().doubted().now_or_never();
         let after = self.replica().state().position;
         let mut tail = match self.log.tail(self.replica().keyspace(), after).await {
             Ok(tail) => tail,
             Err(error) => return Break::Log(error),
         };
+        self.applier.follow(self.log.capabilities().every_commit);
+        let replica = Arc::clone(self.replica());
         let settled = tokio::time::sleep(SETTLED);
         tokio::pin!(settled);
         loop {
@@ -163,6 +188,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
                 // In this order every time, so that a run on a paused clock can be repeated.
                 biased;
                 Some(next) = self.requests.recv() => return Break::Asked(next),
+                () = replica.doubted() => return Break::Refused(disproved()),
                 batch = tail.next() => batch,
                 () = &mut settled, if !settled.is_elapsed() => {
                     self.recovered();
@@ -204,9 +230,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
                 self.replica().health().failed(error);
             }
             Break::Refused(Refusal::Violation(what)) => {
-                if self.replica().health().violated() {
-                    tracing::warn!(%keyspace, what, "the log broke its contract; healing by a resync");
-                }
+                self.violated(what);
             }
             Break::Refused(Refusal::Undecodable(_)) => {}
             Break::Asked(next) => {
@@ -215,6 +239,15 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
             }
         }
         tokio::time::sleep(self.backoff.next()).await;
+    }
+
+    /// Counts a violation, and tells of the first.
+    fn violated(&self, what: &str) {
+        let replica = self.replica();
+        if replica.health().violated() {
+            let keyspace = replica.keyspace();
+            tracing::warn!(%keyspace, what, "the log broke its contract; healing by a resync");
+        }
     }
 
     fn recovered(&mut self) {
