@@ -88,7 +88,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
                 Change::Delete { key } => delete(&mut next, &mut changed, &key),
             }
         }
-        next.sequence += u64::from(!changed.is_empty());
+        mark_changed(&mut next, &changed);
         self.replica.publish(next, changed);
         Ok(())
     }
@@ -186,7 +186,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
                 changed.push((key, None));
             }
         }
-        next.sequence += u64::from(!changed.is_empty());
+        mark_changed(&mut next, &changed);
         self.replica.publish(next, changed);
         missed
     }
@@ -290,6 +290,14 @@ impl<K, V> Installation<K, V> {
                 "the write of {key:?} at revision {written} was never delivered"
             ));
         }
+    }
+}
+
+/// Counts a publication that changes the entries, and notes where it stands.
+fn mark_changed<K, V>(next: &mut State<K, V>, changed: &Changed<K, V>) {
+    if !changed.is_empty() {
+        next.sequence += 1;
+        next.changed = next.position.revision;
     }
 }
 

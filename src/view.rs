@@ -23,6 +23,8 @@ pub(crate) struct State<K, V> {
     pub(crate) position: Position,
     /// Counts the publications that changed the entries: one more is the very next step.
     pub(crate) sequence: u64,
+    /// The commit of the last publication that changed the entries: progress moves the position past it.
+    pub(crate) changed: Revision,
     /// Counts the snapshots that were installed, and why the last one was.
     pub(crate) resyncs: u64,
     pub(crate) resync_reason: ResyncReason,
@@ -35,6 +37,7 @@ impl<K: Key, V> State<K, V> {
             quarantine: OrdMap::new(),
             position: Position::default(),
             sequence: 0,
+            changed: Revision::ZERO,
             resyncs: 0,
             resync_reason: ResyncReason::Hydration,
         }
@@ -152,7 +155,7 @@ pub(crate) fn difference<K: Key, V>(
     newer: &State<K, V>,
     covers: impl Fn(&K) -> bool,
 ) -> Vec<Change<K, V>> {
-    let gone_by = newer.position.revision;
+    let gone_by = newer.changed;
     let changes = older.entries.diff(&newer.entries).filter_map(|item| {
         let (key, old, new) = match item {
             DiffItem::Add(key, new) => (key, None, Some(new)),

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod ear;
+pub(crate) mod truth;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,10 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use globe::log_client::{Batch, Lease, LogId, Snapshot, Tail, Transaction, async_trait};
-use globe::{Capabilities, Globe, Keyspace, LeaseId, LogClient, MemoryLog, Position, Result};
+use globe::{
+    Capabilities, Error, ErrorKind, Globe, Keyspace, LeaseId, LogClient, MemoryLog, Position,
+    Result,
+};
 use tokio::sync::watch;
 
 /// How long anything may take before a test gives up. Never what decides a test that passes.
@@ -116,6 +120,8 @@ struct Shared {
     kept: Mutex<Option<Kept>>,
     distort: Mutex<Option<Distort>>,
     misreport: Mutex<Option<Misreport>>,
+    /// This way to the log is cut: calls fail, open tails break.
+    is_cut: watch::Sender<bool>,
     /// Held: whoever opens a snapshot waits until it is let go.
     holds_snapshots: watch::Sender<bool>,
 }
@@ -142,6 +148,11 @@ impl Around {
 
     pub(crate) fn freeze_reads(&self, frozen: bool) {
         self.shared.freezes_reads.store(frozen, Ordering::SeqCst);
+    }
+
+    /// Cuts this way to the log, or mends it. The log itself goes on.
+    pub(crate) fn cut(&self, is_cut: bool) {
+        self.shared.is_cut.send_replace(is_cut);
     }
 
     pub(crate) fn hold_snapshots(&self, held: bool) {
@@ -171,10 +182,36 @@ impl Around {
         *self.shared.misreport.lock().unwrap() = None;
     }
 
+    /// Whether the log is reached at all, and answers.
+    async fn reach(&self) -> Result<()> {
+        self.freeze().await;
+        self.check_way()
+    }
+
+    fn check_way(&self) -> Result<()> {
+        if *self.shared.is_cut.borrow() {
+            return Err(cut_off());
+        }
+        Ok(())
+    }
+
     async fn freeze(&self) {
         if self.shared.freezes_reads.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+fn cut_off() -> Error {
+    Error::new(ErrorKind::Unavailable, "the way to the log is cut")
+}
+
+/// The next batch, unless the way is cut first.
+async fn unless_cut(tail: &mut Tail, is_cut: &mut watch::Receiver<bool>) -> Result<Batch> {
+    tokio::select! {
+        biased;
+        _ = is_cut.wait_for(|is_cut| *is_cut) => Err(cut_off()),
+        batch = tail.next() => batch,
     }
 }
 
@@ -197,7 +234,7 @@ impl LogClient for Around {
 
     async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
         self.shared.calls.snapshots.fetch_add(1, Ordering::SeqCst);
-        self.freeze().await;
+        self.reach().await?;
         let mut held = self.shared.holds_snapshots.subscribe();
         let _ = held.wait_for(|held| !held).await;
         self.inner.snapshot(keyspace).await
@@ -205,13 +242,13 @@ impl LogClient for Around {
 
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
         self.shared.calls.tails.fetch_add(1, Ordering::SeqCst);
+        self.check_way()?;
         let tail = self.inner.tail(keyspace, after).await?;
         let shared = Arc::clone(&self.shared);
-        let batches =
-            futures::stream::unfold(
-                tail,
-                |mut tail| async move { Some((tail.next().await, tail)) },
-            );
+        let state = (tail, self.shared.is_cut.subscribe());
+        let batches = futures::stream::unfold(state, |(mut tail, mut is_cut)| async move {
+            Some((unless_cut(&mut tail, &mut is_cut).await, (tail, is_cut)))
+        });
         let passed = batches.flat_map(move |batch| {
             let batches = match batch {
                 Ok(batch) => distorted(&shared, batch).into_iter().map(Ok).collect(),
@@ -224,7 +261,7 @@ impl LogClient for Around {
 
     async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
         self.shared.calls.heads.fetch_add(1, Ordering::SeqCst);
-        self.freeze().await;
+        self.reach().await?;
         let head = self.inner.head(keyspace).await?;
         Ok(match &mut *self.shared.misreport.lock().unwrap() {
             Some(misreport) => misreport(head),
@@ -234,6 +271,7 @@ impl LogClient for Around {
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
         self.shared.calls.commits.fetch_add(1, Ordering::SeqCst);
+        self.check_way()?;
         if self.shared.loses_requests.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
