@@ -1,0 +1,231 @@
+//! Cancelling is dropping: any future, at any of its awaits, and nothing breaks.
+//!
+//! A write that was dropped may or may not have been committed; what is checked is that map and log still agree.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod rig;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use futures::FutureExt;
+use globe::{Consistency, Globe, MemoryLog, Precondition};
+use rig::{Around, brisk, numbers, until, within, write_raw};
+
+type Numbers = Globe<String, u64>;
+type Call = Pin<Box<dyn Future<Output = ()>>>;
+type Make = fn(Numbers) -> Call;
+
+/// Every method that waits, as a caller would use it.
+fn calls() -> Vec<(&'static str, Make)> {
+    vec![
+        ("put", |map| {
+            async move { drop(map.put("a", 1).await) }.boxed_local()
+        }),
+        ("create", |map| {
+            async move { drop(map.create("new", 1).await) }.boxed_local()
+        }),
+        ("put_if", |map| {
+            async move { drop(map.put_if("a", 1, Precondition::Present).await) }.boxed_local()
+        }),
+        ("delete", |map| {
+            async move { drop(map.delete("a").await) }.boxed_local()
+        }),
+        ("delete_if", |map| {
+            async move { drop(map.delete_if("a", Precondition::Present).await) }.boxed_local()
+        }),
+        ("delete_prefix", |map| {
+            async move { drop(map.delete_prefix("k").await) }.boxed_local()
+        }),
+        ("update", |map| {
+            async move { drop(map.update("n", |n| n.map_or(1, |n| n + 1)).await) }.boxed_local()
+        }),
+        ("put_all", |map| {
+            async move {
+                let many = (0..300).map(|key| (format!("k{key:03}"), 1));
+                drop(map.put_all(many).await);
+            }
+            .boxed_local()
+        }),
+        ("transact", |map| {
+            async move {
+                let twins = map.transact(|txn| {
+                    let n = txn.get(&map, "twin-a")?.map_or(0, |n| *n);
+                    txn.put(&map, "twin-a", n + 1)?;
+                    txn.put(&map, "twin-b", n + 1)
+                });
+                drop(twins.await);
+            }
+            .boxed_local()
+        }),
+        ("view_at", |map| {
+            async move { drop(map.view_at(Consistency::Linearizable).await) }.boxed_local()
+        }),
+        ("within", |map| {
+            async move {
+                drop(
+                    map.view_at(Consistency::Within(Duration::from_nanos(1)))
+                        .await,
+                )
+            }
+            .boxed_local()
+        }),
+        ("sync", |map| {
+            async move { drop(map.sync().await) }.boxed_local()
+        }),
+        ("hydrated", |map| {
+            async move { drop(map.hydrated().await) }.boxed_local()
+        }),
+        ("wait_for", |map| {
+            async move { drop(map.wait_for(|view| view.len() > 1).await) }.boxed_local()
+        }),
+        ("watch", |map| {
+            async move { drop(map.watch().next().await) }.boxed_local()
+        }),
+    ]
+}
+
+/// Polls a future so many times, letting everything else run in between, and drops it; whether it was done before.
+async fn cancelled_after(polls: usize, mut call: Call) -> bool {
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..polls {
+        if call.as_mut().poll(&mut context).is_ready() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    false
+}
+
+async fn agree(map: &Numbers, log: &MemoryLog, after: &str) {
+    within(after, map.sync()).await.unwrap();
+    let truth = numbers(log).await;
+    assert!(
+        truth.view().diff(&map.view()).is_empty(),
+        "after {after}: map and log agree"
+    );
+    for (key, entry) in map.view().iter() {
+        assert_eq!(
+            map.get(key).as_ref(),
+            Some(entry.value()),
+            "after {after}: {key}"
+        );
+    }
+    assert_eq!(
+        map.get("twin-a"),
+        map.get("twin-b"),
+        "after {after}: whole or not at all"
+    );
+    let position = within(after, map.put("still-works", 1)).await.unwrap();
+    assert!(map.position().covers(position));
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_call_can_be_dropped_at_any_await() {
+    for (name, make) in calls() {
+        let log = MemoryLog::new();
+        let map = brisk(&log).await;
+        map.put("a", 0).await.unwrap();
+        let mut polls = 0;
+        // Somebody else writes as well, so that the call meets conflicts, too.
+        let is_done = async |polls| {
+            write_raw(&log, "numbers", "a", b"5").await;
+            write_raw(&log, "numbers", "n", b"5").await;
+            cancelled_after(polls, make(map.clone())).await
+        };
+        while !is_done(polls).await && polls < 40 {
+            agree(&map, &log, &format!("{name}, dropped after {polls} polls")).await;
+            polls += 1;
+        }
+        agree(&map, &log, name).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_call_can_be_dropped_while_the_log_is_away_or_silent() {
+    type Break = fn(&MemoryLog, &Around, bool);
+    let breaks: [Break; 3] = [
+        |log, _, broken| log.set_available(!broken),
+        |log, _, broken| log.hold_tails(broken),
+        |_, around, broken| around.lose_replies(broken),
+    ];
+    for (number, break_it) in breaks.into_iter().enumerate() {
+        for (name, make) in calls() {
+            let log = MemoryLog::new();
+            let around = Around::new(&log);
+            let map = brisk(&around).await;
+            map.put("a", 0).await.unwrap();
+            for polls in 0..6 {
+                break_it(&log, &around, true);
+                cancelled_after(polls, make(map.clone())).await;
+                break_it(&log, &around, false);
+                agree(
+                    &map,
+                    &log,
+                    &format!("{name}, dropped after {polls} polls of break {number}"),
+                )
+                .await;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn opening_and_closing_can_be_dropped_and_leave_no_task() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    for polls in 0..10 {
+        let open = Globe::<String, u64>::open(around.clone(), "numbers")
+            .map(drop)
+            .boxed_local();
+        around.hold_snapshots(polls % 2 == 0);
+        cancelled_after(polls, open).await;
+        around.hold_snapshots(false);
+        let map = numbers(&around).await;
+        let close = {
+            let map = map.clone();
+            async move { map.close().await }.boxed_local()
+        };
+        cancelled_after(polls, close).await;
+        within("closing again", map.close()).await;
+    }
+    let metrics = tokio::runtime::Handle::current().metrics();
+    until("no task is left", || metrics.num_alive_tasks() == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_aborted_in_the_middle_of_everything_break_nothing() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    let shared = Arc::new(map.clone());
+    for round in 0..100_u64 {
+        let mut tasks = tokio::task::JoinSet::new();
+        for task in 0..4 {
+            let map = Arc::clone(&shared);
+            tasks.spawn(async move {
+                loop {
+                    let twins = map.transact(|txn| {
+                        txn.put(&map, "twin-a", round)?;
+                        txn.put(&map, "twin-b", round)
+                    });
+                    twins.await.unwrap();
+                    map.update(format!("n{task}"), |n| n.map_or(1, |n| n + 1))
+                        .await
+                        .unwrap();
+                }
+            });
+        }
+        for _ in 0..round % 7 {
+            tokio::task::yield_now().await;
+        }
+        tasks.shutdown().await;
+    }
+    agree(&map, &log, "a hundred rounds").await;
+}
