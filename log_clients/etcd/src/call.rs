@@ -181,18 +181,28 @@ impl Endpoints {
         deadline: Instant,
     ) -> Result<Client, Fault> {
         let settings = &self.settings;
-        let remaining = deadline.saturating_duration_since(Instant::now());
         let both = async {
             chosen.version(settings).await?;
             chosen.client(line, settings).await
         };
-        let limit = (settings.connect_timeout + settings.request_timeout).min(remaining);
-        match timeout(limit, both).await {
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        match timeout(self.contact_limit().min(remaining), both).await {
             Ok(contact) => contact.map_err(never_sent),
             Err(_) => Err(Fault::new(
                 Class::NeverSent,
                 "it could not be contacted in time",
             )),
+        }
+    }
+
+    /// How long a member may take to be dialled and to say its version; and to check a password, which is made to take
+    /// long.
+    fn contact_limit(&self) -> Duration {
+        let settings = &self.settings;
+        let limit = settings.connect_timeout + settings.request_timeout;
+        match settings.user {
+            Some(_) => limit.max(settings.deadline / 2),
+            None => limit,
         }
     }
 
