@@ -135,6 +135,25 @@ async fn a_log_whose_reads_freeze_makes_a_map_stale_though_its_tail_lives() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_answer_proves_no_more_than_when_it_was_asked_for() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map = numbers(&around).await;
+    around.delay_heads(700);
+    sleep(10 * SECOND).await;
+    for _ in 0..100 {
+        sleep(SECOND / 50).await;
+        let age = map.status().staleness.unwrap();
+        assert!(
+            age >= SECOND * 7 / 10,
+            "{age:?}: the answer was on its way for longer"
+        );
+    }
+    map.sync().await.unwrap();
+    assert!(map.status().staleness.unwrap() >= SECOND * 7 / 10);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_tail_is_noticed_and_replaced() {
     let log = MemoryLog::new();
     let map = numbers(&log).await;

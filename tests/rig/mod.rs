@@ -7,7 +7,7 @@
 pub(crate) mod ear;
 pub(crate) mod truth;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -115,6 +115,8 @@ struct Shared {
     loses_replies: AtomicBool,
     /// Requests to commit never reach the log.
     loses_requests: AtomicBool,
+    /// How many milliseconds heads take to answer.
+    delays_heads: AtomicU64,
     /// Heads and snapshots never answer.
     freezes_reads: AtomicBool,
     kept: Mutex<Option<Kept>>,
@@ -144,6 +146,11 @@ impl Around {
 
     pub(crate) fn lose_requests(&self, lost: bool) {
         self.shared.loses_requests.store(lost, Ordering::SeqCst);
+    }
+
+    /// The answer of `head` is made at once, and then takes so long to arrive.
+    pub(crate) fn delay_heads(&self, millis: u64) {
+        self.shared.delays_heads.store(millis, Ordering::SeqCst);
     }
 
     pub(crate) fn freeze_reads(&self, frozen: bool) {
@@ -263,6 +270,8 @@ impl LogClient for Around {
         self.shared.calls.heads.fetch_add(1, Ordering::SeqCst);
         self.reach().await?;
         let head = self.inner.head(keyspace).await?;
+        let delay = self.shared.delays_heads.load(Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(delay)).await;
         Ok(match &mut *self.shared.misreport.lock().unwrap() {
             Some(misreport) => misreport(head),
             None => head,
