@@ -70,6 +70,8 @@ pub struct Run {
     pub nodes: u32,
     /// The log promises that nothing lands after its outcome was reported, unknown outcomes included.
     pub fenced: bool,
+    /// The log keeps its contract: whoever accuses it is wrong.
+    pub honest: bool,
     /// The bounds it is judged by.
     pub limits: Limits,
 }
@@ -157,6 +159,24 @@ pub enum Action {
     Sync(String),
     /// `view_at` of a keyspace.
     ViewAt(String, Asked),
+}
+
+impl Action {
+    /// The keys it writes.
+    #[must_use]
+    pub fn places(&self) -> &[Place] {
+        match self {
+            Action::Put(place)
+            | Action::Create(place)
+            | Action::PutIf(place, _)
+            | Action::Delete(place)
+            | Action::DeleteIf(place, _)
+            | Action::Update(place, _) => std::slice::from_ref(place),
+            Action::PutAll(places) => places,
+            Action::Transact { writes, .. } => writes,
+            Action::Sync(_) | Action::ViewAt(..) => &[],
+        }
+    }
 }
 
 /// The consistency a view was asked for.
@@ -510,6 +530,7 @@ impl History {
             seed: 0,
             nodes: 0,
             fenced: false,
+            honest: true,
             limits: Limits::default(),
         })
     }

@@ -28,7 +28,7 @@ pub use history::{
     History, Limits, Mode, Moved, Op, Opened, Outcome, Place, Read, Run, Sample, Shown, Stored,
     Truth as Commit, Value, Version,
 };
-pub use judge::judge;
+pub use judge::{judge, judge_except};
 pub use recorder::Recorder;
 pub use truth::Truth;
 pub use workload::{KEYSPACES, Map, Node, Running, Workload};

@@ -68,9 +68,18 @@ impl Truth {
     /// this process forget (compact, restore, wipe): what is forgotten is known then.
     pub fn drain(&self) {
         for ear in &self.ears {
-            // Held by the listening task only while it waits for the log, which it does without the lock.
+            // The listening task holds it only while it opens a tail: then there is nothing to be heard yet.
             if let Ok(mut ear) = ear.try_lock() {
                 ear.drain();
+            }
+        }
+    }
+
+    /// Listens with new tails: to be called when those that are open were made silent.
+    pub fn reopen(&self) {
+        for ear in &self.ears {
+            if let Ok(mut ear) = ear.try_lock() {
+                ear.tail = None;
             }
         }
     }

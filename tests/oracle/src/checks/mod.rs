@@ -2,9 +2,35 @@
 //!
 //! No checker repairs or guesses: what the history does not tell, none of them claims.
 
+mod cas;
+mod causal;
+mod convergence;
+mod delivery;
+mod enough;
+mod exactly_once;
+mod floor;
+mod ghosts;
+mod isolation;
+mod leaks;
+mod linearizable;
+mod liveness;
+mod monotonic;
+mod own_writes;
+mod registers;
+mod resync;
+mod serializable;
+mod staleness;
+mod timeline;
+mod truth;
+mod visibility;
+
+#[cfg(test)]
+mod planted;
+
 use std::fmt;
 
 use crate::history::History;
+use timeline::Timeline;
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +47,50 @@ impl fmt::Display for Violation {
     }
 }
 
+type Check = fn(&History, &Timeline) -> Vec<String>;
+
+/// Every checker, by name.
+const CHECKS: &[(&str, Check)] = &[
+    ("enough", enough::check),
+    ("truth", truth::check),
+    ("convergence", convergence::check),
+    ("delivery", delivery::check),
+    ("resync", resync::check),
+    ("visibility", visibility::check),
+    ("monotonic", monotonic::check),
+    ("own writes", own_writes::check),
+    ("causal", causal::check),
+    ("linearizable", linearizable::check),
+    ("compare-and-swap", cas::check),
+    ("registers", registers::check),
+    ("serializable", serializable::check),
+    ("exactly once", exactly_once::check),
+    ("ghosts", ghosts::check),
+    ("staleness", staleness::check),
+    ("liveness", liveness::check),
+    ("leaks", leaks::check),
+    ("isolation", isolation::check),
+];
+
+/// The names of all checkers.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    CHECKS.iter().map(|(name, _)| *name)
+}
+
 /// Runs every checker; empty when all is well.
 #[must_use]
 pub fn check_all(history: &History) -> Vec<Violation> {
-    let _ = history;
-    Vec::new()
+    check_except(history, &[])
+}
+
+/// Runs every checker but some: a log that breaks its contract breaks promises that stand on it.
+#[must_use]
+pub fn check_except(history: &History, without: &[&str]) -> Vec<Violation> {
+    let timeline = Timeline::of(history);
+    let chosen = CHECKS.iter().filter(|(name, _)| !without.contains(name));
+    let found = chosen.flat_map(|(name, check)| {
+        let violations = check(history, &timeline).into_iter();
+        violations.map(move |what| Violation { check: name, what })
+    });
+    found.collect()
 }

@@ -74,6 +74,7 @@ impl Client {
             }
             let pause = rest.mul_f64(self.rng.f64());
             tokio::select! {
+                biased;
                 () = sleep(pause) => {}
                 () = stop.cancelled() => return,
             }
@@ -163,21 +164,7 @@ impl Drop for Underway {
 fn keyspace(action: &Action) -> Option<&str> {
     match action {
         Action::Sync(keyspace) | Action::ViewAt(keyspace, _) => Some(keyspace),
-        action => first_place(action).map(|place| place.keyspace.as_str()),
-    }
-}
-
-fn first_place(action: &Action) -> Option<&Place> {
-    match action {
-        Action::Put(place)
-        | Action::Create(place)
-        | Action::PutIf(place, _)
-        | Action::Delete(place)
-        | Action::DeleteIf(place, _)
-        | Action::Update(place, _) => Some(place),
-        Action::PutAll(places) => places.first(),
-        Action::Transact { writes, .. } => writes.first(),
-        Action::Sync(_) | Action::ViewAt(..) => None,
+        action => action.places().first().map(|place| place.keyspace.as_str()),
     }
 }
 

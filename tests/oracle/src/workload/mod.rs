@@ -23,6 +23,8 @@ use crate::recorder::Recorder;
 use client::{Board, Client};
 use recording::shown;
 
+pub(crate) use transactor::BALANCE;
+
 /// A map of a node.
 pub type Map = Globe<String, Value>;
 
@@ -72,6 +74,8 @@ pub struct Workload {
     pub threads: bool,
     /// The log promises [`Capabilities::fenced`](globe::Capabilities::fenced).
     pub fenced: bool,
+    /// The log keeps its contract.
+    pub honest: bool,
     /// The bounds the run is judged by.
     pub limits: Limits,
 }
@@ -93,6 +97,7 @@ impl Workload {
             read_rest: Duration::from_millis(50),
             threads: false,
             fenced: true,
+            honest: true,
             limits: Limits::default(),
         }
     }
@@ -122,6 +127,7 @@ impl Workload {
             seed: self.seed,
             nodes: u32::try_from(nodes.len()).unwrap_or(u32::MAX),
             fenced: self.fenced,
+            honest: self.honest,
             limits: self.limits.clone(),
         }));
         let mut running = Running {

@@ -108,6 +108,7 @@ impl Watcher {
     pub(crate) async fn run(mut self, end: CancellationToken) {
         loop {
             let changes = tokio::select! {
+                biased;
                 changes = self.watch.next() => changes,
                 () = end.cancelled() => break,
             };

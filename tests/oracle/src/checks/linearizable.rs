@@ -1,0 +1,125 @@
+//! Linearizable reads and writes, by replaying revisions: in the order of the log, nothing comes before what had ended
+//! before it began. O(n log n), without a search.
+//!
+//! It trusts positions; that contents fit them is the business of `visibility` and `exactly once`.
+
+use std::collections::HashMap;
+
+use super::floor::{Look, Raise, below};
+use super::timeline::{Moment, Timeline};
+use crate::history::{Action, Asked, History, Op, Outcome};
+
+pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
+    let mut raises = Vec::new();
+    let mut writes = Vec::new();
+    let mut reads = Vec::new();
+    for op in history.ops() {
+        let Some(moment) = moment(op, timeline) else {
+            continue;
+        };
+        let look = Look {
+            tick: op.call.tick,
+            moment,
+            what: op,
+        };
+        let is_read = is_linearizable_read(&op.action);
+        if is_read { &mut reads } else { &mut writes }.push(look);
+        if let Some(ret) = op.ret {
+            // A commit is a point of its own: the next one must be later, while a read may see the same.
+            raises.push((ret.tick, moment));
+        }
+    }
+    let floor = |tick, moment| Raise { tick, moment };
+    let seen = raises.iter().map(|(tick, moment)| floor(*tick, *moment));
+    let mut wrong: Vec<String> = below(seen.collect(), reads.clone())
+        .into_iter()
+        .map(|(look, floor)| {
+            describe(
+                look.what,
+                look.moment,
+                floor,
+                "a write or read that had returned before",
+            )
+        })
+        .collect();
+    let past = raises.iter().map(|(tick, moment)| {
+        let revision = moment.revision + 1;
+        floor(
+            *tick,
+            Moment {
+                revision,
+                ..*moment
+            },
+        )
+    });
+    wrong.extend(
+        below(past.collect(), writes.clone())
+            .into_iter()
+            .map(|(look, floor)| {
+                describe(
+                    look.what,
+                    look.moment,
+                    floor,
+                    "what had returned before it began, which allows",
+                )
+            }),
+    );
+    wrong.extend(from_the_future(&reads, &writes));
+    wrong
+}
+
+fn describe(op: &Op, moment: Moment, floor: Moment, than: &str) -> String {
+    format!(
+        "client {}'s {:?} at {moment:?} is older than {than} {floor:?}",
+        op.client, op.action
+    )
+}
+
+fn is_linearizable_read(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Sync(_) | Action::ViewAt(_, Asked::Linearizable)
+    )
+}
+
+/// Where in the log an operation took effect, if it did and is known.
+fn moment(op: &Op, timeline: &Timeline) -> Option<Moment> {
+    if let Action::ViewAt(_, asked) = &op.action
+        && *asked != Asked::Linearizable
+    {
+        return None;
+    }
+    match &op.outcome {
+        Outcome::Done(Some(position)) | Outcome::Behind(position) => {
+            // Of several commits, only the newest is told.
+            let is_one = !matches!(op.action, Action::PutAll(_));
+            is_one.then(|| timeline.moment(*position))
+        }
+        Outcome::Done(None) => {
+            let landed = timeline.landed(op.tags.last()?);
+            landed.first().map(|landing| landing.at)
+        }
+        _ => None,
+    }
+}
+
+/// Nothing is read before somebody began to write it.
+fn from_the_future(reads: &[Look<&Op>], writes: &[Look<&Op>]) -> Vec<String> {
+    let begun: HashMap<(usize, u64), u64> = writes
+        .iter()
+        .map(|look| ((look.moment.epoch, look.moment.revision), look.tick))
+        .collect();
+    let early = reads.iter().filter(|look| {
+        let call = begun.get(&(look.moment.epoch, look.moment.revision));
+        let ret = look.what.ret.map_or(u64::MAX, |ret| ret.tick);
+        call.is_some_and(|call| *call > ret)
+    });
+    early
+        .map(|look| {
+            format!(
+                "client {} read {:?} before its writer began",
+                look.what.client, look.moment
+            )
+        })
+        .collect()
+}
