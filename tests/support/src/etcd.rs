@@ -261,7 +261,9 @@ impl EtcdServer {
         std::fs::read_to_string(self.dir.path().join("output")).unwrap_or_default()
     }
 
-    fn data_dir(&self) -> PathBuf {
+    /// The folder of its data.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
@@ -508,6 +510,8 @@ impl EtcdServer {
             command.arg(format!("--endpoints={}", self.endpoint()));
         }
         if self.settings.tls.is_some() {
+            // Whether a server is to be trusted is for the client under test to say.
+            command.arg("--insecure-skip-tls-verify");
             for (flag, name) in [
                 ("cacert", "ca.crt"),
                 ("cert", "client.crt"),

@@ -1,0 +1,59 @@
+//! The clusters scenarios are played on.
+//!
+//! It starts nothing.
+
+use globe_test_support::EtcdVersion;
+use globe_test_support::EtcdVersion::{Reference, V3_4_23, V3_5_16};
+
+use crate::site::Login;
+
+/// What a cluster is made of.
+#[derive(Debug)]
+pub struct Leg {
+    /// How it is called.
+    pub name: &'static str,
+    pub(crate) members: &'static [EtcdVersion],
+    pub(crate) flags: &'static [&'static str],
+    /// The size of each member's disk, if it is a small one.
+    pub(crate) disk: Option<&'static str>,
+    pub(crate) login: Option<Login>,
+}
+
+const fn leg(name: &'static str, members: &'static [EtcdVersion]) -> Leg {
+    Leg {
+        name,
+        members,
+        flags: &[],
+        disk: None,
+        login: None,
+    }
+}
+
+/// Three of the reference.
+pub(crate) static THREE: Leg = leg("3 × 3.5.30", &[Reference; 3]);
+/// An older one among them.
+pub(crate) static MIXED: Leg = leg("3.5.16 + 2 × 3.5.30", &[V3_5_16, Reference, Reference]);
+/// The oldest, alone.
+pub(crate) static OLD: Leg = leg("3.4.23", &[V3_4_23]);
+/// The reference, alone.
+pub(crate) static ONE: Leg = leg("3.5.30", &[Reference]);
+/// With room for little.
+pub(crate) static FULL: Leg = Leg {
+    flags: &["--quota-backend-bytes=4194304"],
+    ..leg("3.5.30, 4 MiB quota", &[Reference])
+};
+/// On a disk for little. Its log alone takes 64 MB.
+pub(crate) static SMALL: Leg = Leg {
+    disk: Some("150m"),
+    ..leg("3.5.30, 150 MB disk", &[Reference])
+};
+/// Asks who one is, every two seconds.
+pub(crate) static AUTH: Leg = Leg {
+    flags: &["--auth-token-ttl=2"],
+    login: Some(Login {
+        user: "app",
+        password: "app-password",
+        root: "root-password",
+    }),
+    ..leg("3.5.30, users", &[Reference])
+};

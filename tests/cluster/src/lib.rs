@@ -1,0 +1,24 @@
+//! A real etcd cluster, broken in every way, with Globe on it and the oracle watching.
+//!
+//! It judges nothing itself, and leaves nothing behind: hosts, disks and servers end with the process.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "in a test a broken set-up is a failure"
+)]
+
+mod ear;
+mod leg;
+mod matrix;
+mod round;
+mod scenario;
+mod scenarios;
+mod site;
+mod summary;
+
+pub use leg::Leg;
+pub use matrix::{Choice, play_all};
+pub use round::{Played, play};
+pub use scenario::{SCENARIOS, Scenario};
+pub use summary::Summary;

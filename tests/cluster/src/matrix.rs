@@ -1,0 +1,63 @@
+//! Many rounds, one after the other.
+//!
+//! A round that cannot be played on this machine is listed, never forgotten.
+
+use std::sync::Arc;
+
+use globe_test_support::netns::{self, Hosts};
+
+use crate::leg::Leg;
+use crate::round::{Played, play};
+use crate::scenario::{SCENARIOS, Scenario};
+use crate::summary::Summary;
+
+/// Which rounds.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// Parts of the names of the scenarios; all when there is none.
+    pub names: Vec<String>,
+    /// A part of the name of the leg; all when it is empty.
+    pub leg: String,
+    /// How often.
+    pub rounds: u64,
+    /// The first of the seeds.
+    pub seed: u64,
+}
+
+impl Choice {
+    fn takes(&self, scenario: &Scenario, leg: &Leg) -> bool {
+        let is_named = |name: &String| scenario.name.contains(name.as_str());
+        let named = self.names.is_empty() || self.names.iter().any(is_named);
+        named && leg.name.contains(&self.leg)
+    }
+}
+
+/// Plays what was chosen, and tells of each round as it ends.
+pub async fn play_all(choice: &Choice, mut tell: impl FnMut(&Played)) -> Summary {
+    let hosts = netns::is_inside().then(|| Arc::new(Hosts::new(3)));
+    let mut summary = Summary::default();
+    for round in 0..choice.rounds {
+        for (number, scenario) in SCENARIOS.iter().enumerate() {
+            for leg in scenario
+                .legs
+                .iter()
+                .filter(|leg| choice.takes(scenario, leg))
+            {
+                if scenario.needs_hosts && hosts.is_none() {
+                    let why = match netns::allowed() {
+                        Ok(()) => "it was not run inside a network of its own".to_owned(),
+                        Err(why) => format!("no network namespaces here: {why}"),
+                    };
+                    let what = format!("{} on {}", scenario.name, leg.name);
+                    summary.not_run.push((what, why));
+                    continue;
+                }
+                let seed = choice.seed + 1_000 * round + number as u64;
+                let played = play(scenario, leg, hosts.clone(), seed).await;
+                tell(&played);
+                summary.rounds.push(played);
+            }
+        }
+    }
+    summary
+}

@@ -1,0 +1,254 @@
+//! The table of everything that is done to a cluster.
+//!
+//! It is data: a scenario is run by [`round`](crate::round).
+
+use futures::future::BoxFuture;
+
+use crate::leg::{AUTH, FULL, Leg, MIXED, OLD, ONE, SMALL, THREE};
+use crate::scenarios::{access, crash, history, links, network, storage};
+use crate::site::Site;
+
+/// One way to break a cluster while it is used.
+#[derive(Debug)]
+pub struct Scenario {
+    /// How it is called.
+    pub name: &'static str,
+    /// The clusters it is played on.
+    pub legs: &'static [&'static Leg],
+    /// Its members need hosts of their own.
+    pub needs_hosts: bool,
+    /// Nodes that know all members see no error.
+    pub is_seamless: bool,
+    /// It changes what has happened, so that only Globe's own log can tell in which epoch.
+    pub rewrites_history: bool,
+    pub(crate) inject: for<'a> fn(&'a mut Site) -> BoxFuture<'a, ()>,
+}
+
+/// A row of the table.
+macro_rules! scenario {
+    ($name:literal, $legs:expr, $inject:path $(, $is:ident)*) => {
+        Scenario {
+            name: $name,
+            legs: $legs,
+            $($is: true,)*
+            inject: |site| Box::pin($inject(site)),
+            ..PLAIN
+        }
+    };
+}
+
+const PLAIN: Scenario = Scenario {
+    name: "",
+    legs: &[],
+    needs_hosts: false,
+    is_seamless: false,
+    rewrites_history: false,
+    inject: |_| Box::pin(async {}),
+};
+
+/// All of them.
+pub static SCENARIOS: &[Scenario] = &[
+    scenario!(
+        "a follower is killed",
+        &[&THREE, &MIXED],
+        crash::kill_a_follower,
+        is_seamless
+    ),
+    scenario!(
+        "the leader is killed",
+        &[&THREE, &MIXED],
+        crash::kill_the_leader,
+        is_seamless
+    ),
+    scenario!(
+        "each member is killed in turn",
+        &[&THREE, &MIXED],
+        crash::kill_each,
+        is_seamless
+    ),
+    scenario!(
+        "all members are killed",
+        &[&THREE, &ONE, &OLD],
+        crash::kill_all
+    ),
+    scenario!(
+        "a member is frozen",
+        &[&THREE, &MIXED],
+        crash::freeze_one,
+        is_seamless
+    ),
+    scenario!(
+        "the leader is frozen",
+        &[&THREE, &MIXED],
+        crash::freeze_the_leader,
+        is_seamless
+    ),
+    scenario!(
+        "all members are frozen",
+        &[&THREE, &ONE, &OLD],
+        crash::freeze_all
+    ),
+    scenario!(
+        "a member is frozen for long",
+        &[&THREE],
+        crash::freeze_for_long,
+        is_seamless
+    ),
+    scenario!(
+        "the leader moves again and again",
+        &[&THREE, &MIXED],
+        crash::move_the_leader,
+        is_seamless
+    ),
+    scenario!(
+        "a member is cut from its peers",
+        &[&THREE, &MIXED],
+        network::cut_from_peers,
+        needs_hosts
+    ),
+    scenario!(
+        "the leader is cut from its peers",
+        &[&THREE, &MIXED],
+        network::cut_the_leader,
+        needs_hosts
+    ),
+    scenario!(
+        "members hear one way only",
+        &[&THREE],
+        network::cut_one_way,
+        needs_hosts
+    ),
+    scenario!(
+        "two members meet only through the third",
+        &[&THREE],
+        network::bridge,
+        needs_hosts
+    ),
+    scenario!(
+        "there is no majority",
+        &[&THREE],
+        network::no_majority,
+        needs_hosts
+    ),
+    scenario!(
+        "the leader's cable is pulled",
+        &[&THREE],
+        network::pull_the_cable,
+        needs_hosts
+    ),
+    scenario!(
+        "packets are lost",
+        &[&THREE, &MIXED],
+        network::lose_packets,
+        needs_hosts
+    ),
+    scenario!(
+        "one member resets connections",
+        &[&THREE],
+        links::reset_one,
+        is_seamless
+    ),
+    scenario!("connections are reset", &[&ONE, &OLD], links::reset_all),
+    scenario!(
+        "one member is a black hole",
+        &[&THREE],
+        links::black_hole_one,
+        is_seamless
+    ),
+    scenario!(
+        "everything is a black hole",
+        &[&ONE, &OLD],
+        links::black_hole_all
+    ),
+    scenario!(
+        "one member's answers are held",
+        &[&THREE],
+        links::half_open_one,
+        is_seamless
+    ),
+    scenario!(
+        "connections are half open",
+        &[&ONE, &OLD],
+        links::half_open_all
+    ),
+    scenario!(
+        "one member is a slow-loris",
+        &[&THREE],
+        links::slow_loris_one
+    ),
+    scenario!(
+        "messages are cut in the middle",
+        &[&THREE, &ONE, &OLD],
+        links::cut_in_the_middle
+    ),
+    scenario!("everything comes late", &[&THREE, &ONE], links::delay),
+    scenario!("the line is narrow", &[&ONE], links::narrow),
+    scenario!(
+        "replies are lost",
+        &[&THREE, &ONE, &OLD],
+        links::lose_replies
+    ),
+    scenario!("requests are lost", &[&THREE, &ONE], links::lose_requests),
+    scenario!(
+        "requests arrive late",
+        &[&THREE, &ONE, &OLD],
+        links::late_requests
+    ),
+    scenario!("200 maps see their server bounce", &[&ONE], links::storm),
+    scenario!(
+        "history is forgotten all the time",
+        &[&THREE, &ONE, &OLD, &MIXED],
+        history::compact_always
+    ),
+    scenario!(
+        "history is forgotten at the cursor",
+        &[&ONE, &OLD],
+        history::compact_at_the_cursor
+    ),
+    scenario!(
+        "history is forgotten during hydration",
+        &[&ONE, &OLD],
+        history::compact_while_hydrating
+    ),
+    scenario!("the log is wiped", &[&ONE], history::wipe, rewrites_history),
+    scenario!(
+        "an older log is restored",
+        &[&ONE],
+        history::restore,
+        rewrites_history
+    ),
+    scenario!(
+        "an older log is restored with a bump",
+        &[&ONE],
+        history::restore_with_bump,
+        rewrites_history
+    ),
+    scenario!("there is no space", &[&FULL], storage::no_space),
+    scenario!(
+        "the disk is full",
+        &[&SMALL],
+        storage::disk_full,
+        needs_hosts
+    ),
+    scenario!(
+        "it is defragmented under load",
+        &[&THREE, &ONE],
+        storage::defragment
+    ),
+    scenario!(
+        "answers are over 4 MiB",
+        &[&ONE, &OLD],
+        storage::large_answers
+    ),
+    scenario!("tokens expire", &[&AUTH], access::tokens_expire),
+    scenario!(
+        "the password is changed",
+        &[&AUTH],
+        access::password_changes
+    ),
+    scenario!(
+        "the role is taken and given back",
+        &[&AUTH],
+        access::role_is_taken
+    ),
+];

@@ -1,0 +1,10 @@
+//! What is done to a cluster, by theme. Each breaks, and leaves the mending to the round unless mending is its point.
+//!
+//! None of them judges.
+
+pub(crate) mod access;
+pub(crate) mod crash;
+pub(crate) mod history;
+pub(crate) mod links;
+pub(crate) mod network;
+pub(crate) mod storage;

@@ -1,0 +1,210 @@
+//! What a round is played on: a cluster, the hosts its members run on, and nodes that reach it through doors which can be
+//! broken.
+//!
+//! It breaks nothing by itself.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use globe::{EtcdLog, Globe};
+use globe_oracle::{Effect, KEYSPACES, Map, Node, Recorder};
+use globe_test_support::netns::Hosts;
+use globe_test_support::{EtcdBuilder, EtcdCluster, EtcdServer, EtcdVersion, Proxy};
+use tokio::time::sleep;
+
+use crate::ear::Source;
+use crate::leg::Leg;
+
+/// How many nodes there are. The last of them knows only the first member.
+const NODES: usize = 3;
+
+/// A cluster, and the nodes on it.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) cluster: EtcdCluster,
+    pub(crate) hosts: Option<Arc<Hosts>>,
+    /// Of each node, one to each member it knows.
+    pub(crate) doors: Vec<Vec<Proxy>>,
+    pub(crate) nodes: Vec<Node>,
+    /// The logs the nodes stand on.
+    pub(crate) logs: Vec<EtcdLog>,
+    pub(crate) recorder: Recorder,
+    pub(crate) rng: fastrand::Rng,
+    pub(crate) login: Option<Login>,
+}
+
+/// Who the nodes log in as, and who may do everything.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Login {
+    pub(crate) user: &'static str,
+    pub(crate) password: &'static str,
+    pub(crate) root: &'static str,
+}
+
+impl Site {
+    /// Starts the members of a leg, and opens nodes on them.
+    pub(crate) async fn open(leg: &Leg, hosts: Option<Arc<Hosts>>, seed: u64) -> Site {
+        let builders = leg.members.iter().enumerate().map(|(index, version)| {
+            let host = hosts.as_ref().map(|hosts| hosts.host(index));
+            builder(leg, *version, host)
+        });
+        let mut cluster = EtcdCluster::start_all(builders.collect()).await;
+        if let Some(login) = &leg.login {
+            let users = [(login.user, login.password, "")];
+            cluster[0].enable_auth(login.root, &users).await;
+        }
+        let mut site = Site {
+            cluster,
+            hosts,
+            doors: Vec::new(),
+            nodes: Vec::new(),
+            logs: Vec::new(),
+            recorder: Recorder::new(),
+            rng: fastrand::Rng::with_seed(seed),
+            login: leg.login,
+        };
+        for node in 0..NODES {
+            let known = if node + 1 == NODES {
+                0..1
+            } else {
+                0..leg.members.len()
+            };
+            site.open_node(known, seed ^ node as u64).await;
+        }
+        site
+    }
+
+    async fn open_node(&mut self, known: Range<usize>, seed: u64) {
+        let mut doors = Vec::new();
+        for member in known {
+            let address = self.cluster[member].address();
+            doors.push(Proxy::to(address, seed ^ ((member as u64) << 8)).await);
+        }
+        let log = self.connect(&doors).await;
+        let node = Node {
+            first: open_map(&log, KEYSPACES[0]).await,
+            second: open_map(&log, KEYSPACES[1]).await,
+        };
+        self.doors.push(doors);
+        self.nodes.push(node);
+        self.logs.push(log);
+    }
+
+    /// A log that goes through these doors.
+    pub(crate) async fn connect(&self, doors: &[Proxy]) -> EtcdLog {
+        let mut log = EtcdLog::builder().endpoints(doors.iter().map(Proxy::endpoint));
+        if let Some(login) = &self.login {
+            log = log.user(login.user, login.password);
+        }
+        log.connect().await.expect("good settings")
+    }
+
+    /// How the members are listened to, each by itself and without a door.
+    pub(crate) fn sources(&mut self) -> Vec<Source> {
+        let login = self.login.map(|login| ("root".into(), login.root.into()));
+        let members = self.cluster.members().iter().enumerate();
+        members
+            .map(|(index, member)| Source {
+                name: format!("member {index}"),
+                endpoint: member.endpoint(),
+                login: login.clone(),
+            })
+            .collect()
+    }
+
+    /// How many members there are.
+    pub(crate) fn members(&self) -> usize {
+        self.doors[0].len()
+    }
+
+    /// The hosts; a scenario that needs them is not run without.
+    pub(crate) fn hosts(&self) -> &Hosts {
+        self.hosts.as_ref().expect("hosts of their own")
+    }
+
+    /// Every door of every node.
+    pub(crate) fn all_doors(&self) -> impl Iterator<Item = &Proxy> {
+        self.doors.iter().flatten()
+    }
+
+    /// Every door to a member.
+    pub(crate) fn doors_to(&self, member: usize) -> impl Iterator<Item = &Proxy> {
+        self.doors.iter().filter_map(move |doors| doors.get(member))
+    }
+
+    /// Notes that something was broken.
+    pub(crate) fn breaks(&self, what: impl Into<String>) {
+        self.recorder.fault(what, Effect::Disturbs);
+    }
+
+    /// Notes that this member reaches nobody, or nobody reaches it: the node that knows no other is cut off.
+    pub(crate) fn loses(&self, member: usize, what: impl Into<String>) {
+        let alone = u32::try_from(NODES - 1).unwrap_or(u32::MAX);
+        let effect = match member {
+            0 => Effect::CutsOff(alone),
+            _ => Effect::Disturbs,
+        };
+        self.recorder.fault(what, effect);
+    }
+
+    /// Notes that no node learns of anything.
+    pub(crate) fn loses_all(&self, what: &str) {
+        for node in 0..NODES as u32 {
+            self.recorder.fault(what, Effect::CutsOff(node));
+        }
+    }
+
+    /// Notes that all nodes can learn again. To be called before they can.
+    pub(crate) fn mends(&self, what: &str) {
+        for node in 0..NODES as u32 {
+            self.recorder.fault(what, Effect::Reconnects(node));
+        }
+    }
+
+    /// Lets the faulty world go on for a while: at least so long, at most half as long again.
+    pub(crate) async fn lasts(&mut self, least: Duration) {
+        sleep(least.mul_f64(1.0 + self.rng.f64() / 2.0)).await;
+    }
+
+    /// Mends whatever can be mended from here, and waits until the members answer.
+    pub(crate) async fn heal(&mut self) {
+        self.mends("mending");
+        self.all_doors().for_each(Proxy::heal);
+        if let Some(hosts) = &self.hosts {
+            hosts.heal();
+        }
+        for member in self.cluster.members() {
+            if member.is_running() {
+                member.resume();
+            } else {
+                member.restart_unready();
+            }
+        }
+        self.cluster.wait_ready().await;
+    }
+}
+
+fn builder(
+    leg: &Leg,
+    version: EtcdVersion,
+    host: Option<&globe_test_support::netns::Host>,
+) -> EtcdBuilder {
+    let mut builder = EtcdServer::builder(version);
+    for flag in leg.flags {
+        builder = builder.flag(*flag);
+    }
+    if let Some(size) = leg.disk {
+        builder = builder.small_disk(size);
+    }
+    match host {
+        Some(host) => builder.on(host),
+        None => builder,
+    }
+}
+
+async fn open_map(log: &EtcdLog, keyspace: &str) -> Map {
+    Globe::open(log.clone(), keyspace)
+        .await
+        .expect("a healthy cluster")
+}
