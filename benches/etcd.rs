@@ -1,0 +1,213 @@
+//! The figures that need a real etcd, each beside a bare `etcd-client`: prints rows of a Markdown table.
+//!
+//! It starts a server of its own, and itself once more as the other process; it leaves neither behind.
+
+#![allow(clippy::print_stdout, reason = "printing is what it is for")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+
+use etcd_client::{Client, GetOptions, Txn, TxnOp, WatchOptions};
+use globe::{EtcdLog, Globe, Result};
+use globe_bench::{Row, Target, Turns, key};
+use globe_test_support::{EtcdServer, EtcdVersion};
+use tokio::runtime::Runtime;
+use tokio::time::{Duration, Instant};
+
+/// Set to the server's address for the process that only looks on.
+const ONLOOKER: &str = "GLOBE_BENCH_ONLOOKER";
+
+/// How often each put is measured, and how often before that it is not.
+const PUTS: usize = 1_000;
+const WARM_UP: usize = 50;
+
+/// How often the map is hydrated.
+const HYDRATIONS: usize = 15;
+const ENTRIES: usize = 100_000;
+
+/// The records of the first page and of the others, as `EtcdLog` asks for them when they are this small.
+const PAGES: (i64, i64) = (1_000, 10_000);
+
+type Done<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Done {
+    let runtime = Runtime::new()?;
+    if let Ok(endpoint) = std::env::var(ONLOOKER) {
+        return runtime.block_on(look_on(&endpoint));
+    }
+    let server = runtime.block_on(EtcdServer::start(EtcdVersion::Reference));
+    let endpoint = server.endpoint();
+    latency(&runtime, &endpoint)?;
+    runtime.block_on(hydration(&endpoint))
+}
+
+fn report(figure: &str, turns: &Turns, target: Target) {
+    let row = Row {
+        figure,
+        turns,
+        target,
+    };
+    println!("{row}");
+}
+
+/// What the other process does: says what it sees, as soon as it sees it.
+async fn look_on(endpoint: &str) -> Done {
+    let globe: Globe<String, u64> =
+        Globe::open(EtcdLog::connect([endpoint]).await?, "latency").await?;
+    let mut watch = globe.watch();
+    let mut client = Client::connect([endpoint], None).await?;
+    let options = WatchOptions::new().with_prefix();
+    let mut raw = client.watch("raw/", Some(options)).await?;
+    println!("ready");
+    loop {
+        tokio::select! {
+            Some(_) = watch.next() => println!("globe"),
+            message = raw.message() => match message? {
+                Some(message) if message.events().is_empty() => {}
+                Some(_) => println!("raw"),
+                None => return Ok(()),
+            },
+        }
+    }
+}
+
+/// The other process, and what it says, with the time it was heard.
+struct Onlooker {
+    process: Child,
+    said: mpsc::Receiver<(Instant, String)>,
+}
+
+impl Onlooker {
+    fn start(endpoint: &str) -> Done<Onlooker> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .env(ONLOOKER, endpoint)
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = process.stdout.take().ok_or("no output")?;
+        let (sender, said) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if sender.send((Instant::now(), line)).is_err() {
+                    return;
+                }
+            }
+        });
+        let onlooker = Onlooker { process, said };
+        onlooker.saw("ready")?;
+        Ok(onlooker)
+    }
+
+    /// When it said that it saw this.
+    fn saw(&self, what: &str) -> Done<Instant> {
+        match self.said.recv_timeout(std::time::Duration::from_secs(30))? {
+            (at, said) if said == what => Ok(at),
+            (_, said) => Err(format!("the other process saw {said:?} instead of {what:?}").into()),
+        }
+    }
+}
+
+impl Drop for Onlooker {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// From the call of a put until another process has seen it; three kinds of puts in turns.
+fn latency(runtime: &Runtime, endpoint: &str) -> Done {
+    let globe: Globe<String, u64> = runtime.block_on(async {
+        let log = EtcdLog::connect([endpoint]).await?;
+        Globe::open(log, "latency").await
+    })?;
+    let mut client = runtime.block_on(Client::connect([endpoint], None))?;
+    let onlooker = Onlooker::start(endpoint)?;
+    let (mut whole, mut tail) = (Turns::default(), Turns::default());
+    for number in 0..PUTS + WARM_UP {
+        let key = key(number % 100);
+        let begun = Instant::now();
+        runtime.block_on(globe.put(key.clone(), number as u64))?;
+        let ours = onlooker.saw("globe")? - begun;
+
+        let begun = Instant::now();
+        runtime.block_on(client.put(format!("raw/{key}"), number.to_string(), None))?;
+        let raw = onlooker.saw("raw")? - begun;
+
+        let begun = Instant::now();
+        runtime.block_on(client.put(format!("latency/{key}"), number.to_string(), None))?;
+        let foreign = onlooker.saw("globe")? - begun;
+
+        if number >= WARM_UP {
+            whole.push(ours, raw);
+            tail.push(foreign, raw);
+        }
+    }
+    let figure = "`put` until another process's map shows it, beside put and watch of etcd-client";
+    report(figure, &whole, Target::Over(50_000.0));
+    let figure = "the same, written by a bare put of etcd-client";
+    report(figure, &tail, Target::Over(50_000.0));
+    Ok(())
+}
+
+/// From nothing to a map, beside reading the same pages and dropping them.
+async fn hydration(endpoint: &str) -> Done {
+    let mut client = Client::connect([endpoint], None).await?;
+    fill(&mut client).await?;
+    let log = EtcdLog::connect([endpoint]).await?;
+    let mut turns = Turns::default();
+    for _ in 0..HYDRATIONS {
+        let begun = Instant::now();
+        let globe: Globe<String, String> = Globe::open(log.clone(), "hydration").await?;
+        let ours = begun.elapsed();
+        if globe.len() != ENTRIES {
+            return Err(format!("hydrated {} entries of {ENTRIES}", globe.len()).into());
+        }
+        globe.close().await;
+        drop(globe);
+        turns.push(ours, read_pages(&mut client).await?);
+    }
+    let figure = "hydrating 100,000 × 100 B, beside a bare loop over the same pages";
+    report(figure, &turns, Target::Times(1.3));
+    Ok(())
+}
+
+async fn fill(client: &mut Client) -> Done {
+    // 100 bytes of JSON.
+    let value = format!("{:?}", "x".repeat(98));
+    let keys: Vec<String> = (0..ENTRIES)
+        .map(|number| format!("hydration/{}", key(number)))
+        .collect();
+    for keys in keys.chunks(100) {
+        let puts = keys
+            .iter()
+            .map(|key| TxnOp::put(key.clone(), value.clone(), None));
+        client
+            .txn(Txn::new().and_then(puts.collect::<Vec<_>>()))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn read_pages(client: &mut Client) -> Done<Duration> {
+    let begun = Instant::now();
+    let (mut start, mut revision, mut count) = (b"hydration/".to_vec(), 0, 0);
+    loop {
+        let limit = if count == 0 { PAGES.0 } else { PAGES.1 };
+        let options = GetOptions::new()
+            .with_range("hydration0")
+            .with_limit(limit)
+            .with_revision(revision);
+        let page = client.get(start, Some(options)).await?;
+        revision = page.header().map_or(0, |header| header.revision());
+        count += page.kvs().len();
+        match page.kvs().last() {
+            Some(last) if page.more() => start = [last.key(), b"\0"].concat(),
+            _ => break,
+        }
+    }
+    let took = begun.elapsed();
+    if count != ENTRIES {
+        return Err(format!("read {count} entries of {ENTRIES}").into());
+    }
+    Ok(took)
+}
