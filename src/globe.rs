@@ -355,7 +355,8 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     }
 
     /// Writes many entries, batched to the log's limits and several transactions at a time: each transaction is seen
-    /// whole, the total is not one. Of entries with the same key the last one counts. Returns the newest position.
+    /// whole, the total is not one, and the deadline is for each. Of entries with the same key the last one counts. Returns
+    /// the newest position.
     ///
     /// # Errors
     /// As [`Globe::put`]; when there were several transactions, others of them may have been committed.
