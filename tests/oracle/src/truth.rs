@@ -2,23 +2,30 @@
 //!
 //! It never guesses: what it could not hear is a gap in the truth, and the checks know it.
 
-use std::sync::{Arc, PoisonError};
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
-use futures::FutureExt;
 use globe::log_client::{Batch, Change, LogClient, Record, Tail};
 use globe::{ErrorKind, Keyspace, Position, Result};
 use tokio::task::JoinSet;
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::{Duration, Instant, sleep, timeout};
 
 use crate::history::{Base, Event, Stored, Truth as Commit, Value};
 use crate::recorder::Recorder;
 
+/// How long a listener waits before it looks by itself: another look may have taken its wake-up.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// Listens to some keyspaces of a log from now on, and records every commit. Clones listen with one ear.
 #[derive(Clone, Debug)]
 pub struct Truth {
-    ears: Vec<Arc<tokio::sync::Mutex<Ear>>>,
-    listening: Arc<std::sync::Mutex<JoinSet<()>>>,
+    ears: Vec<SharedEar>,
+    listening: Arc<Mutex<JoinSet<()>>>,
 }
+
+/// An ear, locked only for a look without waiting.
+type SharedEar = Arc<Mutex<Ear>>;
 
 /// What hears one keyspace.
 #[derive(Debug)]
@@ -47,40 +54,35 @@ impl Truth {
         let mut ears = Vec::new();
         let mut listening = JoinSet::new();
         for keyspace in keyspaces {
-            let mut ear = Ear {
+            let ear = Arc::new(Mutex::new(Ear {
                 log: Arc::clone(&log),
                 keyspace: Keyspace::new(keyspace)?,
                 member: member.to_owned(),
                 recorder: recorder.clone(),
                 tail: None,
                 position: Position::default(),
-            };
-            ear.begin().await?;
-            let ear = Arc::new(tokio::sync::Mutex::new(ear));
+            }));
+            begin(&ear).await?;
             listening.spawn(hear_always(Arc::clone(&ear)));
             ears.push(ear);
         }
-        let listening = Arc::new(std::sync::Mutex::new(listening));
+        let listening = Arc::new(Mutex::new(listening));
         Ok(Truth { ears, listening })
     }
 
     /// Hears everything that is there to be heard, without waiting. To be called right before an operator makes a log in
     /// this process forget (compact, restore, wipe): what is forgotten is known then.
     pub fn drain(&self) {
+        let mut nobody = Context::from_waker(Waker::noop());
         for ear in &self.ears {
-            // The listening task holds it only while it opens a tail: then there is nothing to be heard yet.
-            if let Ok(mut ear) = ear.try_lock() {
-                ear.drain();
-            }
+            let _ = lock(ear).poll(&mut nobody);
         }
     }
 
     /// Listens with new tails: to be called when those that are open were made silent.
     pub fn reopen(&self) {
         for ear in &self.ears {
-            if let Ok(mut ear) = ear.try_lock() {
-                ear.tail = None;
-            }
+            lock(ear).tail = None;
         }
     }
 
@@ -91,93 +93,97 @@ impl Truth {
         for ear in &self.ears {
             all &= reaches_head(ear, deadline).await;
         }
-        let mut listening = self
-            .listening
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        listening.abort_all();
+        lock(&self.listening).abort_all();
         all
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Hears until it is aborted.
-async fn hear_always(ear: Arc<tokio::sync::Mutex<Ear>>) {
+async fn hear_always(ear: SharedEar) {
     loop {
-        // Looks often instead of waiting with the lock, so that `drain` always gets it.
-        ear.lock().await.hear().await;
-        sleep(Duration::from_millis(1)).await;
+        if lock(&ear).tail.is_none() && reopen(&ear).await.is_err() {
+            sleep(LOOK_AGAIN).await;
+        }
+        let broken = poll_fn(|context| lock(&ear).poll(context));
+        let _ = timeout(LOOK_AGAIN, broken).await;
     }
 }
 
-async fn reaches_head(ear: &tokio::sync::Mutex<Ear>, deadline: Instant) -> bool {
+async fn reaches_head(ear: &SharedEar, deadline: Instant) -> bool {
     let (log, keyspace) = {
-        let ear = ear.lock().await;
+        let ear = lock(ear);
         (Arc::clone(&ear.log), ear.keyspace.clone())
     };
-    let mut target = None;
+    let mut target: Option<Position> = None;
     while Instant::now() < deadline {
-        if target.is_none() {
-            target = log.head(&keyspace).await.ok();
-        }
-        let mut ear = ear.lock().await;
-        ear.hear().await;
+        let here = lock(ear).position;
         match target {
-            Some(head) if ear.position.covers(head) => return true,
-            Some(head) if ear.position.epoch != head.epoch => target = None,
-            _ => {}
+            Some(head) if here.covers(head) => return true,
+            Some(head) if here.epoch == head.epoch => {}
+            _ => target = log.head(&keyspace).await.ok(),
         }
-        drop(ear);
-        sleep(Duration::from_millis(1)).await;
+        sleep(Duration::from_millis(2)).await;
     }
     false
 }
 
+/// Takes a snapshot: truth begins (again) here.
+async fn begin(ear: &SharedEar) -> Result<()> {
+    let (log, keyspace) = {
+        let ear = lock(ear);
+        (Arc::clone(&ear.log), ear.keyspace.clone())
+    };
+    let snapshot = log.snapshot(&keyspace).await?;
+    let position = snapshot.position();
+    let records = snapshot.collect().await?;
+    let tail = log.tail(&keyspace, position).await?;
+    let mut ear = lock(ear);
+    ear.tail = Some(tail);
+    ear.position = position;
+    ear.recorder.record(Event::Base(Base {
+        member: ear.member.clone(),
+        keyspace: ear.keyspace.to_string(),
+        position,
+        records: records.iter().map(stored).collect(),
+        at: ear.recorder.now(),
+    }));
+    Ok(())
+}
+
+/// Opens a tail where the last one ended; where that is forgotten, truth begins again.
+async fn reopen(ear: &SharedEar) -> Result<()> {
+    let (log, keyspace, position) = {
+        let ear = lock(ear);
+        (Arc::clone(&ear.log), ear.keyspace.clone(), ear.position)
+    };
+    match log.tail(&keyspace, position).await {
+        Ok(tail) => {
+            lock(ear).tail = Some(tail);
+            Ok(())
+        }
+        Err(error) => match error.kind() {
+            ErrorKind::Compacted | ErrorKind::EpochChanged => begin(ear).await,
+            _ => Err(error),
+        },
+    }
+}
+
 impl Ear {
-    /// Takes a snapshot: truth begins (again) here.
-    async fn begin(&mut self) -> Result<()> {
-        self.tail = None;
-        let snapshot = self.log.snapshot(&self.keyspace).await?;
-        let position = snapshot.position();
-        let records = snapshot.collect().await?;
-        self.tail = Some(self.log.tail(&self.keyspace, position).await?);
-        self.position = position;
-        self.recorder.record(Event::Base(Base {
-            member: self.member.clone(),
-            keyspace: self.keyspace.to_string(),
-            position,
-            records: records.iter().map(stored).collect(),
-            at: self.recorder.now(),
-        }));
-        Ok(())
-    }
-
-    /// Hears what is there, and mends what is broken.
-    async fn hear(&mut self) {
-        self.drain();
-        if self.tail.is_some() {
-            return;
-        }
-        match self.log.tail(&self.keyspace, self.position).await {
-            Ok(tail) => self.tail = Some(tail),
-            Err(error)
-                if matches!(error.kind(), ErrorKind::Compacted | ErrorKind::EpochChanged) =>
-            {
-                // A failure to begin is tried again at the next look.
-                let _ = self.begin().await;
-            }
-            Err(_) => {}
-        }
-        self.drain();
-    }
-
-    fn drain(&mut self) {
+    /// Hears everything that is there; ready when the tail is broken.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         while let Some(tail) = &mut self.tail {
-            match tail.next().now_or_never() {
-                Some(Ok(batch)) => self.heard(batch),
-                Some(Err(_)) => self.tail = None,
-                None => return,
+            let next = std::task::ready!(std::pin::pin!(tail.next()).poll(context));
+            match next {
+                Ok(batch) => self.heard(batch),
+                // A tail that lost its history says so again when it is opened again.
+                Err(_) => self.tail = None,
             }
         }
+        Poll::Ready(())
     }
 
     fn heard(&mut self, batch: Batch) {
