@@ -1,0 +1,16 @@
+//! The map over real etcd servers, end to end: shared, without its server, in another life of its log, on a cluster.
+//!
+//! Never looks at the log but through the map and etcd's own tools.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod cluster;
+mod costs;
+mod lives;
+mod node;
+mod outages;
+mod shared;

@@ -1,0 +1,99 @@
+//! A node of a test: a map of numbers, and a watch of it that is folded and checked at every step.
+//!
+//! Never waits without a bound.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use globe::{Globe, Watch};
+use globe_test_support::EtcdServer;
+use tokio::task::JoinHandle;
+
+/// How long anything may take before a test is broken.
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
+
+pub(crate) type Numbers = Globe<String, u64>;
+pub(crate) type Contents = BTreeMap<String, u64>;
+
+pub(crate) async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(BOUND, work).await {
+        Ok(output) => output,
+        Err(_) => panic!("not within {BOUND:?}: {what}"),
+    }
+}
+
+/// A map on a log of its own, as in another process.
+pub(crate) async fn node(url: &str) -> Numbers {
+    within("a map", Globe::connect(url, "flags")).await.unwrap()
+}
+
+/// Waits until the map holds what a predicate asks for.
+pub(crate) async fn holds(map: &Numbers, what: &str, predicate: impl FnMut(&Contents) -> bool) {
+    let mut predicate = predicate;
+    let wanted = map.wait_for(|view| predicate(&contents_of(view)));
+    within(what, wanted).await.unwrap();
+}
+
+pub(crate) fn contents(map: &Numbers) -> Contents {
+    contents_of(&map.view())
+}
+
+fn contents_of(view: &globe::View<String, u64>) -> Contents {
+    let entries = view.iter();
+    entries
+        .map(|(key, entry)| (key.clone(), **entry.value()))
+        .collect()
+}
+
+/// What the server holds below `flags/`, as its own tool says.
+pub(crate) async fn truth(server: &EtcdServer) -> Contents {
+    let lines = server.etcdctl(&["get", "--prefix", "flags/"]).await;
+    let lines: Vec<&str> = lines.lines().collect();
+    let entries = lines.chunks(2).map(|pair| {
+        let key = pair[0].strip_prefix("flags/").unwrap();
+        (key.to_owned(), pair[1].parse().unwrap())
+    });
+    entries.collect()
+}
+
+/// Waits until the server can be asked, and the map shows all that was committed.
+pub(crate) async fn synced(map: &Numbers) {
+    let sync = async { while map.sync().await.is_err() {} };
+    within("a sync", sync).await;
+}
+
+/// What a watch adds up to. Each of its changes must begin where the one before it ended.
+pub(crate) struct Fold {
+    folding: JoinHandle<Contents>,
+}
+
+impl Fold {
+    pub(crate) fn of(map: &Numbers) -> Fold {
+        Fold {
+            folding: tokio::spawn(fold(map.watch())),
+        }
+    }
+
+    /// Closes the map: its watch has shown exactly what it holds.
+    pub(crate) async fn is_exact(self, map: &Numbers) {
+        map.close().await;
+        let folded = within("the end of the watch", self.folding).await;
+        assert_eq!(folded.unwrap(), contents(map));
+    }
+}
+
+async fn fold(mut watch: Watch<String, u64>) -> Contents {
+    let mut folded = contents_of(&watch.view());
+    while let Some(changes) = watch.next().await {
+        for change in changes.iter() {
+            let before = folded.get(&change.key).copied();
+            let old = change.old_value().map(|value| **value);
+            assert_eq!(old, before, "{} follows from what was shown", change.key);
+            match change.new_value() {
+                Some(value) => folded.insert(change.key.clone(), **value),
+                None => folded.remove(&change.key),
+            };
+        }
+    }
+    folded
+}
