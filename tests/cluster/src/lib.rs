@@ -9,6 +9,7 @@
 )]
 
 mod ear;
+mod figures;
 mod leg;
 mod matrix;
 mod round;
@@ -17,6 +18,7 @@ mod scenarios;
 mod site;
 mod summary;
 
+pub use figures::{Extent, Figure, measure_all};
 pub use leg::Leg;
 pub use matrix::{Choice, play_all};
 pub use round::{Played, play};

@@ -14,10 +14,8 @@ use crate::summary::Summary;
 /// Which rounds.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
-    /// Parts of the names of the scenarios; all when there is none.
-    pub names: Vec<String>,
-    /// A part of the name of the leg; all when it is empty.
-    pub leg: String,
+    /// How the name of a leg, and that of a scenario on it, begin; everything when there is none.
+    pub pairs: Vec<(String, String)>,
     /// How often.
     pub rounds: u64,
     /// The first of the seeds.
@@ -26,9 +24,10 @@ pub struct Choice {
 
 impl Choice {
     fn takes(&self, scenario: &Scenario, leg: &Leg) -> bool {
-        let is_named = |name: &String| scenario.name.contains(name.as_str());
-        let named = self.names.is_empty() || self.names.iter().any(is_named);
-        named && leg.name.contains(&self.leg)
+        let begins = |(on, name): &(String, String)| {
+            leg.name.starts_with(on.as_str()) && scenario.name.starts_with(name.as_str())
+        };
+        self.pairs.is_empty() || self.pairs.iter().any(begins)
     }
 }
 

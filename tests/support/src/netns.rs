@@ -204,7 +204,10 @@ impl Host {
 /// When it cannot, or when this process is not inside.
 pub fn small_disk(folder: &std::path::Path, size: &str) {
     assert!(is_inside(), "disks are mounted only inside");
-    let (size, folder) = (format!("size={size},mode=700"), folder.display().to_string());
+    let (size, folder) = (
+        format!("size={size},mode=700"),
+        folder.display().to_string(),
+    );
     run("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", &folder]);
 }
 

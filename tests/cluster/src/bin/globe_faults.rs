@@ -1,4 +1,4 @@
-//! Breaks real clusters: `globe-faults matrix [--leg LEG] [NAME …]`, `globe-faults list`.
+//! Breaks real clusters: `globe-faults matrix [--leg LEG] [NAME …]`, `globe-faults figures [TOPIC]`, `globe-faults list`.
 //!
 //! Runs itself again in a network of its own where the machine allows it.
 
@@ -10,7 +10,9 @@
 
 use std::process::ExitCode;
 
-use globe_cluster_tests::{Choice, SCENARIOS, play_all};
+use std::time::Duration;
+
+use globe_cluster_tests::{Choice, Extent, SCENARIOS, measure_all, play_all};
 use globe_test_support::netns;
 
 fn main() -> ExitCode {
@@ -20,9 +22,10 @@ fn main() -> ExitCode {
             list();
             ExitCode::SUCCESS
         }
+        Some("figures") => inside(&words, |words| figures(&words[1..])),
         Some("matrix") => inside(&words, |words| matrix(&words[1..])),
         _ => {
-            eprintln!("usage: globe-faults matrix [--leg LEG] [NAME …] | list");
+            eprintln!("usage: globe-faults matrix [--leg LEG] [NAME …] | figures [TOPIC] | list");
             ExitCode::from(2)
         }
     }
@@ -63,21 +66,48 @@ fn matrix(words: &[String]) -> ExitCode {
         seed: number("GLOBE_SEED", 1),
         ..Choice::default()
     };
+    let (mut leg, mut names) = (String::new(), Vec::new());
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
-            "--leg" => choice.leg = words.next().cloned().unwrap_or_default(),
-            name => choice.names.push(name.to_owned()),
+            "--leg" => leg = words.next().cloned().unwrap_or_default(),
+            name => names.push(name.to_owned()),
         }
     }
-    let runtime = tokio::runtime::Runtime::new();
-    let Ok(runtime) = runtime else {
-        eprintln!("no runtime");
-        return ExitCode::FAILURE;
-    };
-    let summary = runtime.block_on(play_all(&choice, |played| println!("{played}")));
+    if names.is_empty() && !leg.is_empty() {
+        names.push(String::new());
+    }
+    choice.pairs = names.into_iter().map(|name| (leg.clone(), name)).collect();
+    let summary = wait_for(play_all(&choice, |played| println!("{played}")));
     println!("\n== summary\n{summary}");
-    if summary.is_good() {
+    code(summary.is_good())
+}
+
+fn figures(words: &[String]) -> ExitCode {
+    let seconds = |name, default| Duration::from_secs(number(name, default));
+    let count = |name, default| usize::try_from(number(name, default)).unwrap_or(usize::MAX);
+    let extent = Extent {
+        rounds: count("GLOBE_ROUNDS", 20),
+        alarm: seconds("GLOBE_ALARM_SECONDS", 90),
+        down: seconds("GLOBE_DOWN_SECONDS", 30),
+        reconnects: count("GLOBE_RECONNECTS", 1_000),
+    };
+    let only = words.first().map_or("", String::as_str);
+    println!("| figure | promised | measured | kept |\n|---|---|---|---|");
+    code(wait_for(measure_all(extent, only, |figure| {
+        println!("{figure}");
+    })))
+}
+
+fn wait_for<T>(all: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Runtime::new();
+    runtime
+        .unwrap_or_else(|error| panic!("no runtime: {error}"))
+        .block_on(all)
+}
+
+fn code(is_good: bool) -> ExitCode {
+    if is_good {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
