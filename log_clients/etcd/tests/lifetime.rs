@@ -1,14 +1,12 @@
-//! What a log leaves behind: nothing; what it costs: little more than the bare client.
+//! What a log leaves behind: nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
 use std::time::Duration;
 
-use etcd_client::{Client, GetOptions};
 use globe_etcd::EtcdLog;
 use globe_log_client::{Keyspace, LogClient, Transaction};
 use globe_test_support::{EtcdServer, EtcdVersion, wait_until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::Instant;
 
 const BOUND: Duration = Duration::from_secs(10);
 
@@ -78,59 +76,4 @@ async fn dropping_the_last_log_leaves_no_task() {
     drop(tail);
     drop(log);
     wait_until("no task", BOUND, || async { alive() <= before }).await;
-}
-
-/// How long the bare client takes to read all pages of a given size.
-async fn bare_hydration(server: &EtcdServer, page: i64) -> (Duration, usize) {
-    let client = Client::connect([server.endpoint()], None).await.unwrap();
-    let mut kv = client.kv_client().max_decoding_message_size(64 << 20);
-    let start = Instant::now();
-    let (mut key, mut revision, mut records) = (b"flags/".to_vec(), 0, 0);
-    loop {
-        let options = GetOptions::new()
-            .with_range("flags0")
-            .with_limit(page)
-            .with_revision(revision);
-        let mut answer = kv.get(key.clone(), Some(options)).await.unwrap();
-        revision = answer.header().map_or(0, |header| header.revision());
-        let found = answer.take_kvs();
-        records += found.len();
-        let Some(last) = found.last().filter(|_| answer.more()) else {
-            return (start.elapsed(), records);
-        };
-        key = [last.key(), b"\0"].concat();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement: its figures mean something only in release, on a quiet machine"]
-async fn hydrating_costs_little_more_than_the_bare_client() {
-    let server = EtcdServer::start(EtcdVersion::Reference).await;
-    let log = log(&server).await;
-    let value = "v".repeat(100);
-    for chunk in 0..1000 {
-        let mut transaction = Transaction::new();
-        for key in 0..100 {
-            let key = format!("{chunk:04}-{key:03}");
-            transaction = transaction.put(&flags(), key, value.clone());
-        }
-        log.commit(transaction).await.unwrap();
-    }
-    for _ in 0..3 {
-        for page in [1000, 10_000] {
-            let (bare, records) = bare_hydration(&server, page).await;
-            let start = Instant::now();
-            let log = EtcdLog::builder()
-                .endpoint(server.endpoint())
-                .page_size(usize::try_from(page).unwrap())
-                .connect()
-                .await
-                .unwrap();
-            let snapshot = log.snapshot(&flags()).await.unwrap();
-            let found = snapshot.collect().await.unwrap().len();
-            let ours = start.elapsed();
-            assert_eq!((records, found), (100_000, 100_000));
-            println!("pages of {page}: bare {bare:?}, ours {ours:?}");
-        }
-    }
 }
