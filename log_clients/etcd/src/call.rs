@@ -187,7 +187,7 @@ impl Endpoints {
         };
         let remaining = deadline.saturating_duration_since(Instant::now());
         match timeout(self.contact_limit().min(remaining), both).await {
-            Ok(contact) => contact.map_err(never_sent),
+            Ok(contact) => contact.map_err(|fault| chosen.doubt(never_sent(fault))),
             Err(_) => Err(Fault::new(
                 Class::NeverSent,
                 "it could not be contacted in time",

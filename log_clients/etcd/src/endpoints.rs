@@ -9,9 +9,12 @@ use tokio::time::Instant;
 
 use crate::backoff;
 use crate::connections::{Connections, Line};
-use crate::fault::Fault;
+use crate::fault::{Class, Fault};
 use crate::settings::Settings;
 use crate::version::Version;
+
+/// How many failures in a row come before one that means a certificate is not accepted.
+const DOUBTS: u32 = 3;
 
 /// All members. One of them is pinned: it gets everything until it fails.
 pub(crate) struct Endpoints {
@@ -103,7 +106,7 @@ impl Endpoints {
             }
         }
         let none = || {
-            let fault = Fault::new(crate::fault::Class::NeverSent, "there are no endpoints");
+            let fault = Fault::new(Class::NeverSent, "there are no endpoints");
             (now, fault)
         };
         let (until, fault) = soonest.unwrap_or_else(none);
@@ -159,6 +162,21 @@ impl Chosen {
             state.aside = None;
             tracing::info!(endpoint = %self.endpoint.address, attempt, "etcd member answers again");
         }
+    }
+
+    /// What a failed contact means, given those before it. A server that does not accept this client's certificate ends
+    /// the connection, and its reason does not reach us. A server that is just dying does so too, but not every time.
+    pub(crate) fn doubt(&self, fault: Fault) -> Fault {
+        let Endpoint { address, .. } = &*self.endpoint;
+        let is_closed = fault.class == Class::NeverSent && fault.is_closed_connection();
+        if !is_closed || !address.starts_with("https://") || self.endpoint.state().failures < DOUBTS
+        {
+            return fault;
+        }
+        let text = format!(
+            "it ends every connection, perhaps because it does not accept this client's certificate: {fault}"
+        );
+        Fault::new(Class::Misconfigured, text)
     }
 
     /// The member's version; warns once of what is known to be wrong with it.

@@ -69,6 +69,19 @@ impl Fault {
         self
     }
 
+    /// Whether a connection that had been made was ended before any answer came.
+    pub(crate) fn is_closed_connection(&self) -> bool {
+        let signs = [
+            "connection closed",
+            "broken pipe",
+            "connection reset",
+            "handshake eof",
+        ];
+        signs
+            .iter()
+            .any(|sign| self.text.to_lowercase().contains(sign))
+    }
+
     /// What a caller is told, when it is certain that nothing was written.
     pub(crate) fn into_error(self) -> Error {
         let kind = match self.class {

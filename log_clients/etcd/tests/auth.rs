@@ -1,1 +1,302 @@
-//! In work.
+//! Users, roles and tokens: what is renewed, what is refused, and what a role must allow.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod rig;
+
+use std::time::Duration;
+
+use globe_etcd::{EtcdBuilder, EtcdLog, Tls};
+use globe_log_client::{
+    Error, ErrorKind, Keyspace, LeaseId, LogClient, Position, Precondition, Transaction,
+};
+use globe_test_support::{Certificates, EtcdServer, EtcdVersion, Proxy};
+use rig::{
+    Copy, PATIENCE, converges, delete, flags, history, http, on_each_version, put, puts_of,
+    try_create, try_put, within,
+};
+
+on_each_version! {
+    an_expired_token_is_renewed_wherever_it_is_used
+    an_open_tail_outlives_its_token
+    wrong_credentials_are_denied_by_every_call
+    what_a_role_does_not_allow_is_denied_and_not_written
+    a_role_for_one_keyspace_is_enough
+    a_role_that_cannot_name_an_epoch_still_notices_a_restore
+    without_a_fence_a_lost_reply_is_indeterminate_and_nothing_is_sent_twice
+    a_role_taken_and_given_back_is_denied_and_works_again
+    a_new_password_shuts_out_who_has_the_old_one
+}
+
+/// The lifetime of a token, and a time after which one that was not used has ended.
+const TOKENS: &str = "--auth-token-ttl=2";
+const EXPIRED: Duration = Duration::from_secs(5);
+
+/// The deadline of a client whose calls are to fail.
+const HASTE: Duration = Duration::from_secs(5);
+
+/// A server with a user for all below `app/`, and one for nothing but the records of one keyspace.
+async fn guarded(version: EtcdVersion) -> EtcdServer {
+    let mut server = EtcdServer::builder(version).flag(TOKENS).start().await;
+    let users = [
+        ("app", "app-secret", "app/"),
+        ("narrow", "narrow-secret", "flags/"),
+    ];
+    server.enable_auth("root-secret", &users).await;
+    server
+}
+
+fn as_app(endpoint: String) -> EtcdBuilder {
+    EtcdLog::builder()
+        .endpoint(endpoint)
+        .namespace("app/")
+        .user("app", "app-secret")
+        .deadline(PATIENCE)
+}
+
+fn as_narrow(endpoint: String) -> EtcdBuilder {
+    EtcdLog::builder()
+        .endpoint(endpoint)
+        .user("narrow", "narrow-secret")
+        .deadline(PATIENCE)
+}
+
+fn is_denied<T: std::fmt::Debug>(what: &str, result: Result<T, Error>) {
+    match result {
+        Ok(done) => panic!("{what}: allowed, with {done:?}"),
+        Err(error) => assert_eq!(error.kind(), &ErrorKind::Denied, "{what}: {error}"),
+    }
+}
+
+async fn an_expired_token_is_renewed_wherever_it_is_used(version: EtcdVersion) {
+    let server = guarded(version).await;
+    let log = as_app(server.endpoint()).connect().await.unwrap();
+    let mut copy = Copy::open(&log).await;
+    let lease = log.grant(Duration::from_secs(600)).await.unwrap();
+    log.renew(lease.id).await.unwrap();
+    let mut last = put(&log, "key", "0").await;
+    // Every line of the client logs in for itself; each is the first to find its token expired once.
+    for first in ["commit", "head", "tail", "renew", "snapshot"] {
+        copy.look_away();
+        tokio::time::sleep(EXPIRED).await;
+        match first {
+            "commit" => last = put(&log, "key", first).await,
+            "head" => last = log.head(&flags()).await.unwrap(),
+            "renew" => log.renew(lease.id).await.unwrap(),
+            "snapshot" => drop(log.snapshot(&flags()).await.unwrap()),
+            _ => {}
+        }
+        copy.reach(last).await;
+    }
+    last = put(&log, "key", "last").await;
+    copy.reach(last).await;
+    assert_eq!(copy.values()["key"], "last");
+    assert_eq!(copy.resyncs, 0);
+}
+
+async fn an_open_tail_outlives_its_token(version: EtcdVersion) {
+    let server = guarded(version).await;
+    let log = as_app(server.endpoint()).connect().await.unwrap();
+    let mut copy = Copy::open(&log).await;
+    for round in 0..2 {
+        tokio::time::sleep(EXPIRED).await;
+        let position = put(&log, "key", &round.to_string()).await;
+        copy.reach(position).await;
+    }
+    assert_eq!((copy.resyncs, copy.breaks), (0, 0));
+}
+
+/// Tokens that are signed (JWT) carry the revision of the users and roles, and are refused after any change of those.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signed_token_older_than_the_users_is_renewed() {
+    for version in [EtcdVersion::Reference, EtcdVersion::V3_5_16] {
+        let certificates = Certificates::new();
+        let builder = EtcdServer::builder(version).tls(&certificates).jwt("3s");
+        let mut server = builder.start().await;
+        server
+            .enable_auth("root-secret", &[("app", "app-secret", "app/")])
+            .await;
+        let tls = Tls::new().ca_pem(certificates.authority.clone());
+        let log = as_app(server.endpoint()).tls(tls).connect().await.unwrap();
+        let mut copy = Copy::open(&log).await;
+        put(&log, "key", "before").await;
+        for (round, first) in ["commit", "tail", "head"].into_iter().enumerate() {
+            copy.look_away();
+            let newcomer = format!("newcomer-{round}:newcomer-secret");
+            server.etcdctl(&["user", "add", &newcomer]).await;
+            let mut position = copy.position;
+            match first {
+                "commit" => position = put(&log, "key", first).await,
+                "head" => position = log.head(&flags()).await.unwrap(),
+                _ => {
+                    server.etcdctl(&["put", "app/flags/key", first]).await;
+                    within("a batch", copy.step()).await.unwrap();
+                }
+            }
+            copy.reach(position).await;
+        }
+        copy.look_away();
+        tokio::time::sleep(EXPIRED).await;
+        let position = put(&log, "key", "after").await;
+        copy.reach(position).await;
+        assert_eq!(copy.values()["key"], "after");
+    }
+}
+
+async fn all_denied(what: &str, log: &EtcdLog) {
+    let keyspace = flags();
+    is_denied(what, within(what, log.head(&keyspace)).await);
+    is_denied(what, within(what, log.snapshot(&keyspace)).await);
+    is_denied(what, try_put(log, "stolen", "1").await);
+    let tail = log.tail(&keyspace, Position::default());
+    is_denied(what, within(what, tail).await);
+}
+
+async fn wrong_credentials_are_denied_by_every_call(version: EtcdVersion) {
+    let server = guarded(version).await;
+    let to = || {
+        EtcdLog::builder()
+            .endpoint(server.endpoint())
+            .deadline(PATIENCE)
+    };
+    let wrong = to().user("app", "a wrong password");
+    let unknown = to().user("nobody", "app-secret");
+    for (what, builder) in [
+        ("a wrong password", wrong),
+        ("an unknown user", unknown),
+        ("no user", to()),
+    ] {
+        let log = builder.namespace("app/").connect().await.unwrap();
+        all_denied(what, &log).await;
+        // etcd grants a lease even to who names no user.
+        if what != "no user" {
+            is_denied(what, within(what, log.grant(EXPIRED)).await);
+            is_denied(what, within(what, log.renew(LeaseId(7))).await);
+            is_denied(what, within(what, log.revoke(LeaseId(7))).await);
+        }
+    }
+    assert_eq!(server.etcdctl(&["get", "--prefix", ""]).await, "");
+}
+
+async fn what_a_role_does_not_allow_is_denied_and_not_written(version: EtcdVersion) {
+    let server = guarded(version).await;
+    let elsewhere = as_app(server.endpoint()).namespace("other/");
+    let elsewhere = elsewhere.connect().await.unwrap();
+    let keyspace = flags();
+    is_denied("head", elsewhere.head(&keyspace).await);
+    is_denied("snapshot", elsewhere.snapshot(&keyspace).await);
+    is_denied("commit", try_put(&elsewhere, "stolen", "1").await);
+    is_denied("tail", elsewhere.tail(&keyspace, Position::default()).await);
+
+    let narrow = as_narrow(server.endpoint()).connect().await.unwrap();
+    put(&narrow, "own", "1").await;
+    let other = Keyspace::new("other").unwrap();
+    let both = Transaction::new()
+        .put(&keyspace, "half", "1")
+        .put(&other, "half", "1");
+    is_denied("a commit half allowed", narrow.commit(both).await);
+    let reading = Transaction::new()
+        .when(&other, "secret", Precondition::Absent)
+        .put(&keyspace, "half", "1");
+    is_denied(
+        "a precondition on what is not allowed",
+        narrow.commit(reading).await,
+    );
+    put(&narrow, "own", "2").await;
+    let keys = server
+        .etcdctl(&["get", "--prefix", "", "--keys-only"])
+        .await;
+    assert_eq!(keys.trim(), "flags/own");
+}
+
+async fn a_role_for_one_keyspace_is_enough(version: EtcdVersion) {
+    let server = guarded(version).await;
+    let log = as_narrow(server.endpoint()).connect().await.unwrap();
+    let mut copy = Copy::open(&log).await;
+    put(&log, "put", "1").await;
+    try_create(&log, "created", "1").await.unwrap();
+    let conflict = try_create(&log, "created", "2").await.unwrap_err();
+    assert!(conflict.is_conflict(), "{conflict}");
+    put(&log, "gone", "1").await;
+    delete(&log, "gone").await;
+    converges(&mut copy, &log, &server).await;
+    assert_eq!(copy.records.len(), 2);
+    assert!(!log.capabilities().fenced, "it says what it cannot do");
+
+    let free = as_app(server.endpoint()).connect().await.unwrap();
+    put(&free, "put", "1").await;
+    assert!(free.capabilities().fenced);
+}
+
+async fn a_role_that_cannot_name_an_epoch_still_notices_a_restore(version: EtcdVersion) {
+    let mut server = guarded(version).await;
+    let log = as_narrow(server.endpoint()).connect().await.unwrap();
+    let mut copy = Copy::open(&log).await;
+    put(&log, "kept", "1").await;
+    let backup = server.save_snapshot().await;
+    let before = put(&log, "lost", "1").await;
+    copy.reach(before).await;
+    server.restore_snapshot(&backup, None).await;
+    converges(&mut copy, &log, &server).await;
+    assert_ne!(copy.position.epoch, before.epoch);
+    assert_eq!(copy.records.len(), 1);
+}
+
+async fn without_a_fence_a_lost_reply_is_indeterminate_and_nothing_is_sent_twice(
+    version: EtcdVersion,
+) {
+    let server = guarded(version).await;
+    let proxy = Proxy::start(server.port()).await;
+    let log = as_narrow(http(proxy.port())).deadline(HASTE);
+    let log = log.connect().await.unwrap();
+    let straight = as_narrow(server.endpoint()).connect().await.unwrap();
+    let start = put(&log, "start", "1").await;
+    for key in ["one", "two"] {
+        put(&log, "on the way", "1").await;
+        proxy.freeze_replies();
+        let error = try_create(&log, key, "1").await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Indeterminate, "{error}");
+        delete(&straight, key).await;
+        proxy.heal();
+        put(&log, "on the way", "2").await;
+    }
+    put(&straight, "end", "1").await;
+    let history = history(&straight, start).await;
+    for key in ["one", "two"] {
+        assert_eq!(puts_of(&history, key), 1, "{key}");
+    }
+}
+
+async fn a_role_taken_and_given_back_is_denied_and_works_again(version: EtcdVersion) {
+    let server = guarded(version).await;
+    let log = as_app(server.endpoint()).connect().await.unwrap();
+    let mut copy = Copy::open(&log).await;
+    put(&log, "key", "1").await;
+    server.etcdctl(&["user", "revoke-role", "app", "app"]).await;
+    is_denied("head", log.head(&flags()).await);
+    is_denied("commit", try_put(&log, "key", "2").await);
+    copy.look_away();
+    is_denied("tail", copy.step().await);
+    server.etcdctl(&["user", "grant-role", "app", "app"]).await;
+    let position = put(&log, "key", "3").await;
+    copy.reach(position).await;
+    assert_eq!(copy.values()["key"], "3");
+}
+
+async fn a_new_password_shuts_out_who_has_the_old_one(version: EtcdVersion) {
+    let server = guarded(version).await;
+    let log = as_app(server.endpoint()).connect().await.unwrap();
+    put(&log, "key", "1").await;
+    give_app(&server, "another-secret").await;
+    is_denied("head", log.head(&flags()).await);
+    is_denied("commit", try_put(&log, "key", "2").await);
+    give_app(&server, "app-secret").await;
+    put(&log, "key", "3").await;
+}
+
+/// Makes the user anew, with this password.
+async fn give_app(server: &EtcdServer, password: &str) {
+    server.etcdctl(&["user", "delete", "app"]).await;
+    let user = format!("app:{password}");
+    server.etcdctl(&["user", "add", &user]).await;
+    server.etcdctl(&["user", "grant-role", "app", "app"]).await;
+}

@@ -1,1 +1,93 @@
-//! In work.
+//! What a log holds open and asks for, as the server and the system count it.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod rig;
+
+use std::time::Duration;
+
+use globe_etcd::EtcdLog;
+use globe_log_client::{ErrorKind, Keyspace, LogClient, Tail};
+use globe_test_support::{EtcdServer, EtcdVersion, Proxy, connections_to};
+use rig::{Copy, connect, flags, put, within};
+use tokio::time::Instant;
+
+async fn tails(log: &EtcdLog, count: usize) -> Vec<Tail> {
+    let mut tails = Vec::new();
+    for number in 0..count {
+        let keyspace = Keyspace::new(format!("map-{number}")).unwrap();
+        let head = log.head(&keyspace).await.unwrap();
+        tails.push(log.tail(&keyspace, head).await.unwrap());
+    }
+    tails
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clones_and_tails_share_one_connection_for_each_kind_of_work() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let log = connect([server.endpoint()]).await;
+    let clones: Vec<_> = (0..50).map(|_| log.clone()).collect();
+    let puts = clones.iter().enumerate();
+    let puts = puts.map(|(number, log)| async move { put(log, &number.to_string(), "1").await });
+    futures::future::join_all(puts).await;
+    let open = tails(&log, 50).await;
+    let lease = log.grant(Duration::from_secs(60)).await.unwrap();
+    log.renew(lease.id).await.unwrap();
+    assert_eq!(
+        connections_to(server.port()),
+        3,
+        "for calls, tails and leases"
+    );
+    drop(open);
+}
+
+/// Every message the server was sent.
+async fn asked(server: &EtcdServer) -> f64 {
+    server
+        .metric("grpc_server_msg_received_total", "etcdserverpb")
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_at_rest_asks_nothing_however_busy_its_neighbours() {
+    for version in EtcdVersion::ALL {
+        let server = EtcdServer::start(version).await;
+        let log = connect([server.endpoint()]).await;
+        let mut copy = Copy::open(&log).await;
+        let written = put(&log, "a", "1").await;
+        copy.reach(written).await;
+        let before = asked(&server).await;
+        let waits = tokio::time::timeout(Duration::from_secs(2), copy.step());
+        let neighbour = async {
+            for number in 0..20 {
+                let key = format!("neighbour/{number}");
+                server.etcdctl(&["put", &key, "1"]).await;
+            }
+        };
+        let (waited, ()) = tokio::join!(waits, neighbour);
+        assert!(waited.is_err(), "nothing happened here: {waited:?}");
+        let theirs = 20.0;
+        assert_eq!(asked(&server).await - before, theirs, "on {version:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_outage_costs_few_dials_however_many_call() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let proxy = Proxy::start(server.port()).await;
+    let log = connect([proxy.endpoint()]).await;
+    put(&log, "a", "1").await;
+    proxy.cut();
+    let until = Instant::now() + Duration::from_secs(10);
+    let keyspace = flags();
+    let call = || async {
+        while Instant::now() < until {
+            let error = within("the head", log.head(&keyspace)).await.unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}");
+        }
+    };
+    let before = proxy.connections();
+    futures::future::join_all((0..20).map(|_| call())).await;
+    let dials = proxy.connections() - before;
+    // It begins faster: 100 ms, 200 ms, 400 ms, and so on.
+    assert!(dials <= 24, "{dials} dials in ten seconds");
+}

@@ -6,8 +6,8 @@ mod rig;
 use globe_log_client::{ErrorKind, LogClient, Transaction};
 use globe_test_support::{EtcdServer, EtcdVersion};
 use rig::{
-    BOUND, Copy, connect, converges, flags, on_each_version, put, truth, try_put, when_reachable,
-    within,
+    BOUND, Copy, connect, converges, flags, hasty, on_each_version, put, truth, try_put,
+    when_reachable, within,
 };
 
 on_each_version! {
@@ -19,7 +19,7 @@ on_each_version! {
 
 async fn a_server_killed_and_restarted_is_followed_without_a_gap(version: EtcdVersion) {
     let mut server = EtcdServer::start(version).await;
-    let log = connect([server.endpoint()]).await;
+    let log = hasty([server.endpoint()]).await;
     let mut copy = Copy::open(&log).await;
     let before = put(&log, "a", "1").await;
     copy.reach(before).await;
@@ -40,7 +40,7 @@ async fn a_server_killed_and_restarted_is_followed_without_a_gap(version: EtcdVe
 
 async fn what_was_acknowledged_before_a_kill_is_there_after_it(version: EtcdVersion) {
     let mut server = EtcdServer::start(version).await;
-    let log = connect([server.endpoint()]).await;
+    let log = hasty([server.endpoint()]).await;
     let mut copy = Copy::open(&log).await;
     for round in 0..3 {
         let writer = tokio::spawn(write_until_it_fails(log.clone(), round));

@@ -9,8 +9,8 @@ use globe_etcd::EtcdLog;
 use globe_log_client::{ErrorKind, LogClient, Position, Result, Transaction};
 use globe_test_support::{EtcdServer, EtcdVersion, Proxy, wait_until};
 use rig::{
-    BOUND, Copy, connect, converges, delete, flags, history, http, on_each_version, put, puts_of,
-    record, truth, try_create, try_put, within,
+    BOUND, Copy, connect, converges, delete, flags, hasty, history, http, on_each_version, put,
+    puts_of, record, truth, try_create, try_put, within,
 };
 use tokio::task::JoinHandle;
 
@@ -28,6 +28,8 @@ struct TwoWays {
     first: Proxy,
     second: Proxy,
     log: EtcdLog,
+    /// The same ways, and every setting at its default.
+    hasty: EtcdLog,
     /// Another client, which goes straight to the server.
     straight: EtcdLog,
     start: Position,
@@ -40,7 +42,8 @@ impl TwoWays {
             Proxy::start(server.port()).await,
             Proxy::start(server.port()).await,
         );
-        let log = connect([http(first.port()), http(second.port())]).await;
+        let both = [http(first.port()), http(second.port())];
+        let (log, hasty) = (connect(both.clone()).await, hasty(both).await);
         let straight = connect([server.endpoint()]).await;
         let start = put(&straight, "start", "1").await;
         TwoWays {
@@ -48,25 +51,26 @@ impl TwoWays {
             first,
             second,
             log,
+            hasty,
             straight,
             start,
         }
     }
 
     /// Makes the client use the first way, and leaves it no other.
-    async fn go_the_first(&self) {
+    async fn go_the_first(&self, log: &EtcdLog) {
         self.second.cut();
-        put(&self.log, "on the way", "1").await;
-    }
-
-    fn create(&self, key: &str) -> JoinHandle<Result<Position>> {
-        let (log, key) = (self.log.clone(), key.to_owned());
-        tokio::spawn(async move { try_create(&log, &key, "1").await })
+        put(log, "on the way", "1").await;
     }
 
     async fn history(&self) -> Vec<(String, Option<String>)> {
         history(&self.straight, self.start).await
     }
+}
+
+fn create(log: &EtcdLog, key: &str) -> JoinHandle<Result<Position>> {
+    let (log, key) = (log.clone(), key.to_owned());
+    tokio::spawn(async move { try_create(&log, &key, "1").await })
 }
 
 async fn outcome(commit: JoinHandle<Result<Position>>) -> Result<Position> {
@@ -77,10 +81,10 @@ async fn a_commit_whose_reply_is_held_is_settled_through_another_way(version: Et
     let ways = TwoWays::new(version).await;
     for round in 0..3 {
         ways.first.heal();
-        ways.go_the_first().await;
+        ways.go_the_first(&ways.log).await;
         ways.first.freeze_replies();
         let key = format!("key-{round}");
-        let commit = ways.create(&key);
+        let commit = create(&ways.log, &key);
         wait_until("the commit has landed", BOUND, || async {
             record(&ways.straight, &key).await.is_some()
         })
@@ -97,10 +101,10 @@ async fn a_commit_whose_request_is_held_lands_once_however_late_it_arrives(versi
     let ways = TwoWays::new(version).await;
     for round in 0..4 {
         ways.first.heal();
-        ways.go_the_first().await;
+        ways.go_the_first(&ways.log).await;
         ways.first.freeze();
         let key = format!("key-{round}");
-        let commit = ways.create(&key);
+        let commit = create(&ways.log, &key);
         // It is sent, and waits in the proxy, when the first way is given up.
         ways.second.heal();
         outcome(commit).await.unwrap();
@@ -122,17 +126,17 @@ async fn a_commit_that_nobody_can_settle_is_indeterminate_and_lands_at_most_once
     version: EtcdVersion,
 ) {
     let ways = TwoWays::new(version).await;
-    ways.go_the_first().await;
+    ways.go_the_first(&ways.hasty).await;
     ways.first.freeze_replies();
-    let landed = ways.create("landed");
+    let landed = create(&ways.hasty, "landed");
     let error = outcome(landed).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Indeterminate, "{error}");
     assert!(record(&ways.straight, "landed").await.is_some());
 
     ways.first.heal();
-    ways.go_the_first().await;
+    ways.go_the_first(&ways.hasty).await;
     ways.first.freeze();
-    let held = ways.create("held");
+    let held = create(&ways.hasty, "held");
     let error = outcome(held).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Indeterminate, "{error}");
 
@@ -140,7 +144,7 @@ async fn a_commit_that_nobody_can_settle_is_indeterminate_and_lands_at_most_once
     ways.second.heal();
     // The client's own slots do not mix up what came of which commit.
     for number in 0..100 {
-        put(&ways.log, &format!("later-{number}"), "1").await;
+        put(&ways.hasty, &format!("later-{number}"), "1").await;
     }
     let history = ways.history().await;
     assert_eq!(puts_of(&history, "landed"), 1);
@@ -153,17 +157,11 @@ async fn a_commit_that_nobody_can_settle_is_indeterminate_and_lands_at_most_once
 async fn a_commit_is_settled_when_the_only_way_heals_in_time(version: EtcdVersion) {
     let server = EtcdServer::start(version).await;
     let proxy = Proxy::start(server.port()).await;
-    let patient = EtcdLog::builder()
-        .endpoint(http(proxy.port()))
-        .deadline(Duration::from_secs(30));
-    let log = patient.connect().await.unwrap();
+    let log = connect([http(proxy.port())]).await;
     let straight = connect([server.endpoint()]).await;
     let start = put(&log, "start", "1").await;
     proxy.freeze_replies();
-    let commit = tokio::spawn({
-        let log = log.clone();
-        async move { try_create(&log, "key", "1").await }
-    });
+    let commit = create(&log, "key");
     wait_until("the commit has landed", BOUND, || async {
         record(&straight, "key").await.is_some()
     })

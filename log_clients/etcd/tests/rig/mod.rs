@@ -48,8 +48,17 @@ pub(crate) fn flags() -> Keyspace {
     Keyspace::new("flags").unwrap()
 }
 
-/// A log on these endpoints, with every setting at its default.
+/// How long the clients of most tests wait: long enough for a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A log on these endpoints. Only its deadline is not the default, so that a busy machine fails no test.
 pub(crate) async fn connect(endpoints: impl IntoIterator<Item = String>) -> EtcdLog {
+    let builder = EtcdLog::builder().endpoints(endpoints);
+    builder.deadline(PATIENCE).connect().await.unwrap()
+}
+
+/// A log with every setting at its default, for calls that are to fail.
+pub(crate) async fn hasty(endpoints: impl IntoIterator<Item = String>) -> EtcdLog {
     EtcdLog::connect(endpoints).await.unwrap()
 }
 
