@@ -219,6 +219,7 @@ async fn a_write_to_a_log_that_is_down_waits_for_it_and_fails_in_time() {
     let log = MemoryLog::new();
     let map: Globe<String, u64> = Globe::builder(log.clone(), "numbers")
         .deadline(SHORT)
+        .retry(SHORT / 60, SHORT / 30)
         .open()
         .await
         .unwrap();
