@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use etcd_client::{
-    Client, ConnectOptions, EventType, GetOptions, KeyValue, WatchOptions, WatchStream,
+    Certificate, Client, ConnectOptions, EventType, GetOptions, KeyValue, TlsOptions, WatchOptions,
+    WatchStream,
 };
 use globe::{Epoch, Position, Revision};
 use globe_oracle::{Base, Commit, Event, KEYSPACES, Recorder, Stored, Value};
@@ -25,6 +26,8 @@ pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) endpoint: String,
     pub(crate) login: Option<(String, String)>,
+    /// Who signed its certificate, if it speaks TLS.
+    pub(crate) authority: Option<String>,
 }
 
 impl Source {
@@ -35,6 +38,10 @@ impl Source {
             .with_keep_alive_while_idle(true);
         if let Some((user, password)) = &self.login {
             options = options.with_user(user, password);
+        }
+        if let Some(authority) = &self.authority {
+            let authority = Certificate::from_pem(authority);
+            options = options.with_tls(TlsOptions::new().ca_certificate(authority));
         }
         Client::connect([&self.endpoint], Some(options)).await
     }

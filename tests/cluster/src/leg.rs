@@ -17,6 +17,7 @@ pub struct Leg {
     /// The size of each member's disk, if it is a small one.
     pub(crate) disk: Option<&'static str>,
     pub(crate) login: Option<Login>,
+    pub(crate) tls: bool,
 }
 
 const fn leg(name: &'static str, members: &'static [EtcdVersion]) -> Leg {
@@ -26,11 +27,17 @@ const fn leg(name: &'static str, members: &'static [EtcdVersion]) -> Leg {
         flags: &[],
         disk: None,
         login: None,
+        tls: false,
     }
 }
 
 /// Three of the reference.
 pub(crate) static THREE: Leg = leg("3 × 3.5.30", &[Reference; 3]);
+/// With the timers etcd has by default; the others elect five times as fast, so that rounds are short.
+pub(crate) static PATIENT: Leg = Leg {
+    flags: &["--heartbeat-interval=100", "--election-timeout=1000"],
+    ..leg("3 × 3.5.30, default timers", &[Reference; 3])
+};
 /// An older one among them.
 pub(crate) static MIXED: Leg = leg("3.5.16 + 2 × 3.5.30", &[V3_5_16, Reference, Reference]);
 /// The oldest, alone.
@@ -56,4 +63,9 @@ pub(crate) static AUTH: Leg = Leg {
         root: "root-password",
     }),
     ..leg("3.5.30, users", &[Reference])
+};
+/// Speaks TLS only.
+pub(crate) static TLS: Leg = Leg {
+    tls: true,
+    ..leg("3.5.30, TLS", &[Reference])
 };

@@ -4,7 +4,7 @@
 
 use futures::future::BoxFuture;
 
-use crate::leg::{AUTH, FULL, Leg, MIXED, OLD, ONE, SMALL, THREE};
+use crate::leg::{AUTH, FULL, Leg, MIXED, OLD, ONE, SMALL, THREE, TLS};
 use crate::scenarios::{access, crash, history, links, network, storage};
 use crate::site::Site;
 
@@ -250,5 +250,10 @@ pub static SCENARIOS: &[Scenario] = &[
         "the role is taken and given back",
         &[&AUTH],
         access::role_is_taken
+    ),
+    scenario!(
+        "the certificate expires",
+        &[&TLS],
+        access::certificate_expires
     ),
 ];

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use globe::{EtcdLog, Globe};
+use globe_etcd::Tls;
 use globe_oracle::{Effect, KEYSPACES, Map, Node, Recorder};
 use globe_test_support::netns::Hosts;
-use globe_test_support::{EtcdBuilder, EtcdCluster, EtcdServer, EtcdVersion, Proxy};
+use globe_test_support::{Certificates, EtcdBuilder, EtcdCluster, EtcdServer, EtcdVersion, Proxy};
 use tokio::time::sleep;
 
 use crate::ear::Source;
@@ -32,6 +33,7 @@ pub(crate) struct Site {
     pub(crate) recorder: Recorder,
     pub(crate) rng: fastrand::Rng,
     pub(crate) login: Option<Login>,
+    pub(crate) certificates: Option<Certificates>,
 }
 
 /// Who the nodes log in as, and who may do everything.
@@ -45,9 +47,14 @@ pub(crate) struct Login {
 impl Site {
     /// Starts the members of a leg, and opens nodes on them.
     pub(crate) async fn open(leg: &Leg, hosts: Option<Arc<Hosts>>, seed: u64) -> Site {
+        let certificates = leg.tls.then(Certificates::new);
         let builders = leg.members.iter().enumerate().map(|(index, version)| {
             let host = hosts.as_ref().map(|hosts| hosts.host(index));
-            builder(leg, *version, host)
+            let builder = builder(leg, *version, host);
+            match &certificates {
+                Some(certificates) => builder.tls(certificates),
+                None => builder,
+            }
         });
         let mut cluster = EtcdCluster::start_all(builders.collect()).await;
         if let Some(login) = &leg.login {
@@ -63,6 +70,7 @@ impl Site {
             recorder: Recorder::new(),
             rng: fastrand::Rng::with_seed(seed),
             login: leg.login,
+            certificates,
         };
         for node in 0..NODES {
             let known = if node + 1 == NODES {
@@ -93,7 +101,13 @@ impl Site {
 
     /// A log that goes through these doors.
     pub(crate) async fn connect(&self, doors: &[Proxy]) -> EtcdLog {
-        let mut log = EtcdLog::builder().endpoints(doors.iter().map(Proxy::endpoint));
+        let doors = doors
+            .iter()
+            .map(|door| format!("127.0.0.1:{}", door.port()));
+        let mut log = EtcdLog::builder().endpoints(doors);
+        if let Some(certificates) = &self.certificates {
+            log = log.tls(Tls::new().ca_pem(certificates.authority.as_bytes()));
+        }
         if let Some(login) = &self.login {
             log = log.user(login.user, login.password);
         }
@@ -103,12 +117,14 @@ impl Site {
     /// How the members are listened to, each by itself and without a door.
     pub(crate) fn sources(&mut self) -> Vec<Source> {
         let login = self.login.map(|login| ("root".into(), login.root.into()));
+        let authority = self.certificates.as_ref().map(|all| all.authority.clone());
         let members = self.cluster.members().iter().enumerate();
         members
             .map(|(index, member)| Source {
                 name: format!("member {index}"),
                 endpoint: member.endpoint(),
                 login: login.clone(),
+                authority: authority.clone(),
             })
             .collect()
     }
@@ -170,6 +186,9 @@ impl Site {
     /// Mends whatever can be mended from here, and waits until the members answer.
     pub(crate) async fn heal(&mut self) {
         self.mends("mending");
+        if let Some(certificates) = &self.certificates {
+            self.cluster[0].show(&certificates.server);
+        }
         self.all_doors().for_each(Proxy::heal);
         if let Some(hosts) = &self.hosts {
             hosts.heal();

@@ -261,6 +261,12 @@ impl EtcdServer {
         std::fs::read_to_string(self.dir.path().join("output")).unwrap_or_default()
     }
 
+    /// Shows this certificate to whoever connects from now on. It must have been started with TLS.
+    pub fn show(&self, pair: &Pair) {
+        let (certificates, _) = self.settings.tls.as_ref().expect("a server with TLS");
+        certificates.write(self.dir.path(), pair);
+    }
+
     /// The folder of its data.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {

@@ -54,7 +54,7 @@ pub(crate) async fn measure(hosts: Option<Arc<Hosts>>, extent: Extent) -> Vec<Fi
         extent.alarm,
         2 * cores
     );
-    let detail = format!(" (6 maps; the oldest said {oldest:.0?})");
+    let detail = format!(" (6 maps; the oldest said {oldest:.2?})");
     vec![Figure::at_most(&what, 0.0, f64::from(alarms), &detail)]
 }
 

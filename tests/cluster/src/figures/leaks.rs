@@ -56,7 +56,7 @@ pub(crate) async fn measure(hosts: Option<Arc<Hosts>>, extent: Extent) -> Vec<Fi
     let more = |what: &str, bound, of: fn(&Held) -> f64| {
         let what = format!("more {what} after {} reconnects", extent.reconnects);
         let detail = format!(
-            " ({:.0} before, {:.0} after, {took:.0?})",
+            " ({:.0} before, {:.0} after {took:.0?})",
             of(&before),
             of(&after)
         );

@@ -64,10 +64,15 @@ impl Figure {
             seen.get(index).copied().unwrap_or(Duration::MAX)
         };
         let (middle, high) = (at(0.5), at(0.99));
+        let target = match bound {
+            Duration::MAX => "–".to_owned(),
+            bound => format!("p99 ≤ {} ms", bound.as_millis()),
+        };
+        let (half, most) = (middle.as_millis(), high.as_millis());
         Figure {
             what: what.to_owned(),
-            target: format!("p99 ≤ {bound:?}"),
-            measured: format!("p50 {middle:.0?}, p99 {high:.0?}, n = {}", seen.len()),
+            target,
+            measured: format!("p50 {half} ms, p99 {most} ms, n = {}", seen.len()),
             is_met: high <= bound,
         }
     }

@@ -56,3 +56,19 @@ pub(crate) async fn role_is_taken(site: &mut Site) {
     member.etcdctl(&["user", "grant-role", user, user]).await;
     sleep(WHILE).await;
 }
+
+/// Whoever connects anew is shown a certificate that is out of date; who is connected stays so.
+pub(crate) async fn certificate_expires(site: &mut Site) {
+    let certificates = site.certificates.clone().expect("a leg with TLS");
+    site.breaks("the server's certificate has expired");
+    site.cluster[0].show(&certificates.expired_server);
+    sleep(WHILE / 2).await;
+    site.loses_all("every connection is reset");
+    site.all_doors().for_each(Proxy::cut);
+    sleep(Duration::from_millis(200)).await;
+    site.all_doors().for_each(Proxy::heal);
+    sleep(WHILE).await;
+    site.mends("the server has a certificate again");
+    site.cluster[0].show(&certificates.server);
+    sleep(WHILE / 2).await;
+}
