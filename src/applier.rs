@@ -78,6 +78,11 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         next.position.revision = batch.revision;
         let mut changed = Changed::new();
         for change in batch.changes {
+            if mutant!("drop_each_twentieth_commit") && batch.revision.0.is_multiple_of(20)
+                || mutant!("apply_half_a_batch") && !changed.is_empty()
+            {
+                continue;
+            }
             match change {
                 Change::Put(record) => {
                     if self.every_commit {
@@ -116,7 +121,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         }
         let mut next = now.successor();
         next.position = position;
-        next.resyncs += 1;
+        next.resyncs += u64::from(!mutant!("hide_a_resync"));
         next.resync_reason = reason;
         next.quarantine.clear();
         Ok(Installation {
@@ -174,7 +179,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             missed,
             ..
         } = install;
-        if !is_first {
+        if !is_first && !mutant!("forget_deletes_at_resync") {
             let gone: Vec<K> = next
                 .entries
                 .keys()
@@ -202,7 +207,8 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             return Ok(None);
         };
         let known = install.next.entries.get(&key);
-        if !known.is_some_and(|entry| entry.is_from(record)) {
+        if !known.is_some_and(|entry| entry.is_from(record) || mutant!("keep_old_values_at_resync"))
+        {
             install.look_back(record);
             self.put_value(&mut install.next, &mut install.changed, key.clone(), record)?;
         }
@@ -339,6 +345,9 @@ fn continues<K: Key, V>(known: &State<K, V>, record: &Record) -> Result<(), Refu
 fn check(batch: &Batch, applied: Revision) -> Result<(), Refusal> {
     let refuse = |why: String| Err(Refusal::Violation(why));
     let revision = batch.revision;
+    if mutant!("let_violations_through") {
+        return Ok(());
+    }
     if batch.is_progress() {
         return if revision < applied {
             refuse(format!(

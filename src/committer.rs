@@ -132,6 +132,8 @@ impl<'a> Committer<'a> {
             self.look_back(&committed, &before);
             match committed {
                 Err(error) if *error.kind() == ErrorKind::Unavailable && self.pause().await => {}
+                Err(error)
+                    if mutant!("retry_blindly") && !error.is_conflict() && self.pause().await => {}
                 outcome => return outcome,
             }
         }
@@ -178,6 +180,9 @@ impl<'a> Committer<'a> {
     /// Waits until what was committed at `position`, by an attempt begun at `asked`, is visible here.
     pub(crate) async fn visible(&self, position: Position, asked: Instant) -> Result<Position> {
         let behind = |why: String| Error::new(ErrorKind::Behind(position), why);
+        if mutant!("acknowledge_before_apply") {
+            return Ok(position);
+        }
         for onlooker in &self.onlookers {
             let keyspace = onlooker.keyspace();
             match timeout_at(self.deadline, onlooker.reached(position)).await {

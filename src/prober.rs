@@ -62,8 +62,11 @@ impl<K: Key, V> Prober<K, V> {
     async fn catches_up(&mut self, head: Position, asked: Instant) -> Option<Next> {
         loop {
             let here = self.replica.position();
-            if here.is_some_and(|here| here.covers(head)) {
-                self.replica.health().prove(asked);
+            if mutant!("prove_without_catching_up") || here.is_some_and(|here| here.covers(head)) {
+                let late = mutant!("prove_when_answered");
+                self.replica
+                    .health()
+                    .prove(if late { Instant::now() } else { asked });
                 self.patience.reset();
                 return None;
             }
@@ -77,7 +80,7 @@ impl<K: Key, V> Prober<K, V> {
                     let keyspace = self.replica.keyspace();
                     tracing::debug!(%keyspace, revision = %head.revision, "the tail is silent though the log is ahead");
                     self.patience.grow();
-                    return Some(Next::Reopen);
+                    return (!mutant!("endure_a_silent_tail")).then_some(Next::Reopen);
                 }
             }
         }

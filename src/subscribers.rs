@@ -59,7 +59,8 @@ impl<K: Key, V> Subscriber<K, V> {
                 })
                 .is_err()
             {
-                self.lost.store(number, Ordering::Release);
+                let lost = u64::from(!mutant!("forget_lost_steps")) * number;
+                self.lost.store(lost, Ordering::Release);
             }
         }
         self.bell.notify_one();
@@ -85,7 +86,12 @@ impl<K: Key, V> Subscription<K, V> {
 
     /// From now on every revision is offered; returns the queue, and how many had been offered before.
     pub(crate) fn keep_steps(&self, buffer: usize) -> (mpsc::Receiver<Step<K, V>>, u64) {
-        let (sender, receiver) = mpsc::channel(buffer);
+        let kept = if mutant!("queue_without_bound") {
+            1 << 20
+        } else {
+            buffer
+        };
+        let (sender, receiver) = mpsc::channel(kept);
         *lock(&self.subscriber.queue) = Some(sender);
         (receiver, self.count())
     }
@@ -180,14 +186,14 @@ impl<K: Key, V> Subscribers<K, V> {
         }
         // After a large step, asking each prefix about each key costs more than waking one watch too many.
         let is_small = changed.clone().nth(LARGE_STEP).is_none();
-        for subscriber in list.of_many.values() {
+        for (number, subscriber) in &list.of_many {
             let covered = match &subscriber.interest {
                 Interest::Prefix(_) if is_small => {
                     changed.clone().any(|key| subscriber.covers(key))
                 }
                 _ => true,
             };
-            if covered {
+            if covered && !(mutant!("wake_one_watch_only") && *number > 0) {
                 subscriber.offer(state);
             }
         }

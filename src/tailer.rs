@@ -46,6 +46,8 @@ pub(crate) enum Next {
 /// What a failure of the log costs. Only lost history, or another one, costs a snapshot.
 pub(crate) fn verdict(kind: &ErrorKind) -> Next {
     match kind {
+        ErrorKind::Compacted if mutant!("reopen_what_is_compacted") => Next::Reopen,
+        ErrorKind::EpochChanged if mutant!("reopen_another_life") => Next::Reopen,
         ErrorKind::Compacted => Next::Resync(ResyncReason::Compacted),
         ErrorKind::EpochChanged => Next::Resync(ResyncReason::EpochChanged),
         // Everything else may pass: even a denied permission or an expired certificate can be put right while we wait,
@@ -109,6 +111,9 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
             self.applier
                 .page(&mut install, page)
                 .map_err(Break::Refused)?;
+            if mutant!("install_half_a_snapshot") {
+                break;
+            }
             tokio::task::yield_now().await;
         }
         let missed = self.applier.finish(install);
@@ -174,7 +179,8 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
             // Asked of a tail that is gone.
         }
         let _ = self.replica().doubted().now_or_never();
-        let after = self.replica().state().position;
+        let mut after = self.replica().state().position;
+        after.revision.0 += u64::from(mutant!("resume_one_too_far"));
         let mut tail = match self.log.tail(self.replica().keyspace(), after).await {
             Ok(tail) => tail,
             Err(error) => return Break::Log(error),
@@ -203,6 +209,9 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
                 return Break::Refused(refusal);
             }
             self.recovered();
+            if mutant!("take_progress_for_proof") {
+                self.replica().health().prove(Instant::now());
+            }
             // A tail that always has more would otherwise never give others their turn.
             tokio::task::consume_budget().await;
         }

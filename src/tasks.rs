@@ -16,7 +16,12 @@ pub(crate) struct Tasks {
 impl Tasks {
     pub(crate) fn new(stop: CancellationToken, running: JoinHandle<()>) -> Tasks {
         Tasks {
-            stop: stop.drop_guard(),
+            stop: if mutant!("leave_tasks_behind") {
+                CancellationToken::new()
+            } else {
+                stop
+            }
+            .drop_guard(),
             running: Mutex::new(Some(running)),
         }
     }

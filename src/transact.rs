@@ -58,6 +58,9 @@ impl<'a> Txn<'a> {
     ) -> Result<Option<Arc<V>>> {
         let key = key.into();
         let (target, view) = self.touch(map, &key)?;
+        if mutant!("forget_what_was_read") {
+            self.guards.remove(&target);
+        }
         if let Some(pending) = self.writes.get(&target) {
             return Ok(pending
                 .value
@@ -238,6 +241,9 @@ async fn transact<R>(
         let answer = body(&mut attempt)?;
         let (onlookers, transaction) = attempt.into_parts();
         committer.onlookers = onlookers;
+        if mutant!("wait_for_one_map_only") {
+            committer.onlookers.truncate(1);
+        }
         let asked = Instant::now();
         let error = match committer.commit(&transaction).await {
             Ok(position) => return committer.visible(position, asked).await.map(|_| answer),

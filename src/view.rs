@@ -165,6 +165,7 @@ pub(crate) fn difference<K: Key, V>(
             } => (key, Some(old), Some(new)),
             DiffItem::Remove(key, old) => (key, Some(old), None),
         };
+        let old = old.filter(|_| !mutant!("forget_old_values"));
         covers(key).then(|| Change::new(key.clone(), old.cloned(), new.cloned(), gone_by))
     });
     changes.collect()

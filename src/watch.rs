@@ -245,7 +245,10 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
         }
         let cause = if now.resyncs != from.resyncs {
             Cause::Resync(now.resync_reason)
-        } else if is_one_step || now.sequence == from.sequence + 1 {
+        } else if mutant!("call_everything_a_step")
+            || is_one_step
+            || now.sequence == from.sequence + 1
+        {
             Cause::Step
         } else {
             Cause::Coalesced

@@ -306,6 +306,9 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
 
     fn one(&self, key: &Bytes, precondition: Precondition, write: Write) -> Transaction {
         let keyspace = self.replica.keyspace();
+        if mutant!("drop_the_guard") {
+            return Transaction::new().write(keyspace, key.clone(), write);
+        }
         Transaction::new()
             .when(keyspace, key.clone(), precondition)
             .write(keyspace, key.clone(), write)
