@@ -36,14 +36,14 @@ struct Shown(String);
 
 impl Shown {
     fn debug(&mut self, what: &impl Debug) {
-        write!(self.0, "{what:?} {what:#?}\n").unwrap();
+        writeln!(self.0, "{what:?} {what:#?}").unwrap();
     }
 
     fn error(&mut self, error: &globe::Error) {
         self.debug(error);
         let mut cause: Option<&dyn std::error::Error> = Some(error);
         while let Some(error) = cause {
-            write!(self.0, "{error}\n").unwrap();
+            writeln!(self.0, "{error}").unwrap();
             cause = error.source();
         }
     }

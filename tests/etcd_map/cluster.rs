@@ -82,8 +82,8 @@ async fn survives(
         );
     }
     assert_eq!(contents(&one), truth(&cluster[leader]).await);
-    folds.0.is_exact(&one).await;
-    folds.1.is_exact(&two).await;
+    folds.0.ends_exact(&one).await;
+    folds.1.ends_exact(&two).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -38,8 +38,8 @@ async fn a_wiped_log_empties_its_maps_and_is_followed_anew() {
             map.contains_key("after")
         })
         .await;
-        folds.0.is_exact(&one).await;
-        folds.1.is_exact(&two).await;
+        folds.0.ends_exact(&one).await;
+        folds.1.ends_exact(&two).await;
     }
 }
 
@@ -72,8 +72,8 @@ async fn a_restored_backup_takes_its_maps_back_with_it() {
             .unwrap();
         holds(&two, "the update", |map| map["kept"] == 11).await;
         assert_eq!(contents(&two), truth(&server).await);
-        folds.0.is_exact(&one).await;
-        folds.1.is_exact(&two).await;
+        folds.0.ends_exact(&one).await;
+        folds.1.ends_exact(&two).await;
     }
 }
 

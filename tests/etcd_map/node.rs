@@ -75,7 +75,7 @@ impl Fold {
     }
 
     /// Closes the map: its watch has shown exactly what it holds.
-    pub(crate) async fn is_exact(self, map: &Numbers) {
+    pub(crate) async fn ends_exact(self, map: &Numbers) {
         map.close().await;
         let folded = within("the end of the watch", self.folding).await;
         assert_eq!(folded.unwrap(), contents(map));

@@ -15,7 +15,7 @@ async fn a_map_opened_before_its_server_hydrates_when_the_server_comes() {
     let log = EtcdLog::from_url(&server.url()).await.unwrap();
     let bounded = Numbers::builder(log.clone(), "flags").open_timeout(Duration::from_millis(300));
     let refused = within("a refusal", bounded.open()).await;
-    let error = refused.err().expect("there is no server");
+    let error = refused.expect_err("there is no server");
     assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}");
 
     let map = Numbers::builder(log, "flags").start().unwrap();
@@ -88,8 +88,8 @@ async fn a_server_killed_again_and_again_under_writers_loses_nothing() {
         assert_eq!(contents(&one), truth);
         assert_eq!(contents(&two), truth);
         assert_eq!(one.status().violations + two.status().violations, 0);
-        folds.0.is_exact(&one).await;
-        folds.1.is_exact(&two).await;
+        folds.0.ends_exact(&one).await;
+        folds.1.ends_exact(&two).await;
     }
 }
 

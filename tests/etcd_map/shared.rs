@@ -52,8 +52,8 @@ async fn each_node_sees_what_the_other_wrote() {
         synced(&two).await;
         assert_eq!(contents(&two), truth(&server).await);
         assert_eq!(contents(&one), contents(&two));
-        folds.0.is_exact(&one).await;
-        folds.1.is_exact(&two).await;
+        folds.0.ends_exact(&one).await;
+        folds.1.ends_exact(&two).await;
     }
 }
 
@@ -154,7 +154,7 @@ async fn credentials_come_from_the_url_or_the_builder_and_without_them_it_is_den
     ] {
         let log = connect(&url).await.unwrap();
         let refused = within("a refusal", Numbers::open(log, "flags")).await;
-        let error = refused.err().expect("it must be refused");
+        let error = refused.expect_err("it must be refused");
         assert_eq!(error.kind(), &ErrorKind::Denied, "{error}");
     }
 }

@@ -21,9 +21,12 @@ pub(super) struct Follower {
     unchecked: Vec<Changes<String, u64>>,
 }
 
+/// How a watch is opened.
+type Open = fn(&Numbers) -> Watch<String, u64>;
+
 /// A follower of each kind.
 pub(super) fn all(map: &Numbers) -> Vec<Follower> {
-    let watches: [(fn(&Numbers) -> Watch<String, u64>, Covers); 4] = [
+    let watches: [(Open, Covers); 4] = [
         (|map| map.watch(), |_| true),
         (|map| map.watch_key("a"), |key| key == "a"),
         (|map| map.watch_prefix("a/"), |key| key.starts_with("a/")),

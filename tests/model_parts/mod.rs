@@ -242,10 +242,11 @@ impl World {
 
     /// Everything is mended, everybody catches up, and everything adds up.
     pub(crate) async fn end(self) {
-        for node in self.nodes.borrow().iter() {
+        let nodes = self.nodes.borrow().clone();
+        for node in &nodes {
             node.way.cut(false);
         }
-        for node in self.nodes.borrow().iter() {
+        for node in &nodes {
             within(
                 "the map lives again",
                 node.map
@@ -259,7 +260,7 @@ impl World {
         self.check().await;
         let truth = self.truth.lock().await;
         let head = truth.at(self.log.head(&keyspace(SPACE)).await.unwrap());
-        for node in self.nodes.borrow().iter() {
+        for node in &nodes {
             assert_eq!(content(&node.map), head);
             assert_eq!(node.map.status().violations, 0);
             for follower in node.followers.borrow_mut().iter_mut() {

@@ -2,6 +2,8 @@
 //!
 //! Never filters: what a level or a target would hide is heard as well.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 
