@@ -52,8 +52,17 @@ impl Settings {
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // One with a user in it is refused later, and must not show the password until then.
+        let endpoints = self.endpoints.iter();
+        let endpoints: Vec<_> = endpoints
+            .map(|endpoint| {
+                endpoint
+                    .rsplit_once('@')
+                    .map_or(&**endpoint, |(_, host)| host)
+            })
+            .collect();
         f.debug_struct("Settings")
-            .field("endpoints", &self.endpoints)
+            .field("endpoints", &endpoints)
             .field("namespace", &self.namespace)
             .field("user", &self.user.as_ref().map(|(name, _)| name))
             .field("tls", &self.tls)

@@ -83,7 +83,7 @@ async fn a_page_too_large_for_one_answer_is_asked_for_in_parts(version: EtcdVers
     let server = EtcdServer::start(version).await;
     let log = connect([server.endpoint()]).await;
     // One answer with all of them would be larger than what this client takes.
-    let value = "x".repeat(1200 * KIB);
+    let value = "x".repeat(1000 * KIB);
     let count = 70;
     for number in 0..count {
         put(&log, &format!("{number:03}"), &value).await;

@@ -62,7 +62,10 @@ impl Shown {
         for secret in secrets {
             if let Some(at) = self.0.find(secret) {
                 let around = self.0.get(at.saturating_sub(300)..at).unwrap_or_default();
-                panic!("a secret was shown after: {around}");
+                panic!(
+                    "a secret ({} bytes) was shown after: {around}",
+                    secret.len()
+                );
             }
         }
     }

@@ -5,6 +5,9 @@
 mod ear;
 mod rig;
 
+use std::time::Duration;
+
+use globe_etcd::EtcdLog;
 use globe_log_client::LogClient;
 use globe_test_support::{EtcdServer, EtcdVersion};
 use rig::{Copy, connect, converges, flags, put, when_reachable};
@@ -54,11 +57,13 @@ async fn a_server_without_known_faults_is_not_warned_of() {
 async fn an_outage_is_one_warning_and_its_end_one_message() {
     let (ear, _listening) = ear::listen();
     let mut server = EtcdServer::start(EtcdVersion::Reference).await;
-    let log = connect([server.endpoint()]).await;
-    put(&log, "a", "1").await;
+    let builder = EtcdLog::builder().endpoint(server.endpoint());
+    let log = builder.deadline(Duration::from_millis(500));
+    let log = log.connect().await.unwrap();
     let keyspace = flags();
+    when_reachable("the head", || log.head(&keyspace)).await;
     server.kill();
-    for _ in 0..20 {
+    for _ in 0..10 {
         rig::within("the head", log.head(&keyspace))
             .await
             .unwrap_err();
