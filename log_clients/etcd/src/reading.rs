@@ -36,6 +36,8 @@ struct Question {
 /// What a read has gone through so far.
 #[derive(Default)]
 struct Course {
+    /// The life it is about. What was found of one life says nothing of the next, which may have begun meanwhile.
+    life: Option<Epoch>,
     /// The role may not allow the witness any more: leave it out.
     leaves_out_witness: bool,
     /// Nor the log's own records: leave them out.
@@ -59,8 +61,15 @@ impl Cluster {
     ) -> Result<Reading, Fault> {
         let mut course = Course::default();
         loop {
-            let question = self.question(&course);
-            let known_epoch = question.known.as_ref().map(|known| known.epoch);
+            let known = self.life.known();
+            let known_epoch = known.as_ref().map(|known| known.epoch);
+            if course.life != known_epoch {
+                course = Course {
+                    life: known_epoch,
+                    ..Course::default()
+                };
+            }
+            let question = self.question(known, &course);
             if epoch.is_some() && known_epoch.is_some() && epoch != known_epoch {
                 return Err(Fault::new(Class::Future, "the log is in another epoch"));
             }
@@ -118,8 +127,7 @@ impl Cluster {
         Ok(self.endpoints.call(terms, request).await?.0)
     }
 
-    fn question(&self, course: &Course) -> Question {
-        let known = self.life.known();
+    fn question(&self, known: Option<Known>, course: &Course) -> Question {
         let witness = known.as_ref().and_then(|known| known.witness.clone());
         let leaves_out = course.leaves_out_own || self.life.is_blind();
         Question {
@@ -205,12 +213,10 @@ impl Cluster {
                     "the etcd log was restored, wiped or replaced, as another client found"
                 );
                 self.life.begin(before, Known::first(signs));
-                *course = Course::default();
                 Ok(None)
             }
             (Judgement::Changed(why), Some(known)) if course.is_suspicious || course.is_lost => {
                 self.begin_again(known, signs, why, deadline).await?;
-                *course = Course::default();
                 Ok(None)
             }
             (Judgement::Changed(_), _) => {
