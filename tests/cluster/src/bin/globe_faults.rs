@@ -16,6 +16,12 @@ use globe_cluster_tests::{Choice, Extent, SCENARIOS, measure_all, play_all};
 use globe_test_support::netns;
 
 fn main() -> ExitCode {
+    // `RUST_LOG=globe=debug,globe_etcd=debug` tells what the library itself thinks of it.
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.first().map(String::as_str) {
         Some("list") => {

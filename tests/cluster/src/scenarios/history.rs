@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-use globe::{EtcdLog, Globe};
-use globe_oracle::{KEYSPACES, Value};
+use etcd_client::Client;
+use globe::{EtcdLog, Globe, Position, Revision};
+use globe_oracle::{Action, Event, KEYSPACES, Op, Outcome, Place, Value};
 use globe_test_support::Proxy;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -45,14 +46,10 @@ pub(crate) async fn compact_at_the_cursor(site: &mut Site) {
         site.all_doors().for_each(Proxy::cut);
         sleep(Duration::from_millis(300)).await;
         let cursor = site.nodes[0].first.position().revision.0;
-        let member = &site.cluster[0];
         for key in ["k0", "k1"] {
-            let name = format!("{}/{key}", KEYSPACES[0]);
-            member
-                .etcdctl(&["put", &name, "{\"tag\":\"operator\"}"])
-                .await;
-            member.etcdctl(&["del", &name]).await;
+            put_and_delete(site, key).await;
         }
+        let member = &site.cluster[0];
         let newest = member.revision().await;
         let revision = cursor.saturating_add_signed(offset).clamp(1, newest);
         site.breaks(format!(
@@ -64,6 +61,46 @@ pub(crate) async fn compact_at_the_cursor(site: &mut Site) {
         site.all_doors().for_each(Proxy::heal);
         sleep(Duration::from_millis(1500)).await;
     }
+}
+
+/// Somebody without Globe writes a key and deletes it, and says so to the oracle.
+async fn put_and_delete(site: &Site, key: &str) {
+    let recorder = &site.recorder;
+    let place = Place {
+        keyspace: KEYSPACES[0].to_owned(),
+        key: key.to_owned(),
+    };
+    let client = recorder.number();
+    let tag = format!("operator-{client}");
+    let name = format!("{}/{key}", KEYSPACES[0]);
+    let epoch = site.nodes[0].first.position().epoch;
+    let endpoint = site.cluster[0].endpoint();
+    let mut etcd = Client::connect([endpoint], None).await.expect("a client");
+    let mut op = Op {
+        client,
+        node: u32::MAX,
+        action: Action::Put(place.clone()),
+        tags: vec![tag.clone()],
+        call: recorder.now(),
+        ret: None,
+        outcome: Outcome::Never,
+    };
+    let value = format!("{{\"tag\":\"{tag}\"}}");
+    let put = etcd.put(name.as_str(), value, None).await.expect("a put");
+    let revision = put
+        .header()
+        .map_or(0, etcd_client::ResponseHeader::revision);
+    let position = Position::new(epoch, Revision(revision.unsigned_abs()));
+    op.ret = Some(recorder.now());
+    op.outcome = Outcome::Done(Some(position));
+    recorder.record(Event::Op(op.clone()));
+    op.action = Action::Delete(place);
+    op.tags.clear();
+    op.call = recorder.now();
+    etcd.delete(name.as_str(), None).await.expect("a delete");
+    op.ret = Some(recorder.now());
+    op.outcome = Outcome::Done(None);
+    recorder.record(Event::Op(op));
 }
 
 /// Maps are opened over many small pages while the log forgets.

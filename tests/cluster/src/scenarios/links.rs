@@ -164,12 +164,12 @@ async fn heal(site: &mut Site) {
 
 /// 200 maps on 200 logs, all of which have to come back.
 pub(crate) async fn storm(site: &mut Site) {
-    let mut crowd = Vec::new();
-    for _ in 0..CROWD {
+    let opening = (0..CROWD).map(|_| async {
         let log = site.connect(&site.doors[0]).await;
         let map = Globe::<String, Value>::open(log, KEYSPACES[0]).await;
-        crowd.push(map.expect("a map on a healthy server"));
-    }
+        map.expect("a map on a healthy server")
+    });
+    let crowd = futures::future::join_all(opening).await;
     for _ in 0..2 {
         site.loses_all("the server of 200 maps bounces");
         site.cluster[0].kill();
