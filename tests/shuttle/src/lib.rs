@@ -1,0 +1,48 @@
+//! The sources of the map that several threads meet in, compiled once more with the locks, atomics and threads of
+//! [`shuttle`], which runs them in thousands of orders and remembers the one that failed.
+//!
+//! Nothing of the map is copied: the modules below are its own files. Only `sync`, which names what is shared, is another
+//! one here.
+//!
+//! What is modelled and what is not:
+//! - every lock, atomic and notification of ours is a point at which another thread may go on;
+//! - `ArcSwap` and `DashMap` are stood in for by a lock around an `Arc` and around a map: each of their operations is one
+//!   step, as they promise, and how they keep that promise is theirs to test;
+//! - the queue of a watch (tokio's `mpsc`) is one step an operation as well;
+//! - shuttle runs one thread at a time, so what a weaker memory order than the sequential one would allow does not show
+//!   here. The one atomic flag of ours that readers depend on is the index's mark, whose orders are argued for in
+//!   `index.rs`.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "the map uses more of its own than what threads meet in"
+)]
+
+#[macro_use]
+#[path = "../../../src/mutant.rs"]
+mod mutant;
+
+pub mod scenes;
+mod sync;
+
+#[path = "../../../src/change.rs"]
+mod change;
+#[path = "../../../src/entry.rs"]
+mod entry;
+#[path = "../../../src/index.rs"]
+mod index;
+#[path = "../../../src/key.rs"]
+mod key;
+#[path = "../../../src/progress.rs"]
+mod progress;
+#[path = "../../../src/replica.rs"]
+mod replica;
+#[path = "../../../src/status.rs"]
+mod status;
+#[path = "../../../src/subscribers.rs"]
+mod subscribers;
+#[path = "../../../src/view.rs"]
+mod view;
+#[path = "../../../src/watch.rs"]
+mod watch;

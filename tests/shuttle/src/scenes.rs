@@ -1,0 +1,271 @@
+//! What threads do to one replica at once, each scene with what must be true of it.
+//!
+//! A scene is run in one order of its threads at a time: which, and how often, is the test's to say.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, Position, Record, Revision};
+use shuttle::sync::mpsc;
+use shuttle::{future, thread};
+
+use crate::entry::Entry;
+use crate::replica::{Changed, Replica};
+use crate::subscribers::Interest;
+use crate::watch::{Cause, Watch};
+
+type Map = Arc<Replica<String, u64>>;
+
+/// The keys of the map. Each commit writes its revision under all of them, so whoever sees two of them differ, or one of
+/// them go back, has seen what never was.
+const KEYS: [&str; 2] = ["a", "b"];
+
+fn at(revision: u64) -> Position {
+    Position::new(Epoch(1), Revision(revision))
+}
+
+fn replica() -> Map {
+    let replica = Replica::new(Keyspace::new("scene").unwrap_or_else(|error| panic!("{error}")));
+    Arc::new(replica)
+}
+
+/// Publishes the commits up to `last`, as the applier does: one after the other, from one thread.
+fn publish(map: &Map, last: u64) {
+    for revision in 1..=last {
+        let mut state = map.state().successor();
+        let mut changed = Changed::new();
+        for key in KEYS {
+            let record = Record {
+                key: Bytes::from(key),
+                value: Bytes::new(),
+                created: Revision(1),
+                modified: Revision(revision),
+                lease: None,
+            };
+            let entry = Entry::new(&record, revision);
+            changed.push((key.to_owned(), Some(Arc::clone(entry.value()))));
+            state.entries.insert(key.to_owned(), entry);
+        }
+        state.position = at(revision);
+        state.sequence += 1;
+        map.publish(state, changed);
+    }
+}
+
+fn end(map: &Map) {
+    map.end(Error::new(ErrorKind::Closed, "the scene is over"));
+}
+
+fn get(map: &Map, key: &str) -> u64 {
+    map.get(key).map_or(0, |value| *value)
+}
+
+fn view(map: &Map) -> u64 {
+    let view = map.view();
+    let values: Vec<u64> = KEYS
+        .iter()
+        .map(|key| view.get(*key).map_or(0, |value| **value))
+        .collect();
+    let revision = view.revision().0;
+    assert!(
+        values.iter().all(|value| *value == revision),
+        "a view is one revision: {values:?} at {revision}"
+    );
+    revision
+}
+
+/// A `get` shows no less than a view taken before it, and no more than one taken after it; nothing ever goes back.
+pub fn a_get_lies_between_the_views_around_it() {
+    let map = replica();
+    let readers: Vec<_> = (0..2)
+        .map(|_| {
+            let map = Arc::clone(&map);
+            thread::spawn(move || {
+                let before = view(&map);
+                let first = get(&map, "a");
+                let second = get(&map, "b");
+                let after = view(&map);
+                let seen = [before, first, second, after];
+                assert!(seen.is_sorted(), "{seen:?}");
+            })
+        })
+        .collect();
+    publish(&map, 3);
+    readers
+        .into_iter()
+        .for_each(|reader| reader.join().unwrap_or_else(|_| panic!("a reader failed")));
+}
+
+/// What one thread has seen, another that was told of it sees as well, however either of them looked.
+pub fn who_was_told_sees_as_much() {
+    let map = replica();
+    let (tell, told) = mpsc::channel();
+    let teller = {
+        let map = Arc::clone(&map);
+        thread::spawn(move || {
+            for key in KEYS {
+                let _ = tell.send(get(&map, key));
+                let _ = tell.send(view(&map));
+            }
+        })
+    };
+    let listener = {
+        let map = Arc::clone(&map);
+        thread::spawn(move || {
+            for (turn, seen) in told.iter().enumerate() {
+                let here = match turn % 3 {
+                    0 => get(&map, "b"),
+                    1 => view(&map),
+                    _ => get(&map, "a"),
+                };
+                assert!(here >= seen, "told of {seen}, saw {here}");
+            }
+        })
+    };
+    publish(&map, 3);
+    teller
+        .join()
+        .unwrap_or_else(|_| panic!("the teller failed"));
+    listener
+        .join()
+        .unwrap_or_else(|_| panic!("the listener failed"));
+}
+
+/// How a watch of a scene follows.
+#[derive(Clone, Copy, Debug)]
+pub enum Follow {
+    /// Everything, by the net difference.
+    All,
+    /// One key.
+    Key,
+    /// A prefix.
+    Prefix,
+    /// Each revision, with room for this many.
+    Steps(usize),
+}
+
+/// A watch that is made while others publish misses nothing, repeats nothing, and hears of the end: no bell is lost.
+pub fn a_watch_misses_nothing(follow: Follow) {
+    let map = replica();
+    let last = 3;
+    let watcher = {
+        let map = Arc::clone(&map);
+        thread::spawn(move || future::block_on(follow_to_the_end(map, follow, last)))
+    };
+    publish(&map, last);
+    end(&map);
+    watcher
+        .join()
+        .unwrap_or_else(|_| panic!("the watcher failed"));
+}
+
+async fn follow_to_the_end(map: Map, follow: Follow, last: u64) {
+    let interest = match follow {
+        Follow::Key => Interest::Key("a".to_owned()),
+        Follow::Prefix => Interest::Prefix(Box::new(|key: &String| key.starts_with('b'))),
+        Follow::All | Follow::Steps(_) => Interest::All,
+    };
+    let mut watch = Watch::new(map, interest);
+    if let Follow::Steps(room) = follow {
+        watch = watch.every_revision(room);
+    }
+    let mut shown = watch.view().revision().0;
+    while let Some(changes) = watch.next().await {
+        assert_eq!(
+            changes.from().revision.0,
+            shown,
+            "each begins where the last ended"
+        );
+        let to = changes.to().revision.0;
+        assert!(to > shown, "from {shown} to {to}");
+        if changes.cause() == Cause::Step {
+            assert_eq!(to, shown + 1, "a step is one commit");
+        }
+        if matches!(follow, Follow::Steps(room) if room as u64 >= last) && shown > 0 {
+            assert_eq!(to, shown + 1, "every revision is shown");
+        }
+        for change in &changes {
+            assert_eq!(change.new_value().map(|new| **new), Some(to));
+        }
+        shown = to;
+    }
+    assert_eq!(shown, last, "nothing is missed");
+}
+
+/// Who waits for a position is woken when it is reached, and by the end when it never will be.
+pub fn who_waits_is_woken() {
+    let map = replica();
+    let wait = |revision: u64| {
+        let map = Arc::clone(&map);
+        thread::spawn(move || {
+            let reached = future::block_on(map.reached(at(revision)));
+            assert_eq!(reached.is_ok(), revision <= 2, "{revision}");
+            if reached.is_ok() {
+                assert!(view(&map) >= revision && get(&map, "a") >= revision);
+            }
+        })
+    };
+    let waiting = [wait(1), wait(2), wait(3)];
+    publish(&map, 2);
+    end(&map);
+    waiting.into_iter().for_each(|waiting| {
+        waiting
+            .join()
+            .unwrap_or_else(|_| panic!("who waited failed"))
+    });
+}
+
+/// Watches come and go while others publish: nobody is held up, and who stays hears everything.
+pub fn watches_come_and_go() {
+    let map = replica();
+    let fickle = {
+        let map = Arc::clone(&map);
+        thread::spawn(move || {
+            for key in KEYS {
+                let mut watch = Watch::new(Arc::clone(&map), Interest::Key(key.to_owned()));
+                let _ = watch.try_next();
+            }
+        })
+    };
+    let steady = {
+        let map = Arc::clone(&map);
+        thread::spawn(move || future::block_on(follow_to_the_end(map, Follow::All, 3)))
+    };
+    publish(&map, 3);
+    end(&map);
+    fickle
+        .join()
+        .unwrap_or_else(|_| panic!("the fickle one failed"));
+    steady
+        .join()
+        .unwrap_or_else(|_| panic!("the steady one failed"));
+}
+
+/// The same readers on an index that forgets to say that it lags behind the view: the scenes must find that out.
+pub fn a_get_lies_between_the_views_around_it_without_the_mark() {
+    use crate::index::{Index, Lookup};
+    use crate::sync::ArcSwap;
+
+    let shared = Arc::new((ArcSwap::from_pointee(0_u64), Index::<&str, u64>::new()));
+    let reader = {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            let before = *shared.0.load();
+            let seen = match shared.1.find("a") {
+                Lookup::Level(value) => value.map_or(0, |value| *value),
+                Lookup::Behind => *shared.0.load(),
+            };
+            assert!(
+                before <= seen,
+                "a get showed {seen} after a view of {before}"
+            );
+        })
+    };
+    for revision in 1..=3 {
+        shared.0.store(Arc::new(revision));
+        shared.1.put("a", Arc::new(revision));
+    }
+    reader
+        .join()
+        .unwrap_or_else(|_| panic!("the reader failed"));
+}
