@@ -97,7 +97,8 @@ fn legal(rng: &mut Rng) -> Faults {
         .silence(Duration::from_secs(3))
         .lateness(Duration::from_secs(4));
     for fault in Fault::ALL {
-        if !fault.breaks_the_contract() && rng.bool() {
+        let is_open = !fault.breaks_the_contract() && fault != Fault::Delay;
+        if is_open && rng.bool() {
             faults = faults.with(fault, usual.chance(fault) * 3.0 * rng.f64());
         }
     }

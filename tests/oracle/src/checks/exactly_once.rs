@@ -131,6 +131,8 @@ fn deletes(history: &History, timeline: &Timeline) -> Vec<String> {
         if let Action::Delete(place) | Action::DeleteIf(place, _) = &op.action {
             let (sure, unsure) = counts.entry(place).or_default();
             match &op.outcome {
+                // It may have found nothing to delete: that it cannot say.
+                Outcome::Behind(_) if matches!(op.action, Action::Delete(_)) => *unsure += 1,
                 Outcome::Done(_) | Outcome::Behind(_) => *sure += 1,
                 Outcome::Indeterminate | Outcome::Never => *unsure += 1,
                 _ => {}

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::timeline::Timeline;
-use crate::history::{At, Delivered, History, Opened, Read};
+use crate::history::{At, Cause, Delivered, History, Opened, Read};
 
 pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
     let bound = history.run().limits.watch_micros;
@@ -71,12 +71,17 @@ fn latest(
     timeline: &Timeline,
 ) -> Option<u64> {
     let late = delivered.iter().filter_map(|step| {
-        // The oldest commit in this step is what waited longest.
         let commits = timeline.between(&opened.keyspace, step.from, step.to)?;
         let covered = |key: &String| opened.filter.covers(key);
-        let oldest = commits
+        let mut covered = commits
             .iter()
-            .find(|commit| commit.keys.iter().any(covered))?;
+            .filter(|commit| commit.keys.iter().any(covered));
+        // The oldest commit in this step is what waited longest; but what a snapshot passed over may have had no net
+        // effect on what this watch covers, and then it did not wait at all.
+        let oldest = match step.cause {
+            Cause::Step | Cause::Coalesced => covered.next()?,
+            Cause::NewEpoch | Cause::Resync => covered.next_back()?,
+        };
         let moment = super::timeline::Moment {
             revision: oldest.revision,
             ..timeline.moment(step.to)

@@ -22,7 +22,7 @@ pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
             moment,
             what: op,
         };
-        let is_read = is_linearizable_read(&op.action);
+        let is_read = is_linearizable_read(&op.action) || may_be_idle(op);
         if is_read { &mut reads } else { &mut writes }.push(look);
         if let Some(ret) = op.ret {
             // A commit is a point of its own: the next one must be later, while a read may see the same.
@@ -80,6 +80,16 @@ fn is_linearizable_read(action: &Action) -> bool {
         action,
         Action::Sync(_) | Action::ViewAt(_, Asked::Linearizable)
     )
+}
+
+/// Whether it may have made no commit of its own: a transaction that only read, or a delete that may have found nothing
+/// and could not say so.
+fn may_be_idle(op: &Op) -> bool {
+    match &op.action {
+        Action::Transact { writes, .. } => writes.is_empty(),
+        Action::Delete(_) => matches!(op.outcome, Outcome::Behind(_)),
+        _ => false,
+    }
 }
 
 /// Where in the log an operation took effect, if it did and is known.

@@ -57,7 +57,7 @@ pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
             after.into_iter().for_each(|after| graph.add(index, *after));
         }
     }
-    graph.add_real_time(committed.iter().map(|(op, _)| *op));
+    graph.add_real_time(committed.iter().map(|(op, _)| *op), history.run().fenced);
     let cycle = graph.cycle(committed.len());
     if !cycle.is_empty() {
         let named = cycle.iter().filter_map(|index| committed.get(*index));
@@ -127,14 +127,16 @@ impl Graph {
     }
 
     /// An operation that returned came before every one that began later: by a chain of moments, so that the edges stay
-    /// few.
-    fn add_real_time<'a>(&mut self, ops: impl Iterator<Item = &'a Op>) {
+    /// few. One whose outcome was unknown may have landed at any later time, unless the log is fenced.
+    fn add_real_time<'a>(&mut self, ops: impl Iterator<Item = &'a Op>, is_fenced: bool) {
         let mut ends = Vec::new();
         let mut count = 0;
         for (index, op) in ops.enumerate() {
             count = index + 1;
             ends.push((op.call.tick, index, true));
-            ends.extend(op.ret.map(|ret| (ret.tick, index, false)));
+            let is_settled = is_fenced || op.outcome != Outcome::Indeterminate;
+            let ret = op.ret.filter(|_| is_settled);
+            ends.extend(ret.map(|ret| (ret.tick, index, false)));
         }
         ends.sort_unstable();
         let mut moment = None;
