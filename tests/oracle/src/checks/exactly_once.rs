@@ -34,8 +34,13 @@ fn judge(op: &Op, timeline: &Timeline) -> Vec<String> {
         return Vec::new();
     };
     let mut wrong = Vec::new();
+    // What landed in a life of the log that was lost with it may be tried again in the next.
+    let life = timeline.landed(last).last().map(|landing| landing.at.epoch);
     for tag in earlier {
-        if let Some(landing) = timeline.landed(tag).first() {
+        let mut landings = timeline.landed(tag).iter();
+        if let Some(landing) =
+            landings.find(|landing| life.is_none_or(|life| life <= landing.at.epoch))
+        {
             wrong.push(format!(
                 "the given-up attempt {tag} landed at {:?}",
                 landing.at
