@@ -8,7 +8,7 @@ use std::time::Duration;
 use globe_etcd::EtcdLog;
 use globe_log_client::{ErrorKind, Keyspace, LogClient, Tail};
 use globe_test_support::{EtcdServer, EtcdVersion, Proxy, connections_to};
-use rig::{Copy, connect, flags, put, within};
+use rig::{Copy, connect, flags, hasty, put, within};
 use tokio::time::Instant;
 
 async fn tails(log: &EtcdLog, count: usize) -> Vec<Tail> {
@@ -74,7 +74,7 @@ async fn a_tail_at_rest_asks_nothing_however_busy_its_neighbours() {
 async fn a_long_outage_costs_few_dials_however_many_call() {
     let server = EtcdServer::start(EtcdVersion::Reference).await;
     let proxy = Proxy::start(server.port()).await;
-    let log = connect([proxy.endpoint()]).await;
+    let log = hasty([proxy.endpoint()]).await;
     put(&log, "a", "1").await;
     proxy.cut();
     let began = Instant::now();
