@@ -52,10 +52,14 @@ impl Witness {
             u64::try_from(record.mod_revision) == Ok(self.revision)
                 && self.print.is_none_or(|expected| expected == print(record))
         });
+        // What was seen written at a revision is never older than that again, in the same history.
+        let is_older = found.is_some_and(|record| {
+            u64::try_from(record.mod_revision).is_ok_and(|at| at <= self.revision)
+        });
         match (stands, self.is_forgotten) {
             (true, _) => Testimony::SameHistory,
-            (false, false) => Testimony::OtherHistory,
-            (false, true) => Testimony::Silent,
+            (false, true) if !is_older => Testimony::Silent,
+            (false, _) => Testimony::OtherHistory,
         }
     }
 }
@@ -101,5 +105,15 @@ mod tests {
             witness.testify(Some(&record(7, "a"))),
             Testimony::SameHistory
         );
+        assert_eq!(witness.testify(None), Testimony::Silent);
+    }
+
+    #[test]
+    fn a_record_older_than_it_was_seen_is_of_another_history_even_if_its_past_is_forgotten() {
+        let mut witness = Witness::of(&record(7, "a"));
+        witness.is_forgotten = true;
+        for older in [record(6, "a"), record(7, "b")] {
+            assert_eq!(witness.testify(Some(&older)), Testimony::OtherHistory);
+        }
     }
 }
