@@ -3,10 +3,16 @@
 //! Each member is an [`EtcdServer`] of its own: what can be done to one, can be done to a member.
 
 use std::ops::{Index, IndexMut};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::binaries::EtcdVersion;
 use crate::etcd::{EtcdBuilder, EtcdServer, Member};
 use crate::wait::free_port;
+
+/// How long a cluster may be without a leader, on a busy machine.
+const ELECTION: Duration = Duration::from_secs(30);
 
 /// A cluster on loopback. Killed when dropped.
 #[derive(Debug)]
@@ -83,58 +89,69 @@ impl EtcdCluster {
         format!("etcd://{}", hosts.join(","))
     }
 
-    /// The member that leads, as the first member that answers sees it.
+    /// The member that leads, as a member that answers sees it. Waits while there is none.
     ///
     /// # Panics
-    /// When no member answers, or none leads.
+    /// When there is none for long.
     pub async fn leader(&self) -> usize {
-        for asked in &self.members {
-            let Ok(json) = asked
-                .try_etcdctl(&["endpoint", "status", "-w", "json", "--command-timeout=1s"])
-                .await
-            else {
-                continue;
-            };
-            let status: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-            let leader = status[0]["Status"]["leader"].as_u64().unwrap_or_default();
-            let list = asked.etcdctl(&["member", "list", "-w", "json"]).await;
-            let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
-            let members = list["members"].as_array().expect("members");
-            let found = members
-                .iter()
-                .find(|member| member["ID"].as_u64() == Some(leader));
-            let name = found
-                .and_then(|member| member["name"].as_str())
-                .unwrap_or_default();
-            if let Some(index) = self
-                .members
-                .iter()
-                .position(|member| member.member().name == name)
-            {
-                return index;
+        let deadline = Instant::now() + ELECTION;
+        loop {
+            for asked in &self.members {
+                if let Some(leader) = self.leader_seen_by(asked).await {
+                    return leader;
+                }
             }
+            assert!(Instant::now() < deadline, "no member knows a leader");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("no member knows a leader");
+    }
+
+    async fn leader_seen_by(&self, asked: &EtcdServer) -> Option<usize> {
+        let words = ["endpoint", "status", "-w", "json", "--command-timeout=1s"];
+        let status = parsed(&asked.try_etcdctl(&words).await.ok()?);
+        let leader = status[0]["Status"]["leader"].as_u64()?;
+        let ids = self.ids(asked).await?;
+        ids.iter().position(|id| *id == leader)
+    }
+
+    /// The members' ids, in their order here.
+    async fn ids(&self, asked: &EtcdServer) -> Option<Vec<u64>> {
+        let words = ["member", "list", "-w", "json", "--command-timeout=1s"];
+        let list = parsed(&asked.try_etcdctl(&words).await.ok()?);
+        let listed = list["members"].as_array()?;
+        let id = |member: &EtcdServer| {
+            let name = member.member().name.as_str();
+            let found = listed.iter().find(|listed| listed["name"] == name)?;
+            found["ID"].as_u64()
+        };
+        self.members.iter().map(id).collect()
     }
 
     /// Makes another member the leader.
+    ///
+    /// # Panics
+    /// When no member can be made to lead for long.
     pub async fn move_leader(&self) {
-        let leader = self.leader().await;
-        let json = self.members[leader]
-            .etcdctl(&["member", "list", "-w", "json"])
-            .await;
-        let list: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-        let name = &self.members[(leader + 1) % self.members.len()]
-            .member()
-            .name;
-        let members = list["members"].as_array().expect("members");
-        let found = members
-            .iter()
-            .find(|member| member["name"] == name.as_str())
-            .expect("the next member");
-        let id = format!("{:x}", found["ID"].as_u64().expect("an id"));
-        self.members[leader].etcdctl(&["move-leader", &id]).await;
+        let deadline = Instant::now() + ELECTION;
+        while !self.try_move_leader().await {
+            assert!(Instant::now() < deadline, "the leadership cannot be moved");
+        }
     }
+
+    /// False when the leadership moved by itself meanwhile.
+    async fn try_move_leader(&self) -> bool {
+        let leader = self.leader().await;
+        let Some(ids) = self.ids(&self.members[leader]).await else {
+            return false;
+        };
+        let next = format!("{:x}", ids[(leader + 1) % ids.len()]);
+        let words = ["move-leader", &next];
+        self.members[leader].try_etcdctl(&words).await.is_ok()
+    }
+}
+
+fn parsed(json: &str) -> serde_json::Value {
+    serde_json::from_str(json).expect("JSON")
 }
 
 /// The place of the member of this number, before the others are known.
