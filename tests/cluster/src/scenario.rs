@@ -212,13 +212,13 @@ pub static SCENARIOS: &[Scenario] = &[
     ),
     scenario!("the log is wiped", &[&ONE], history::wipe, rewrites_history),
     scenario!(
-        "an older log is restored",
+        "a backup is restored",
         &[&ONE],
         history::restore,
         rewrites_history
     ),
     scenario!(
-        "an older log is restored with a bump",
+        "a bumped backup is restored",
         &[&ONE],
         history::restore_with_bump,
         rewrites_history

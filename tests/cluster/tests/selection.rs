@@ -92,7 +92,7 @@ fn forgotten_history_loses_nothing() {
 fn replaced_history_is_noticed() {
     let rounds = [
         ("3.5.30", "the log is wiped"),
-        ("3.5.30", "an older log is restored"),
+        ("3.5.30", "a backup is restored"),
     ];
     play("replaced_history_is_noticed", &rounds);
 }

@@ -47,7 +47,7 @@ fn judge(op: &Op, timeline: &Timeline) -> Vec<String> {
             ));
         }
     }
-    let landed = timeline.landed(last);
+    let landed = in_life(timeline.landed(last), life);
     match &op.outcome {
         Outcome::Done(_) | Outcome::Behind(_) => {
             wrong.extend(repeated(op, landed));
@@ -65,6 +65,13 @@ fn judge(op: &Op, timeline: &Timeline) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// The landings from a life on. They are in the order in which they were heard.
+fn in_life(landed: &[Landing], life: Option<usize>) -> &[Landing] {
+    let is_in = |landing: &Landing| life.is_none_or(|life| life <= landing.at.epoch);
+    let first = landed.iter().position(is_in).unwrap_or(0);
+    &landed[first..]
 }
 
 fn is_several(op: &Op) -> bool {
