@@ -103,6 +103,9 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         let asked = Instant::now();
         let (position, mut pages, _fetching) = self.fetch().await.map_err(Break::Log)?;
         let goes_back = self.goes_back(position).await.map_err(Break::Log)?;
+        if goes_back {
+            self.violated("progress was claimed beyond what is in the log");
+        }
         let mut install = self
             .applier
             .begin(position, reason, goes_back)
