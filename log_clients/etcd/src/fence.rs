@@ -226,6 +226,9 @@ impl Held {
 
     /// True only while nothing was written by this slot since it was taken.
     pub(crate) fn compare(&self) -> Compare {
+        if mutant!("leave_the_fence_open") {
+            return Compare::mod_revision(self.key.clone(), CompareOp::Greater, -1);
+        }
         Compare::mod_revision(self.key.clone(), CompareOp::Equal, number(self.guard))
     }
 
@@ -262,6 +265,9 @@ impl Cluster {
             .when([held.compare()])
             .and_then([held.put(&bump)])
             .or_else([held.get()]);
+        if mutant!("settle_without_a_proof") {
+            return Settled::NotApplied;
+        }
         match self.send(Repeat::Harmless, write, deadline).await {
             Ok(answer) if answer.succeeded => {
                 let at = answer.header.map_or(0, |header| header.revision);

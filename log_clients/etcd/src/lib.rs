@@ -5,6 +5,9 @@
 //!
 #![doc = include_str!("../README.md")]
 
+#[macro_use]
+mod mutant;
+
 mod backoff;
 mod builder;
 mod call;

@@ -90,7 +90,7 @@ pub(crate) fn is_guarded_by_revisions(transaction: &Transaction) -> bool {
             k == keyspace && name == key && matches!(guard, Precondition::At(_))
         })
     };
-    transaction.writes.iter().all(is_guarded)
+    mutant!("take_all_for_guarded") || transaction.writes.iter().all(is_guarded)
 }
 
 /// Whether it makes room, and is taken by a log that is full.

@@ -81,7 +81,7 @@ impl Cluster {
             let mut options = GetOptions::new()
                 .with_range(self.keys.end(keyspace))
                 .with_limit(i64::try_from(*size).unwrap_or(i64::MAX));
-            if let Some(at) = at {
+            if let Some(at) = at.filter(|_| !mutant!("read_pages_of_any_time")) {
                 options = options.with_revision(number(at.revision.0));
             }
             let range = TxnOp::get(start, Some(options));
