@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use globe_log_client::{
-    Conflict, Error, ErrorKind, FailedPrecondition, Keyspace, LogClient, Position, Result,
+    Conflict, Epoch, Error, ErrorKind, FailedPrecondition, Keyspace, LogClient, Position, Result,
     Transaction,
 };
 use tokio::time::{Instant, timeout_at};
@@ -175,6 +175,30 @@ impl<'a> Committer<'a> {
             tokio::time::sleep_until(until).await;
         }
         has_time
+    }
+
+    /// Whether an answer says that the log is in another life than the guards of a write, and every onlooker has followed
+    /// it there by the deadline, so that the guards can be taken anew.
+    pub(crate) async fn reborn(&mut self, error: &Error, guarded_in: Option<Epoch>) -> bool {
+        let is_reborn = match error.kind() {
+            ErrorKind::EpochChanged => guarded_in.is_some(),
+            ErrorKind::Conflict(conflict) => {
+                guarded_in.is_some_and(|epoch| epoch != conflict.position.epoch)
+            }
+            _ => false,
+        };
+        if !is_reborn {
+            return false;
+        }
+        loop {
+            if !self.pause().await {
+                return false;
+            }
+            let mut onlookers = self.onlookers.iter();
+            if onlookers.all(|onlooker| Some(onlooker.stands().epoch) != guarded_in) {
+                return true;
+            }
+        }
     }
 
     /// Waits until what was committed at `position`, by an attempt begun at `asked`, is visible here.

@@ -3,13 +3,13 @@
 //! Nothing is locked, and nothing is written before the closure has returned.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use globe_log_client::{
-    Error, ErrorKind, Keyspace, LogClient, Precondition, Result, Transaction, Write,
+    Epoch, Error, ErrorKind, Keyspace, LogClient, Precondition, Result, Transaction, Write,
 };
 use tokio::time::Instant;
 
@@ -22,6 +22,8 @@ use crate::view::View;
 pub struct Txn<'a> {
     log: &'a Arc<dyn LogClient>,
     maps: Vec<(Arc<dyn Onlooker>, Seen)>,
+    /// The lives of the log the views are from: one, but for a moment after a restore.
+    lives: BTreeSet<u64>,
     /// What was read or written: what this attempt relies on standing there.
     guards: BTreeMap<(Keyspace, Bytes), Precondition>,
     writes: BTreeMap<(Keyspace, Bytes), Pending>,
@@ -41,6 +43,7 @@ impl<'a> Txn<'a> {
         Txn {
             log,
             maps: Vec::new(),
+            lives: BTreeSet::new(),
             guards: BTreeMap::new(),
             writes: BTreeMap::new(),
         }
@@ -169,6 +172,7 @@ impl<'a> Txn<'a> {
             return Ok(view);
         }
         let view = map.view();
+        self.lives.extend(view.state.epoch().map(|epoch| epoch.0));
         self.maps
             .push((Arc::clone(map.replica()) as _, Arc::new(view.clone())));
         Ok(view)
@@ -239,8 +243,19 @@ async fn transact<R>(
     loop {
         let mut attempt = Txn::new(log);
         let answer = body(&mut attempt)?;
+        let lives = std::mem::take(&mut attempt.lives);
         let (onlookers, transaction) = attempt.into_parts();
         committer.onlookers = onlookers;
+        if lives.len() > 1 {
+            // One map has followed the log into another life, the other has not yet.
+            if committer.pause().await {
+                continue;
+            }
+            let why = "the maps of a transaction show different lives of the log";
+            return Err(Error::new(ErrorKind::EpochChanged, why));
+        }
+        let epoch = lives.first().copied().map(Epoch);
+        let transaction = transaction.within(epoch);
         if mutant!("wait_for_one_map_only") {
             committer.onlookers.truncate(1);
         }
@@ -249,6 +264,9 @@ async fn transact<R>(
             Ok(position) => return committer.visible(position, asked).await.map(|_| answer),
             Err(error) => error,
         };
+        if committer.reborn(&error, epoch).await {
+            continue;
+        }
         let ErrorKind::Conflict(conflict) = error.kind() else {
             return Err(error);
         };

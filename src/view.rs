@@ -8,7 +8,7 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use globe_log_client::{Position, Revision};
+use globe_log_client::{Epoch, Position, Revision};
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
@@ -41,6 +41,11 @@ impl<K: Key, V> State<K, V> {
             resyncs: 0,
             resync_reason: ResyncReason::Hydration,
         }
+    }
+
+    /// The life of the log it is from; `None` before the first snapshot.
+    pub(crate) fn epoch(&self) -> Option<Epoch> {
+        (self.resyncs > 0).then_some(self.position.epoch)
     }
 
     /// The same map, in the applier's hands: the copy shares everything with this one.

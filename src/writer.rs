@@ -13,8 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use globe_log_client::{
-    Capabilities, Conflict, Error, ErrorKind, Keyspace, LogClient, Position, Precondition, Result,
-    Transaction, Write,
+    Capabilities, Conflict, Epoch, Error, ErrorKind, Keyspace, LogClient, Position, Precondition,
+    Result, Transaction, Write,
 };
 use tokio::time::Instant;
 
@@ -55,9 +55,11 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     pub(crate) async fn put(&self, key: &K, value: &V) -> Result<Position> {
         let key = self.encode_key(key)?;
         let write = self.encode_value(&key, value)?;
-        let precondition = self.known(&self.replica.state(), &key, None);
+        let state = self.replica.state();
+        let precondition = self.known(&state, &key, None);
         self.commit_all(
             &mut self.committer(),
+            state.epoch(),
             BTreeMap::from([(
                 key,
                 Guarded {
@@ -78,7 +80,8 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     ) -> Result<Position> {
         let key = self.encode_key(key)?;
         let write = self.encode_value(&key, value)?;
-        self.commit_if(&mut self.committer(), key, precondition, write)
+        let epoch = self.life_of(precondition);
+        self.commit_if(&mut self.committer(), epoch, key, precondition, write)
             .await
     }
 
@@ -86,16 +89,19 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     pub(crate) async fn delete(&self, key: &K) -> Result<bool> {
         let mut committer = self.committer();
         let key = self.encode_key(key)?;
-        let mut precondition = self.known(&self.replica.state(), &key, None);
+        let mut state = self.replica.state();
+        let mut precondition = self.known(&state, &key, None);
         loop {
             let asked = Instant::now();
-            match committer
-                .commit(&self.one(&key, precondition, Write::Delete))
-                .await
-            {
+            let transaction = self.one(&key, precondition, Write::Delete);
+            match committer.commit(&transaction.within(state.epoch())).await {
                 Ok(position) => {
                     committer.visible(position, asked).await?;
                     return Ok(precondition != Precondition::Absent);
+                }
+                Err(error) if committer.reborn(&error, state.epoch()).await => {
+                    state = self.replica.state();
+                    precondition = self.known(&state, &key, None);
                 }
                 Err(error) => precondition = self.newer(&mut committer, error, &key).await?,
             }
@@ -105,7 +111,8 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     /// Deletes if the precondition holds.
     pub(crate) async fn delete_if(&self, key: &K, precondition: Precondition) -> Result<Position> {
         let key = self.encode_key(key)?;
-        self.commit_if(&mut self.committer(), key, precondition, Write::Delete)
+        let (epoch, write) = (self.life_of(precondition), Write::Delete);
+        self.commit_if(&mut self.committer(), epoch, key, precondition, write)
             .await
     }
 
@@ -133,11 +140,13 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             });
             let value = next(old.map(|entry| &**entry.value()));
             let write = self.encode_value(&text, &value)?;
+            let epoch = state.epoch();
             match self
-                .commit_if(&mut committer, text.clone(), precondition, write)
+                .commit_if(&mut committer, epoch, text.clone(), precondition, write)
                 .await
             {
                 Ok(_) => return Ok(Arc::new(value)),
+                Err(error) if committer.reborn(&error, epoch).await => {}
                 Err(error) if error.is_conflict() && committer.pause().await => {}
                 Err(error) => return Err(error),
             }
@@ -164,12 +173,14 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             );
         }
         let none = state.position;
-        self.commit_chunks(writes).await.map(|positions| {
-            positions
-                .into_iter()
-                .max_by_key(|position| position.revision)
-                .unwrap_or(none)
-        })
+        self.commit_chunks(state.epoch(), writes)
+            .await
+            .map(|positions| {
+                positions
+                    .into_iter()
+                    .max_by_key(|position| position.revision)
+                    .unwrap_or(none)
+            })
     }
 
     /// Deletes every key that begins with `prefix`; how many there were.
@@ -201,10 +212,16 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             }
         }
         let count = writes.len();
-        self.commit_chunks(writes).await.map(|_| count)
+        self.commit_chunks(state.epoch(), writes)
+            .await
+            .map(|_| count)
     }
 
-    async fn commit_chunks(&self, writes: BTreeMap<Bytes, Guarded>) -> Result<Vec<Position>> {
+    async fn commit_chunks(
+        &self,
+        epoch: Option<Epoch>,
+        writes: BTreeMap<Bytes, Guarded>,
+    ) -> Result<Vec<Position>> {
         let chunks = chunks(self.replica.keyspace(), writes, &self.log.capabilities());
         let count = chunks.len();
         // What the log would refuse is refused before any part is sent.
@@ -215,7 +232,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             .into_iter()
             .enumerate()
             .map(|(index, chunk)| async move {
-                let committed = self.commit_all(&mut self.committer(), chunk).await;
+                let committed = self.commit_all(&mut self.committer(), epoch, chunk).await;
                 committed.map_err(|error| match count {
                     1 => error,
                     _ => error.while_doing(format_args!(
@@ -227,19 +244,29 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         stream::iter(commits).buffered(PIPELINE).try_collect().await
     }
 
-    /// Commits writes that the caller meant to be unconditional: on a conflict, with the newer revisions.
+    /// Commits writes that the caller meant to be unconditional: on a conflict, with the newer revisions; in another life
+    /// of the log than the guards are from, with the guards of that one.
     async fn commit_all(
         &self,
         committer: &mut Committer<'_>,
+        mut epoch: Option<Epoch>,
         mut writes: BTreeMap<Bytes, Guarded>,
     ) -> Result<Position> {
         loop {
-            let transaction = self.transaction(&writes);
+            let transaction = self.transaction(&writes).within(epoch);
             let asked = Instant::now();
             let error = match committer.commit(&transaction).await {
                 Ok(position) => return committer.visible(position, asked).await,
                 Err(error) => error,
             };
+            if committer.reborn(&error, epoch).await {
+                let state = self.replica.state();
+                epoch = state.epoch();
+                for (key, guarded) in &mut writes {
+                    guarded.precondition = self.known(&state, key, None);
+                }
+                continue;
+            }
             let ErrorKind::Conflict(conflict) = error.kind() else {
                 return Err(error);
             };
@@ -258,12 +285,14 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     async fn commit_if(
         &self,
         committer: &mut Committer<'_>,
+        epoch: Option<Epoch>,
         key: Bytes,
         precondition: Precondition,
         write: Write,
     ) -> Result<Position> {
         let asked = Instant::now();
-        match committer.commit(&self.one(&key, precondition, write)).await {
+        let transaction = self.one(&key, precondition, write).within(epoch);
+        match committer.commit(&transaction).await {
             Ok(position) => committer.visible(position, asked).await,
             Err(error) => {
                 if let ErrorKind::Conflict(conflict) = error.kind() {
@@ -271,6 +300,14 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// The life of the log a caller's precondition speaks of: this replica's, if it names a revision.
+    fn life_of(&self, precondition: Precondition) -> Option<Epoch> {
+        match precondition {
+            Precondition::At(_) => self.replica.state().epoch(),
+            Precondition::Absent | Precondition::Present => None,
         }
     }
 

@@ -2,7 +2,11 @@
 //!
 //! What nobody can find is shown as well, so that the documentation stays honest.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 mod rig;
 

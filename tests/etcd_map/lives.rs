@@ -87,6 +87,7 @@ async fn a_write_guarded_by_another_life_is_refused() {
     let before = map.position();
     server.restore_snapshot(&backup, None).await;
     // The same number comes again, for another write.
+    server.etcdctl(&["put", "flags/a", "7"]).await;
     while server.revision().await < before.revision.0 {
         server.etcdctl(&["put", "flags/a", "7"]).await;
     }

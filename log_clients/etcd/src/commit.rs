@@ -100,6 +100,7 @@ impl Cluster {
         deadline: Instant,
     ) -> Result<Position> {
         let known = self.known(keyspace, deadline).await?;
+        check_life(transaction, &known)?;
         let check = self.compose(transaction, None, &[]);
         let answer = self
             .send(Repeat::Harmless, check, deadline)
@@ -122,6 +123,7 @@ impl Cluster {
     ) -> Result<Position> {
         loop {
             let known = self.known(keyspace, deadline).await?;
+            check_life(transaction, &known)?;
             let held = match self.fence.take(self, known.epoch, deadline).await {
                 Ok(held) => held,
                 Err(fault) if fault.class == Class::Full && outcome::only_deletes(transaction) => {
@@ -342,6 +344,15 @@ impl Round<'_> {
         let witness = Witness::at(held.key.clone(), position.revision.0);
         self.cluster.life.witnessed(position.epoch, &witness);
     }
+}
+
+/// The life a transaction speaks of, if of any, is the known one.
+fn check_life(transaction: &Transaction, known: &Known) -> Result<()> {
+    if transaction.epoch.is_none_or(|epoch| epoch == known.epoch) {
+        return Ok(());
+    }
+    let text = "the transaction speaks of another life of the log: nothing was written";
+    Err(Error::new(ErrorKind::EpochChanged, text))
 }
 
 fn indeterminate(fault: &Fault) -> Error {

@@ -68,6 +68,7 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     /// Commits the writes if every precondition holds, and returns the position of this very commit.
     ///
     /// - All writes MUST be seen together, or none; in every keyspace they touch.
+    /// - In another life than [`Transaction::epoch`] it MUST write nothing, and MUST be `EpochChanged`.
     /// - A failed precondition MUST write nothing and MUST be a `Conflict` that says what stood there.
     /// - Limits MUST be refused before sending ([`Transaction::check`]).
     /// - A commit whose reply was lost MUST be settled by proof or reported as `Indeterminate`: never as a plain failure,

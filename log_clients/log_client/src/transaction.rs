@@ -12,7 +12,7 @@ use crate::capabilities::Capabilities;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyspace::Keyspace;
 use crate::lease::LeaseId;
-use crate::position::Revision;
+use crate::position::{Epoch, Revision};
 
 /// What must be true of a key for a transaction to be committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +61,9 @@ pub struct Transaction {
     pub preconditions: Vec<(Keyspace, Bytes, Precondition)>,
     /// What is written, by key.
     pub writes: Vec<(Keyspace, Bytes, Write)>,
+    /// The life of the log its preconditions speak of: revisions are used again after a restore, so one that was read
+    /// before it may hold of another record after it. `None` for preconditions that name no revision.
+    pub epoch: Option<Epoch>,
 }
 
 impl Transaction {
@@ -68,6 +71,13 @@ impl Transaction {
     #[must_use]
     pub fn new() -> Transaction {
         Transaction::default()
+    }
+
+    /// Commits only in this life of the log. See [`Transaction::epoch`].
+    #[must_use]
+    pub fn within(mut self, epoch: Option<Epoch>) -> Transaction {
+        self.epoch = epoch;
+        self
     }
 
     /// Adds a precondition.

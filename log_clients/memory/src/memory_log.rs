@@ -164,6 +164,7 @@ impl LogClient for MemoryLog {
         transaction.check(&self.server.capabilities)?;
         self.yield_sometimes().await;
         let mut state = self.server.reach()?;
+        state.check_life(transaction.epoch)?;
         let failed = state.store.failed(&transaction);
         if !failed.is_empty() {
             let position = state.position();

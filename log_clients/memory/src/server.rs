@@ -118,6 +118,15 @@ impl State {
         Err(Error::new(ErrorKind::EpochChanged, context))
     }
 
+    /// The life a transaction speaks of, if of any, is this one.
+    pub(crate) fn check_life(&self, epoch: Option<Epoch>) -> Result<()> {
+        if epoch.is_none_or(|epoch| epoch == self.epoch) {
+            return Ok(());
+        }
+        let context = "the transaction speaks of another life of the log: nothing was written";
+        Err(Error::new(ErrorKind::EpochChanged, context))
+    }
+
     pub(crate) fn next_lease(&mut self) -> LeaseId {
         self.last_lease += 1;
         LeaseId(self.last_lease)

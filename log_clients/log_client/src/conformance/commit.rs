@@ -10,7 +10,7 @@ use super::harness::Harness;
 use super::mirror::Mirror;
 use super::space::{Space, soon};
 use crate::error::{Conflict, Error, ErrorKind, Result};
-use crate::position::Position;
+use crate::position::{Epoch, Position};
 use crate::record::Change;
 use crate::transaction::{Precondition, Transaction};
 
@@ -156,6 +156,21 @@ pub async fn a_transaction_without_writes_only_checks(harness: &dyn Harness) {
     assert!(space.commit(Transaction::new()).await.covers(before));
     let after = space.put("other", "value").await;
     assert_eq!(mirror.next().await.revision, after.revision);
+}
+
+pub async fn a_transaction_of_another_life_writes_nothing(harness: &dyn Harness) {
+    let space = Space::fresh(harness);
+    let here = space.put("key", "value").await;
+    let write = || {
+        let holds = Precondition::At(here.revision);
+        let transaction = Transaction::new().when(&space.keyspace, "key", holds);
+        transaction.put(&space.keyspace, "key", "other")
+    };
+    let elsewhere = Epoch(here.epoch.0.wrapping_add(1));
+    let refused = space.refused(write().within(Some(elsewhere))).await;
+    assert_eq!(*refused.kind(), ErrorKind::EpochChanged, "{refused}");
+    // The revision still stands: nothing was written. In this life it is taken.
+    space.commit(write().within(Some(here.epoch))).await;
 }
 
 pub async fn a_client_says_who_it_is_and_what_it_can_do(harness: &dyn Harness) {

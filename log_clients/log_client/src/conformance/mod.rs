@@ -74,6 +74,7 @@ macro_rules! conformance {
                 concurrent_increments_lose_none
                 deleting_an_absent_key_is_no_error
                 a_transaction_without_writes_only_checks
+                a_transaction_of_another_life_writes_nothing
                 a_client_says_who_it_is_and_what_it_can_do
             }
             precondition {
