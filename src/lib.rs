@@ -8,6 +8,7 @@ mod applier;
 mod backoff;
 mod builder;
 mod change;
+mod chunks;
 mod codec;
 mod committer;
 mod connect;

@@ -13,11 +13,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use globe_log_client::{
-    Capabilities, Conflict, Epoch, Error, ErrorKind, Keyspace, LogClient, Position, Precondition,
-    Result, Transaction, Write,
+    Conflict, Epoch, Error, ErrorKind, LogClient, Position, Precondition, Result, Transaction,
+    Write,
 };
 use tokio::time::Instant;
 
+use crate::chunks::{Guarded, chunks};
 use crate::codec::Codec;
 use crate::committer::Committer;
 use crate::key::Key;
@@ -34,12 +35,6 @@ pub(crate) struct Writer<K, V> {
     pub(crate) codec: Arc<dyn Codec<V>>,
     /// How long one write may take, in all.
     pub(crate) deadline: Duration,
-}
-
-/// One write of a key, and what this replica knows of the key.
-struct Guarded {
-    precondition: Precondition,
-    write: Write,
 }
 
 impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
@@ -401,74 +396,4 @@ fn found(record: &Option<globe_log_client::Record>) -> Precondition {
     record.as_ref().map_or(Precondition::Absent, |record| {
         Precondition::At(record.modified)
     })
-}
-
-/// Splits writes so that each part is within the log's limits. A single write over a limit is a part of its own, which
-/// the log refuses by name.
-fn chunks(
-    keyspace: &Keyspace,
-    writes: BTreeMap<Bytes, Guarded>,
-    capabilities: &Capabilities,
-) -> Vec<BTreeMap<Bytes, Guarded>> {
-    let mut chunks: Vec<BTreeMap<Bytes, Guarded>> = Vec::new();
-    let mut bytes = 0;
-    for (key, guarded) in writes {
-        let value = match &guarded.write {
-            Write::Put { value, .. } => value.len(),
-            Write::Delete => 0,
-        };
-        // The key counts twice: once compared, once written.
-        let size = 2 * (keyspace.as_str().len() + 1 + key.len()) + value;
-        let fits = |chunk: &BTreeMap<_, _>| {
-            chunk.len() < capabilities.max_operations
-                && bytes + size <= capabilities.max_transaction_bytes
-        };
-        match chunks.last_mut() {
-            Some(chunk) if fits(chunk) => {
-                chunk.insert(key, guarded);
-                bytes += size;
-            }
-            _ => {
-                chunks.push(BTreeMap::from([(key, guarded)]));
-                bytes = size;
-            }
-        }
-    }
-    chunks
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn many_writes_are_split_at_each_limit_and_none_is_lost() {
-        let mut capabilities = Capabilities::full("test");
-        capabilities.max_operations = 10;
-        capabilities.max_transaction_bytes = 1000;
-        let keyspace = Keyspace::new("ks").unwrap();
-        let writes = |count: usize, size: usize| -> BTreeMap<Bytes, Guarded> {
-            let write = || Write::Put {
-                value: vec![0; size].into(),
-                lease: None,
-            };
-            let guarded = || Guarded {
-                precondition: Precondition::Absent,
-                write: write(),
-            };
-            (0..count)
-                .map(|i| (Bytes::from(format!("{i:03}")), guarded()))
-                .collect()
-        };
-        let sizes = |writes| {
-            chunks(&keyspace, writes, &capabilities)
-                .iter()
-                .map(BTreeMap::len)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(sizes(writes(25, 1)), [10, 10, 5]);
-        assert_eq!(sizes(writes(5, 400)), [2, 2, 1]);
-        assert_eq!(sizes(writes(2, 5000)), [1, 1]);
-        assert_eq!(sizes(writes(0, 1)), [0; 0]);
-    }
 }

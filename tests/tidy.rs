@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &[
         "key", "codec", "entry", "status", "settings", "tasks", "connect", "backoff", "outage",
-        "sync", "mutant",
+        "sync", "mutant", "chunks",
     ],
     &["change"],
     &["view"],
