@@ -50,7 +50,7 @@ impl<K, V> Change<K, V> {
     }
 
     /// The commit that made the change; for a delete, the newest it can have been: exactly it when the changes are one
-    /// [`Cause::Step`].
+    /// [`Cause::Step`](crate::Cause::Step).
     #[must_use]
     pub fn revision(&self) -> Revision {
         self.new.as_ref().map_or(self.gone_by, Entry::modified)

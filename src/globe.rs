@@ -245,7 +245,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
 
 /// Waiting before looking.
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
-    /// Waits until the first snapshot is there: at once, but for a map from [`Builder::start`].
+    /// Waits until the first snapshot is there: at once, but for a map from [`Builder::start`](crate::Builder::start).
     ///
     /// # Errors
     /// Why the map ended, if it did first.
