@@ -4,11 +4,12 @@
 
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
-use etcd_client::{Client, GetOptions, Txn, TxnOp, WatchOptions};
+use etcd_client::{Client, Compare, CompareOp, GetOptions, PutOptions, Txn, TxnOp, WatchOptions};
 use globe::{EtcdLog, Globe, Result};
 use globe_bench::{Row, Target, Turns, key};
 use globe_test_support::{EtcdServer, EtcdVersion};
@@ -114,7 +115,7 @@ impl Drop for Onlooker {
     }
 }
 
-/// From the call of a put until another process has seen it; three kinds of puts in turns.
+/// From the call of a put until another process has seen it; four kinds of puts in turns.
 fn latency(runtime: &Runtime, endpoint: &str) -> Done {
     let globe: Globe<String, u64> = runtime.block_on(async {
         let log = EtcdLog::connect([endpoint]).await?;
@@ -122,7 +123,10 @@ fn latency(runtime: &Runtime, endpoint: &str) -> Done {
     })?;
     let mut client = runtime.block_on(Client::connect([endpoint], None))?;
     let onlooker = Onlooker::start(endpoint)?;
-    let (mut whole, mut tail) = (Turns::default(), Turns::default());
+    let lease = runtime.block_on(client.lease_grant(600, None))?.id();
+    let mut fence = 0;
+    let mut at = HashMap::new();
+    let [mut whole, mut guarded, mut tail] = [(); 3].map(|()| Turns::default());
     for number in 0..PUTS + WARM_UP {
         let key = key(number % 100);
         let begun = Instant::now();
@@ -134,19 +138,48 @@ fn latency(runtime: &Runtime, endpoint: &str) -> Done {
         let raw = onlooker.saw("raw")? - begun;
 
         let begun = Instant::now();
+        let revision = at.entry(key.clone()).or_insert(0);
+        let transaction = as_globe_puts(
+            &format!("raw/guarded/{key}"),
+            number,
+            lease,
+            (*revision, fence),
+        );
+        let answer = runtime.block_on(client.txn(transaction))?;
+        let bare = onlooker.saw("raw")? - begun;
+        fence = answer.header().ok_or("no header")?.revision();
+        *revision = fence;
+
+        let begun = Instant::now();
         runtime.block_on(client.put(format!("latency/{key}"), number.to_string(), None))?;
         let foreign = onlooker.saw("globe")? - begun;
 
         if number >= WARM_UP {
             whole.push(ours, raw);
+            guarded.push(ours, bare);
             tail.push(foreign, raw);
         }
     }
     let figure = "`put` until another process's map shows it, beside put and watch of etcd-client";
     report(figure, &whole, Target::Over(50_000.0));
+    let figure = "the same, beside as well guarded a transaction and watch of etcd-client";
+    report(figure, &guarded, Target::Over(50_000.0));
     let figure = "the same, written by a bare put of etcd-client";
     report(figure, &tail, Target::Over(50_000.0));
     Ok(())
+}
+
+/// What `EtcdLog` sends for one put: guarded by the revisions of the key and of the writer's fence, which it moves.
+fn as_globe_puts(key: &str, value: usize, lease: i64, guards: (i64, i64)) -> Txn {
+    let is_at = |key: &str, revision| Compare::mod_revision(key, CompareOp::Equal, revision);
+    let leased = PutOptions::new().with_lease(lease);
+    Txn::new()
+        .when([is_at(key, guards.0), is_at("fence", guards.1)])
+        .and_then([
+            TxnOp::put(key, value.to_string(), None),
+            TxnOp::put("fence", value.to_string(), Some(leased)),
+        ])
+        .or_else([TxnOp::get(key, None), TxnOp::get("fence", None)])
 }
 
 /// From nothing to a map, beside reading the same pages and dropping them.
