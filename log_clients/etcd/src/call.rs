@@ -3,14 +3,15 @@
 //! Never sends a second copy of what may have been done, unless told that repeating it is harmless.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::Client;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::connections::Line;
 use crate::endpoints::{Choice, Chosen, Endpoints};
-use crate::fault::{Class, Fault};
+use crate::fault::{Class, Fault, LEADER_LOST};
 use crate::version::Version;
 
 /// Whether a request may be sent again although an earlier copy may have been, or may still be, carried out.
@@ -30,6 +31,9 @@ pub(crate) struct Terms {
     /// How long one member may take.
     pub(crate) patience: Duration,
 }
+
+/// How long an answer may take before its member is asked whether there was an election.
+const SOON: Duration = Duration::from_millis(100);
 
 /// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +80,7 @@ impl Endpoints {
     /// Sends a request to one member after the other until one answers or the deadline is over.
     pub(crate) async fn call<T, F, Fut, E>(&self, terms: Terms, request: F) -> Result<T, Fault>
     where
-        F: Fn(Client) -> Fut,
+        F: Fn(Arc<Client>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         E: Into<Fault>,
     {
@@ -92,7 +96,7 @@ impl Endpoints {
         request: F,
     ) -> Result<(Chosen, T), Fault>
     where
-        F: Fn(Client) -> Fut,
+        F: Fn(Arc<Client>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         E: Into<Fault>,
     {
@@ -158,7 +162,7 @@ impl Endpoints {
         request: &F,
     ) -> Result<T, Fault>
     where
-        F: Fn(Client) -> Fut,
+        F: Fn(Arc<Client>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         E: Into<Fault>,
     {
@@ -167,7 +171,22 @@ impl Endpoints {
         if remaining.is_zero() {
             return Err(Fault::new(Class::NeverSent, "no time was left to send it"));
         }
-        match timeout(terms.patience.min(remaining), request(client)).await {
+        let until = Instant::now() + terms.patience.min(remaining);
+        let sent_in = self.term();
+        let answer = request(client);
+        tokio::pin!(answer);
+        let soon = timeout_at(until.min(Instant::now() + SOON), &mut answer).await;
+        let answer = match soon {
+            Ok(answer) => Ok(answer),
+            Err(_) => tokio::select! {
+                biased;
+                answer = timeout_at(until, answer) => answer,
+                () = self.leader_lost(chosen, sent_in) => {
+                    return Err(Fault::new(Class::Unknown, LEADER_LOST));
+                }
+            },
+        };
+        match answer {
             Ok(answer) => answer.map_err(Into::into),
             Err(_) => Err(Fault::new(Class::Unknown, "it did not answer in time")),
         }
@@ -179,7 +198,10 @@ impl Endpoints {
         chosen: &Chosen,
         line: Line,
         deadline: Instant,
-    ) -> Result<Client, Fault> {
+    ) -> Result<Arc<Client>, Fault> {
+        if let Some(client) = chosen.connections.ready(line) {
+            return Ok(client);
+        }
         let settings = &self.settings;
         let both = async {
             chosen.version(settings).await?;

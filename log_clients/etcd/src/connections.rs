@@ -2,10 +2,12 @@
 //!
 //! Never retries: who uses them decides what a failure means.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use etcd_client::Client;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
+use tokio::time::Instant;
 
 use crate::fault::{Class, Fault};
 use crate::settings::Settings;
@@ -24,9 +26,12 @@ pub(crate) enum Line {
 #[derive(Default)]
 pub(crate) struct Connections {
     version: OnceCell<Version>,
-    unary: OnceCell<Client>,
-    watch: OnceCell<Client>,
-    lease: OnceCell<Client>,
+    // Cloning a client clones what it holds for each service, which costs more than the rest of sending a request.
+    unary: OnceCell<Arc<Client>>,
+    watch: OnceCell<Arc<Client>>,
+    lease: OnceCell<Arc<Client>>,
+    /// When the member was last asked for its term. Held while it is.
+    pub(crate) term_asked: Mutex<Option<Instant>>,
     given_up: AtomicBool,
 }
 
@@ -42,17 +47,26 @@ impl Connections {
         line: Line,
         address: &str,
         settings: &Settings,
-    ) -> Result<Client, Fault> {
-        let cell = match line {
+    ) -> Result<Arc<Client>, Fault> {
+        let client = self.cell(line).get_or_try_init(|| async {
+            self.check()?;
+            connect(address, settings).await.map(Arc::new)
+        });
+        client.await.cloned()
+    }
+
+    /// The client of a line that is logged in already, of a member that has answered.
+    pub(crate) fn ready(&self, line: Line) -> Option<Arc<Client>> {
+        self.version.get()?;
+        self.cell(line).get().cloned()
+    }
+
+    fn cell(&self, line: Line) -> &OnceCell<Arc<Client>> {
+        match line {
             Line::Unary => &self.unary,
             Line::Watch => &self.watch,
             Line::Lease => &self.lease,
-        };
-        let client = cell.get_or_try_init(|| async {
-            self.check()?;
-            connect(address, settings).await
-        });
-        client.await.cloned()
+        }
     }
 
     /// The member's version. Asking for it shows, before anything is sent that must not be sent twice, that the member

@@ -2,7 +2,7 @@
 //!
 //! Never sends anything itself.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
@@ -21,6 +21,8 @@ pub(crate) struct Endpoints {
     pub(crate) settings: Settings,
     members: Vec<Arc<Endpoint>>,
     pinned: AtomicUsize,
+    /// The raft term of the last answer.
+    term: AtomicU64,
 }
 
 /// One member.
@@ -72,7 +74,17 @@ impl Endpoints {
             settings,
             members,
             pinned,
+            term: AtomicU64::new(0),
         }
+    }
+
+    /// Takes note of the raft term an answer was given in.
+    pub(crate) fn heard(&self, term: u64) {
+        self.term.store(term, Ordering::Relaxed);
+    }
+
+    pub(crate) fn term(&self) -> u64 {
+        self.term.load(Ordering::Relaxed)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -121,8 +133,9 @@ impl Endpoints {
         }
     }
 
-    /// The member failed: it is left alone for a while, its connections are given up, and the next member is pinned.
-    /// Failures of connections that were given up already count no more.
+    /// The member failed: it is left alone for a while, and the next member is pinned. Its connections are given up,
+    /// unless they carried the answer that there is no leader. Failures of connections that were given up already count
+    /// no more.
     pub(crate) fn put_aside(&self, chosen: &Chosen, fault: &Fault) {
         let Chosen {
             endpoint,
@@ -132,10 +145,14 @@ impl Endpoints {
         if !Arc::ptr_eq(&state.connections, connections) {
             return;
         }
-        connections.give_up();
-        state.connections = Arc::default();
         state.failures = state.failures.saturating_add(1);
-        let pause = backoff::pause(state.failures, self.len(), fastrand::f64());
+        let pause = if fault.is_election() {
+            backoff::pause_of_election(fastrand::f64())
+        } else {
+            connections.give_up();
+            state.connections = Arc::default();
+            backoff::pause(state.failures, self.len(), fastrand::f64())
+        };
         state.aside = Some((Instant::now() + pause, fault.clone()));
         let next = (endpoint.index + 1) % self.len().max(1);
         let (failed, relaxed) = (endpoint.index, Ordering::Relaxed);
@@ -200,7 +217,7 @@ impl Chosen {
         &self,
         line: Line,
         settings: &Settings,
-    ) -> Result<etcd_client::Client, Fault> {
+    ) -> Result<Arc<etcd_client::Client>, Fault> {
         let address = &self.endpoint.address;
         self.connections.client(line, address, settings).await
     }

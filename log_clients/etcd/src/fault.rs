@@ -36,6 +36,9 @@ pub(crate) enum Class {
     Refused,
 }
 
+/// What is said of a request whose leader lost its office before it answered.
+pub(crate) const LEADER_LOST: &str = "another leader was elected before it answered";
+
 /// A failed exchange.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
@@ -67,6 +70,17 @@ impl Fault {
     pub(crate) fn at(mut self, address: &str) -> Fault {
         self.text = format!("{address}: {}", self.text);
         self
+    }
+
+    /// Whether a member that is well says so for want of a leader.
+    pub(crate) fn is_election(&self) -> bool {
+        let signs = [
+            "etcdserver: no leader",
+            "etcdserver: leader changed",
+            "raft proposal dropped",
+            LEADER_LOST,
+        ];
+        signs.iter().any(|sign| self.text.contains(sign))
     }
 
     /// Whether a connection that had been made was ended before any answer came.

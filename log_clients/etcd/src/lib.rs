@@ -14,6 +14,7 @@ mod call;
 mod cluster;
 mod commit;
 mod connections;
+mod election;
 mod endpoints;
 mod epoch;
 mod fault;

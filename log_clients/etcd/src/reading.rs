@@ -2,6 +2,8 @@
 //!
 //! Never returns an answer from another life as if it were from the same.
 
+use std::sync::Arc;
+
 use etcd_client::proto::{PbRangeResponse, PbTxnOpResponse, PbTxnResponse};
 use etcd_client::{GetOptions, Txn, TxnOp};
 use globe_log_client::{Epoch, Keyspace, Position, Revision};
@@ -117,14 +119,18 @@ impl Cluster {
     }
 
     async fn send_on(&self, terms: Terms, transaction: Txn) -> Result<PbTxnResponse, Fault> {
-        let request = |client: etcd_client::Client| {
+        let request = |client: Arc<etcd_client::Client>| {
             let transaction = transaction.clone();
             async move {
                 let mut kv = client.kv_client().max_decoding_message_size(MAX_ANSWER);
                 kv.txn(transaction).await
             }
         };
-        Ok(self.endpoints.call(terms, request).await?.0)
+        let answer = self.endpoints.call(terms, request).await?.0;
+        if let Some(header) = &answer.header {
+            self.endpoints.heard(header.raft_term);
+        }
+        Ok(answer)
     }
 
     fn question(&self, known: Option<Known>, course: &Course) -> Question {

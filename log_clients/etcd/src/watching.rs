@@ -2,6 +2,8 @@
 //!
 //! Never says that a watch is open before the server said so.
 
+use std::sync::Arc;
+
 use etcd_client::{Client, WatchOptions, WatchRequestSender, WatchResponseStream, WatchStream};
 use globe_log_client::Keyspace;
 use tokio::time::Instant;
@@ -56,7 +58,11 @@ impl Cluster {
 }
 
 /// Opens a watch and waits until the server says that it stands: nothing but that message tells a watch from a refusal.
-async fn open(client: Client, start: Vec<u8>, options: WatchOptions) -> Result<WatchStream, Fault> {
+async fn open(
+    client: Arc<Client>,
+    start: Vec<u8>,
+    options: WatchOptions,
+) -> Result<WatchStream, Fault> {
     let mut watch = client.watch_client().max_decoding_message_size(MAX_ANSWER);
     let mut stream = watch.watch(start, Some(options)).await?;
     while let Some(response) = stream.message().await? {

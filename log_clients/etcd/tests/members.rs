@@ -5,6 +5,7 @@ mod rig;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use globe_etcd::EtcdLog;
 use globe_log_client::{LogClient, Precondition, Transaction};
@@ -146,6 +147,32 @@ async fn moving_the_leadership_costs_no_error() {
         is_followed(&mut copy, &log, &number.to_string()).await;
     }
     counted(&cluster, &mut copy, &log, counting).await;
+}
+
+/// A follower passes a commit on to a leader that has just died, where it is lost without a word. A request's own limit is
+/// out of reach here, and the server's is longer than the deadline: only the election tells that no answer will come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_lost_with_its_leader_is_settled_by_the_election() {
+    let mut cluster = EtcdCluster::start(&THREE).await;
+    for _ in 0..3 {
+        let leader = cluster.leader().await;
+        let mut followers = cluster.endpoints();
+        followers.remove(leader);
+        let log = EtcdLog::builder()
+            .endpoints(followers)
+            .request_timeout(BOUND)
+            .deadline(Duration::from_secs(4));
+        let log = log.connect().await.unwrap();
+        let counting = Counting::start(&log);
+        put(&log, "before", "1").await;
+        cluster[leader].kill();
+        for number in 0..20 {
+            put(&log, "after", &number.to_string()).await;
+        }
+        let (steps, heads) = counting.stop().await;
+        assert!(steps > 0 && heads > 0, "it did something");
+        cluster[leader].restart().await;
+    }
 }
 
 /// The old leader wakes with requests in its buffers that their client has long given up.
