@@ -151,20 +151,13 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     #[must_use]
     pub fn status(&self) -> Status {
         let replica = self.replica();
-        let state = replica.state();
+        let mut status = replica.health().status();
         let position = replica.position();
-        let mut status = Status {
-            phase: Phase::Hydrating,
-            position,
-            staleness: None,
-            entries: state.entries.len(),
-            quarantined: state.quarantine.len(),
-            resyncs: state.resyncs.saturating_sub(1),
-            reopens: 0,
-            violations: 0,
-            last_error: None,
-        };
-        replica.health().fill(&mut status);
+        let state = replica.state();
+        status.position = position;
+        status.entries = state.entries.len();
+        status.quarantined = state.quarantine.len();
+        status.resyncs = state.resyncs.saturating_sub(1);
         status.phase = match replica.ended() {
             Some(end) if *end.kind() == globe_log_client::ErrorKind::Closed => Phase::Closed,
             Some(_) => Phase::Failed,

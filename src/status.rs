@@ -98,12 +98,19 @@ impl Health {
         self.with(|events| events.last_error = Some(error.clone()));
     }
 
-    pub(crate) fn fill(&self, status: &mut Status) {
-        status.staleness = self.staleness();
-        self.with(|events| {
-            status.reopens = events.reopens;
-            status.violations = events.violations;
-            status.last_error.clone_from(&events.last_error);
-        });
+    /// A status of nothing but what is known here. To be asked before the replica: what is proved now holds for every
+    /// later state of it, but not the other way round.
+    pub(crate) fn status(&self) -> Status {
+        self.with(|events| Status {
+            phase: Phase::Hydrating,
+            position: None,
+            staleness: events.proved.map(|asked| asked.elapsed()),
+            entries: 0,
+            quarantined: 0,
+            resyncs: 0,
+            reopens: events.reopens,
+            violations: events.violations,
+            last_error: events.last_error.clone(),
+        })
     }
 }

@@ -18,7 +18,8 @@ use crate::view::{State, View, difference};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// Exactly one commit of the log.
+    /// Exactly one commit of the log that changed what the watch covers. Commits that changed only other keys may lie
+    /// between its two revisions.
     Step,
     /// Several commits: the net difference. A key that was changed twice shows once.
     Coalesced,

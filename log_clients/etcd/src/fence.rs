@@ -300,6 +300,10 @@ impl Cluster {
         match self.send(Repeat::Harmless, write, deadline).await {
             Ok(answer) if answer.succeeded && held.guard > 0 => {
                 held.is_at(0);
+                // Without its record the slot is as it was before its first commit, of which a copy may still be under
+                // way. It puts with this lease, so it cannot land when that is gone.
+                held.writer.end();
+                let _ = self.revoke(held.writer.lease).await;
                 Settled::NotApplied
             }
             Ok(answer) if answer.succeeded => {

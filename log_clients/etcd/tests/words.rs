@@ -8,9 +8,9 @@ mod ear;
 mod rig;
 
 use ear::{Ear, listen};
-use globe_log_client::ErrorKind;
+use globe_log_client::{ErrorKind, LogClient};
 use globe_test_support::{EtcdServer, EtcdVersion};
-use rig::{Copy, connect, hasty, put, try_put, when_reachable};
+use rig::{Copy, connect, converges, flags, hasty, put, try_put, when_reachable};
 use tracing::Level;
 
 /// What the client said at a level; what its dependencies say there is theirs.
@@ -40,6 +40,26 @@ async fn servers_with_known_faults_are_warned_of_and_no_other() {
             assert!(line.contains("upgrade to"), "{line}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_server_with_known_faults_is_warned_of_once_however_often_it_restarts() {
+    let (ear, _listening) = listen();
+    let mut server = EtcdServer::start(EtcdVersion::V3_4_23).await;
+    let log = connect([server.endpoint()]).await;
+    let keyspace = flags();
+    let mut copy = Copy::open(&log).await;
+    for round in 0..3 {
+        when_reachable("the head", || log.head(&keyspace)).await;
+        let written = put(&log, "a", &round.to_string()).await;
+        copy.reach(written).await;
+        server.restart().await;
+    }
+    converges(&mut copy, &log, &server).await;
+    let mut warnings = said(&ear, Level::WARN);
+    warnings.retain(|line| line.contains("etcd server:"));
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("3.4.23"), "{warnings:?}");
 }
 
 #[tokio::test]
