@@ -10,8 +10,7 @@
 //!   step, as they promise, and how they keep that promise is theirs to test;
 //! - the queue of a watch (tokio's `mpsc`) is one step an operation as well;
 //! - shuttle runs one thread at a time, so what a weaker memory order than the sequential one would allow does not show
-//!   here. The one atomic flag of ours that readers depend on is the index's mark, whose orders are argued for in
-//!   `index.rs`.
+//!   here. The one atomic flag of ours that readers depend on is the index's mark: its orders are `tests/loom`'s.
 
 #![allow(
     dead_code,

@@ -1,0 +1,68 @@
+//! Stand-ins for what a model checker has no words for: each operation is one step, under a lock of that checker.
+//!
+//! Each does what the real one promises, and nothing more cleverly.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use super::{Mutex, lock};
+
+/// An `Arc` that is replaced in one step.
+pub(crate) struct ArcSwap<T>(Mutex<Arc<T>>);
+
+impl<T> ArcSwap<T> {
+    pub(crate) fn from_pointee(value: T) -> ArcSwap<T> {
+        ArcSwap(Mutex::new(Arc::new(value)))
+    }
+
+    pub(crate) fn load(&self) -> Arc<T> {
+        Arc::clone(&lock(&self.0))
+    }
+
+    pub(crate) fn load_full(&self) -> Arc<T> {
+        self.load()
+    }
+
+    pub(crate) fn store(&self, value: Arc<T>) {
+        drop(self.swap(value));
+    }
+
+    pub(crate) fn swap(&self, value: Arc<T>) -> Arc<T> {
+        std::mem::replace(&mut lock(&self.0), value)
+    }
+}
+
+/// A map whose every operation is one step.
+pub(crate) struct DashMap<K, V>(Mutex<HashMap<K, V>>);
+
+/// What was found.
+pub(crate) struct Found<V>(V);
+
+impl<V> Found<V> {
+    pub(crate) fn value(&self) -> &V {
+        &self.0
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> DashMap<K, V> {
+    pub(crate) fn new() -> DashMap<K, V> {
+        DashMap(Mutex::new(HashMap::new()))
+    }
+
+    pub(crate) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<Found<V>>
+    where
+        K: Borrow<Q>,
+    {
+        lock(&self.0).get(key).cloned().map(Found)
+    }
+
+    pub(crate) fn insert(&self, key: K, value: V) -> Option<V> {
+        lock(&self.0).insert(key, value)
+    }
+
+    pub(crate) fn remove(&self, key: &K) -> Option<(K, V)> {
+        lock(&self.0).remove_entry(key)
+    }
+}
