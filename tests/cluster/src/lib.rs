@@ -10,6 +10,7 @@
 
 mod ear;
 mod figures;
+mod held;
 mod leg;
 mod matrix;
 mod round;

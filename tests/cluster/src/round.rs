@@ -17,6 +17,7 @@ use globe_test_support::netns::Hosts;
 use tokio::time::{Instant, sleep};
 
 use crate::ear::Ears;
+use crate::held::Held;
 use crate::leg::Leg;
 use crate::scenario::Scenario;
 use crate::site::Site;
@@ -109,6 +110,7 @@ async fn run(
     let mut wrong = Vec::new();
     let mut site = Site::open(leg, hosts, seed).await;
     let recorder = site.recorder.clone();
+    Held::gauge(&recorder);
     let witness = witness(scenario, &mut site).await;
     let running = workload(seed).start(&site.nodes, &recorder);
     sleep(BEFORE).await;
@@ -134,6 +136,7 @@ async fn run(
             }
         }
     }
+    Held::gauge(&recorder);
     (recorder.history(), wrong)
 }
 

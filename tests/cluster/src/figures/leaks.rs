@@ -7,44 +7,18 @@ use std::time::Duration;
 
 use globe_test_support::Proxy;
 use globe_test_support::netns::Hosts;
-use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
 use super::detection::is_live;
 use super::{Extent, Figure};
+use crate::held::{Held, UNDER_WAY};
 use crate::leg::ONE;
 use crate::site::Site;
 
 /// Reconnects before the first count: allocators and buffers have their size by then.
 const WARM: usize = 50;
-/// How many more tasks or descriptors may be just under way.
-const UNDER_WAY: f64 = 30.0;
 /// How many more bytes are no leak: 16 KiB a reconnect would be 16 MiB.
 const MEMORY: f64 = 8.0;
-
-/// What a process holds.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    tasks: f64,
-    descriptors: f64,
-    megabytes: f64,
-}
-
-impl Held {
-    fn now() -> Held {
-        let descriptors = std::fs::read_dir("/proc/self/fd").expect("/proc").count();
-        let pages = std::fs::read_to_string("/proc/self/statm").expect("/proc");
-        let resident = pages
-            .split_whitespace()
-            .nth(1)
-            .and_then(|pages| pages.parse().ok());
-        Held {
-            tasks: Handle::current().metrics().num_alive_tasks() as f64,
-            descriptors: descriptors as f64,
-            megabytes: resident.unwrap_or(0.0) * 4096.0 / 1_048_576.0,
-        }
-    }
-}
 
 pub(crate) async fn measure(hosts: Option<Arc<Hosts>>, extent: Extent) -> Vec<Figure> {
     let site = Site::open(&ONE, hosts, 6).await;
@@ -63,8 +37,10 @@ pub(crate) async fn measure(hosts: Option<Arc<Hosts>>, extent: Extent) -> Vec<Fi
         Figure::at_most(&what, bound, of(&after) - of(&before), &detail)
     };
     vec![
-        more("tasks", UNDER_WAY, |held| held.tasks),
-        more("descriptors", UNDER_WAY, |held| held.descriptors),
+        more("tasks", UNDER_WAY as f64, |held| held.tasks as f64),
+        more("descriptors", UNDER_WAY as f64, |held| {
+            held.descriptors as f64
+        }),
         more("megabytes", MEMORY, |held| held.megabytes),
     ]
 }
