@@ -67,6 +67,12 @@ pub static SCENARIOS: &[Scenario] = &[
         is_seamless
     ),
     scenario!(
+        "each member is replaced by a learner",
+        &[&THREE, &MIXED],
+        crash::replace_each,
+        is_seamless
+    ),
+    scenario!(
         "all members are killed",
         &[&THREE, &ONE, &OLD],
         crash::kill_all

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::binaries::EtcdVersion;
 use crate::etcd::{EtcdBuilder, EtcdServer, Member};
-use crate::wait::free_port;
+use crate::wait::{free_port, wait_until};
 
 /// How long a cluster may be without a leader, on a busy machine.
 const ELECTION: Duration = Duration::from_secs(30);
@@ -138,6 +138,66 @@ impl EtcdCluster {
         }
     }
 
+    /// Takes a member out of the cluster for good.
+    ///
+    /// # Panics
+    /// When the others do not let it go for long.
+    pub async fn remove(&mut self, member: usize) {
+        let id = self.id(member).await;
+        self.until_done(member, &["member", "remove", &id]).await;
+        self.members[member].kill();
+    }
+
+    /// Starts another in the place of a member that was removed. It knows nothing, and is a learner: it refuses every
+    /// request until it is promoted.
+    ///
+    /// # Panics
+    /// When the others do not take it for long.
+    pub async fn add_learner(&mut self, member: usize) {
+        let Member {
+            name,
+            address,
+            peer_port,
+            ..
+        } = self.members[member].member();
+        let peer = format!("--peer-urls=http://{address}:{peer_port}");
+        let words = ["member", "add", name, "--learner", &peer];
+        self.until_done(member, &words).await;
+        self.members[member].join();
+    }
+
+    /// Makes a learner a member like the others, and waits until it answers.
+    ///
+    /// # Panics
+    /// When it has not caught up for long.
+    pub async fn promote(&mut self, member: usize) {
+        let id = self.id(member).await;
+        self.until_done(member, &["member", "promote", &id]).await;
+        self.members[member].wait_ready().await;
+    }
+
+    /// Asks another member to do something about this one until it is done.
+    async fn until_done(&self, member: usize, words: &[&str]) {
+        let asked = &self.members[(member + 1) % self.members.len()];
+        wait_until(words[1], ELECTION, || async {
+            asked.try_etcdctl(words).await.is_ok()
+        })
+        .await;
+    }
+
+    /// A member's id, as its neighbour knows it.
+    async fn id(&self, member: usize) -> String {
+        let deadline = Instant::now() + ELECTION;
+        loop {
+            let asked = &self.members[(member + 1) % self.members.len()];
+            if let Some(ids) = self.ids(asked).await {
+                return format!("{:x}", ids[member]);
+            }
+            assert!(Instant::now() < deadline, "no member knows another");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// False when the leadership moved by itself meanwhile.
     async fn try_move_leader(&self) -> bool {
         let leader = self.leader().await;
@@ -162,6 +222,7 @@ fn place((index, builder): (usize, &EtcdBuilder)) -> Member {
         client_port: free_port(),
         peer_port: free_port(),
         cluster: String::new(),
+        joins: false,
     }
 }
 

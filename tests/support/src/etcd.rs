@@ -43,6 +43,8 @@ pub(crate) struct Member {
     pub(crate) peer_port: u16,
     /// `name=peer-url` of every member, with commas.
     pub(crate) cluster: String,
+    /// It comes to a cluster that is there already.
+    pub(crate) joins: bool,
 }
 
 impl EtcdBuilder {
@@ -204,6 +206,7 @@ impl EtcdServer {
                 client_port,
                 peer_port,
                 cluster,
+                joins: false,
             }
         });
         EtcdServer {
@@ -301,7 +304,9 @@ impl EtcdServer {
             client_port,
             peer_port,
             cluster,
+            joins,
         } = &self.member;
+        let state = if *joins { "existing" } else { "new" };
         let scheme = if self.settings.tls.is_some() {
             "https"
         } else {
@@ -320,7 +325,7 @@ impl EtcdServer {
             format!("--listen-peer-urls={peer}"),
             format!("--initial-advertise-peer-urls={peer}"),
             format!("--initial-cluster={cluster}"),
-            "--initial-cluster-state=new".into(),
+            format!("--initial-cluster-state={state}"),
             "--initial-cluster-token=globe".into(),
             "--log-level=warn".into(),
             // Passwords here are no secrets: checking one need not take long.
@@ -438,6 +443,13 @@ impl EtcdServer {
     pub fn erase(&mut self) {
         self.kill();
         std::fs::remove_dir_all(self.data_dir()).expect("its data is removed");
+    }
+
+    /// Starts it with nothing, as a member of a cluster that is there already and expects it.
+    pub(crate) fn join(&mut self) {
+        self.erase();
+        self.member.joins = true;
+        self.spawn();
     }
 
     /// Saves a snapshot; the path is good as long as the server value lives.

@@ -43,6 +43,19 @@ pub(crate) async fn kill_all(site: &mut Site) {
     site.lasts(WHILE).await;
 }
 
+/// By one that knows nothing, and refuses everything until it has caught up and been promoted.
+pub(crate) async fn replace_each(site: &mut Site) {
+    for member in 0..site.members() {
+        site.cluster.remove(member).await;
+        site.loses(member, format!("member {member} is replaced by a learner"));
+        site.cluster.add_learner(member).await;
+        site.lasts(Duration::from_secs(1)).await;
+        site.cluster.promote(member).await;
+        site.mends("the learner is a member");
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
 pub(crate) async fn freeze_one(site: &mut Site) {
     for seconds in [0.5, 2.0, 4.0] {
         let member = site.rng.usize(..site.members());
