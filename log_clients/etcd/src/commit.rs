@@ -233,8 +233,16 @@ impl Round<'_> {
         if slot_revision == 0 {
             held.writer.end();
         }
+        self.look_again().await?;
         let text = "the writer's fence was moved";
         Ok(Attempt::Again(Fault::new(Class::NotExecuted, text)))
+    }
+
+    /// Nobody else writes this writer's fence, so what is wrong with it may be that the log has another history now: a
+    /// read tells, and the next attempt goes by that.
+    async fn look_again(&self) -> Result<()> {
+        let now = self.cluster.now(self.keyspace, self.deadline).await;
+        now.map(drop).map_err(Fault::into_error)
     }
 
     async fn survive(&self, mut held: Held, tag: &[u8], fault: Fault) -> Result<Attempt> {
@@ -242,6 +250,9 @@ impl Round<'_> {
         match fault.class {
             Class::Unknown | Class::TooLargeToDecode => {
                 let settled = cluster.settle(&mut held, tag, self.deadline).await;
+                if matches!(settled, Settled::NotApplied) {
+                    self.look_again().await?;
+                }
                 self.settled(&held, settled, fault)
             }
             Class::Full => {

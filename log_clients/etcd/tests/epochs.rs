@@ -7,8 +7,8 @@ use globe_etcd::EtcdLog;
 use globe_log_client::{Epoch, ErrorKind, LogClient, Position};
 use globe_test_support::{EtcdServer, EtcdVersion, Proxy};
 use rig::{
-    Copy, connect, converges, delete, flags, http, on_each_version, put, truth, when_reachable,
-    within,
+    Copy, connect, converges, delete, flags, http, on_each_version, put, truth, try_put,
+    when_reachable, within,
 };
 
 on_each_version! {
@@ -230,4 +230,20 @@ async fn a_backup_restored_with_a_bump_is_never_taken_for_what_came_next() {
         copy.reach(written).await;
         assert_eq!(copy.values(), truth(&server).await);
     }
+}
+
+/// Nothing is read in between: the writer's own fence, which the backup does not know as it was, has to tell.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_comes_first_after_a_bumped_restore_names_the_new_epoch() {
+    let mut server = EtcdServer::start(EtcdVersion::Reference).await;
+    let log = connect([server.endpoint()]).await;
+    put(&log, "kept", "1").await;
+    let backup = server.save_snapshot().await;
+    let before = put(&log, "lost", "1").await;
+
+    server.restore_snapshot(&backup, Some(1_000_000)).await;
+    let after = when_reachable("a put", || try_put(&log, "new", "1")).await;
+    assert_ne!(after.epoch, before.epoch);
+    let head = log.head(&flags()).await.unwrap();
+    assert_eq!(head.epoch, after.epoch, "and it stays");
 }
