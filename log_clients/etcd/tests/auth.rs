@@ -21,6 +21,8 @@ on_each_version! {
     wrong_credentials_are_denied_by_every_call
     what_a_role_does_not_allow_is_denied_and_not_written
     a_role_for_one_keyspace_is_enough
+    a_role_that_may_only_read_is_enough_to_follow
+    authentication_may_be_switched_on_while_logs_are_in_use
     a_role_that_cannot_name_an_epoch_still_notices_a_restore
     without_a_fence_a_lost_reply_is_indeterminate_and_nothing_is_sent_twice
     a_role_taken_and_given_back_is_denied_and_works_again
@@ -225,6 +227,44 @@ async fn a_role_for_one_keyspace_is_enough(version: EtcdVersion) {
     let free = as_app(server.endpoint()).connect().await.unwrap();
     put(&free, "put", "1").await;
     assert!(free.capabilities().fenced);
+}
+
+async fn a_role_that_may_only_read_is_enough_to_follow(version: EtcdVersion) {
+    let server = guarded(version).await;
+    let words = ["role", "grant-permission", "narrow", "read", "flags/"];
+    let words = [&words[..], &["--prefix=true"]].concat();
+    server.etcdctl(&words).await;
+    let log = as_narrow(server.endpoint()).connect().await.unwrap();
+    let mut copy = Copy::open(&log).await;
+    for value in ["1", "2"] {
+        server.etcdctl(&["put", "flags/key", value]).await;
+        let head = log.head(&flags()).await.unwrap();
+        copy.reach(head).await;
+        assert_eq!(copy.values()["key"], value);
+    }
+    is_denied("a put", try_put(&log, "key", "3").await);
+    is_denied("a create", try_create(&log, "new", "1").await);
+    converges(&mut copy, &log, &server).await;
+    assert_eq!(copy.values()["key"], "2");
+}
+
+/// Whoever has a user name may use a server that asks for none, and need not be told when it begins to ask.
+async fn authentication_may_be_switched_on_while_logs_are_in_use(version: EtcdVersion) {
+    let mut server = EtcdServer::builder(version).flag(TOKENS).start().await;
+    let log = as_app(server.endpoint()).connect().await.unwrap();
+    let nobody = EtcdLog::builder().endpoint(server.endpoint());
+    let nobody = nobody.namespace("app/").deadline(HASTE);
+    let nobody = nobody.connect().await.unwrap();
+    let mut copy = Copy::open(&log).await;
+    put(&log, "key", "1").await;
+    put(&nobody, "key", "2").await;
+    let users = [("app", "app-secret", "app/")];
+    server.enable_auth("root-secret", &users).await;
+    let position = put(&log, "key", "3").await;
+    copy.reach(position).await;
+    assert_eq!(copy.values()["key"], "3");
+    is_denied("head", nobody.head(&flags()).await);
+    is_denied("commit", try_put(&nobody, "key", "4").await);
 }
 
 async fn a_role_that_cannot_name_an_epoch_still_notices_a_restore(version: EtcdVersion) {
