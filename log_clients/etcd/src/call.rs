@@ -57,7 +57,7 @@ fn verdict(class: Class, repeat: Repeat) -> Next {
         }
         (Class::Unknown, Repeat::Never) => Next::AsideAndReport,
         (Class::Misconfigured, _) => Next::AnotherOnce,
-        (Class::StaleToken, _) => Next::LogIn,
+        (Class::StaleToken, _) if !mutant!("keep_a_stale_token") => Next::LogIn,
         _ => Next::Report,
     }
 }

@@ -61,7 +61,17 @@ impl Cluster {
         keyspace: &Keyspace,
         after: Position,
     ) -> Result<Tail> {
-        let tailing = self.open_tail(keyspace, after).await.map_err(|fault| {
+        let mut opened = self.open_tail(keyspace, after).await;
+        if mutant!("resume_where_history_begins")
+            && let Err(Fault {
+                class: Class::Compacted,
+                ..
+            }) = opened
+        {
+            let now = self.now(keyspace, self.endpoints.deadline()).await;
+            opened = self.open_tail(keyspace, now.unwrap_or(after)).await;
+        }
+        let tailing = opened.map_err(|fault| {
             let doing = format!(
                 "tailing keyspace {keyspace} after revision {}",
                 after.revision
