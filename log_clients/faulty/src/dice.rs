@@ -62,6 +62,11 @@ impl Dice {
         hit
     }
 
+    /// Whether a fault can happen at all now.
+    pub(crate) fn is_on(&self, fault: Fault) -> bool {
+        self.chance.faults(|faults| faults.chance(fault)) > 0.0
+    }
+
     /// A number below `end`, or 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         self.rng.usize(0..end.max(1))

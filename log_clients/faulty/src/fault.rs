@@ -25,7 +25,7 @@ pub enum Fault {
     CutTail,
     /// A tail delivers nothing for a while, then breaks: a connection whose other end froze.
     SilenceTail,
-    /// A tail is served by a member that lags behind: everything on it comes later.
+    /// A tail is served by a member that lags behind: what comes on it comes slowly, one batch after another.
     LagTail,
     /// Progress is reported up to right before a batch.
     Progress,

@@ -15,7 +15,7 @@ use crate::fault::Fault;
 struct Tailing {
     inner: Tail,
     dice: Dice,
-    /// How much later everything comes on this tail.
+    /// How much later each batch comes on this tail than the one before.
     lag: Duration,
     /// Everything up to here was received.
     cursor: Revision,
@@ -57,7 +57,8 @@ impl Tailing {
 
     /// What can happen to the connection while a batch is on its way.
     async fn carry(&mut self) -> Result<()> {
-        if !self.lag.is_zero() {
+        // A log that was healed has no member that lags.
+        if !self.lag.is_zero() && self.dice.is_on(Fault::LagTail) {
             tokio::time::sleep(self.lag).await;
         }
         self.dice.delay().await;

@@ -128,6 +128,26 @@ async fn tails_break_at_once_or_after_a_silence_or_never() {
     }
 }
 
+/// Time is paused, so nothing passes but what somebody waits for.
+#[tokio::test(start_paused = true)]
+async fn a_slow_tail_is_as_fast_as_any_when_its_log_is_healed() {
+    let (memory, log) = always(Fault::LagTail);
+    for key in ["a", "b", "c"] {
+        memory.commit(put(key)).await.unwrap();
+    }
+    let begin = Position::new(memory.head_position().epoch, Revision(1));
+    let mut tail = log.tail(&flags(), begin).await.unwrap();
+    let mut took = Vec::new();
+    for _ in 0..3 {
+        let asked = Instant::now();
+        tail.next().await.unwrap();
+        took.push(asked.elapsed());
+        log.heal();
+    }
+    assert!(took[0] > Duration::ZERO, "{took:?}");
+    assert_eq!(took[1..], [Duration::ZERO; 2]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_breaks_the_contract_does_so_only_in_its_own_way() {
     for (fault, expected) in [
