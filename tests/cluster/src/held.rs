@@ -2,11 +2,17 @@
 //!
 //! It counts from outside, and knows of nobody who holds any of it.
 
+use std::time::Duration;
+
 use globe_oracle::Recorder;
 use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep};
 
 /// How many more tasks or descriptors may be just under way.
 pub(crate) const UNDER_WAY: u64 = 30;
+
+/// How long what is under way may take to end.
+const SETTLING: Duration = Duration::from_secs(10);
 
 /// What a process holds.
 #[derive(Clone, Copy, Debug)]
@@ -30,10 +36,25 @@ impl Held {
             megabytes: resident.unwrap_or(0.0) * 4096.0 / 1_048_576.0,
         }
     }
-    /// Notes what is held now that should not become more.
-    pub(crate) fn gauge(recorder: &Recorder) {
-        let held = Held::now();
-        recorder.gauge("tasks", held.tasks, UNDER_WAY);
-        recorder.gauge("descriptors", held.descriptors, UNDER_WAY);
+
+    /// What is held once it is no more than this and what may be under way, or after 10 s whatever it is: what ends by itself
+    /// is no leak.
+    pub(crate) async fn settled(before: Held) -> Held {
+        let end = Instant::now() + SETTLING;
+        loop {
+            let held = Held::now();
+            let is_settled = held.tasks <= before.tasks + UNDER_WAY
+                && held.descriptors <= before.descriptors + UNDER_WAY;
+            if is_settled || Instant::now() > end {
+                return held;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Notes what should not become more.
+    pub(crate) fn gauge(self, recorder: &Recorder) {
+        recorder.gauge("tasks", self.tasks, UNDER_WAY);
+        recorder.gauge("descriptors", self.descriptors, UNDER_WAY);
     }
 }

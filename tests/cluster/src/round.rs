@@ -110,7 +110,8 @@ async fn run(
     let mut wrong = Vec::new();
     let mut site = Site::open(leg, hosts, seed).await;
     let recorder = site.recorder.clone();
-    Held::gauge(&recorder);
+    let before = Held::now();
+    before.gauge(&recorder);
     let witness = witness(scenario, &mut site).await;
     let running = workload(seed).start(&site.nodes, &recorder);
     sleep(BEFORE).await;
@@ -136,7 +137,7 @@ async fn run(
             }
         }
     }
-    Held::gauge(&recorder);
+    Held::settled(before).await.gauge(&recorder);
     (recorder.history(), wrong)
 }
 

@@ -11,8 +11,13 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
 
 use crate::course::{Course, End};
+
+/// After what was held has arrived, the server does not hear for so long that its sender has gone: else it would drop the
+/// request with the connection, and nothing would ever come late.
+const LATER_STILL: Duration = Duration::from_secs(1);
 
 /// What happens to the bytes of one direction of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -301,8 +306,10 @@ impl Connection {
         let replies = course(!seed, |weather| weather.replies).run(from_server, to_client, |_| ());
         let requests = async {
             match requests.await {
-                // What was held arrived late; the news that its sender has gone shall come later still.
-                End::Late => std::future::pending().await,
+                End::Late => {
+                    sleep(LATER_STILL).await;
+                    End::Late
+                }
                 end => end,
             }
         };
