@@ -19,9 +19,10 @@ use tokio::time::{Duration, Instant};
 /// Set to the server's address for the process that only looks on.
 const ONLOOKER: &str = "GLOBE_BENCH_ONLOOKER";
 
-/// How often each put is measured, and how often before that it is not.
-const PUTS: usize = 1_000;
-const WARM_UP: usize = 50;
+/// How many puts of a kind follow each other, how many before them are not measured, and how often that is done.
+const PUTS: usize = 50;
+const WARM_UP: usize = 10;
+const BLOCKS: usize = 40;
 
 /// How often the map is hydrated.
 const HYDRATIONS: usize = 15;
@@ -115,69 +116,136 @@ impl Drop for Onlooker {
     }
 }
 
-/// From the call of a put until another process has seen it; four kinds of puts in turns.
+/// From the call of a put until another process has seen it; four kinds of puts, in blocks, so that each follows its own
+/// kind, and the blocks in a new order each time.
 fn latency(runtime: &Runtime, endpoint: &str) -> Done {
-    let globe: Globe<String, u64> = runtime.block_on(async {
-        let log = EtcdLog::connect([endpoint]).await?;
-        Globe::open(log, "latency").await
-    })?;
-    let mut client = runtime.block_on(Client::connect([endpoint], None))?;
+    let mut writer = Writer::open(runtime, endpoint)?;
     let onlooker = Onlooker::start(endpoint)?;
-    let lease = runtime.block_on(client.lease_grant(600, None))?.id();
-    let mut fence = 0;
-    let mut at = HashMap::new();
+    let mut order = PUT_KINDS;
     let [mut whole, mut guarded, mut tail] = [(); 3].map(|()| Turns::default());
-    for number in 0..PUTS + WARM_UP {
-        let key = key(number % 100);
-        let begun = Instant::now();
-        runtime.block_on(globe.put(key.clone(), number as u64))?;
-        let ours = onlooker.saw("globe")? - begun;
-
-        let begun = Instant::now();
-        runtime.block_on(client.put(format!("raw/{key}"), number.to_string(), None))?;
-        let raw = onlooker.saw("raw")? - begun;
-
-        let begun = Instant::now();
-        let revision = at.entry(key.clone()).or_insert(0);
-        let transaction = as_globe_puts(
-            &format!("raw/guarded/{key}"),
-            number,
-            lease,
-            (*revision, fence),
-        );
-        let answer = runtime.block_on(client.txn(transaction))?;
-        let bare = onlooker.saw("raw")? - begun;
-        fence = answer.header().ok_or("no header")?.revision();
-        *revision = fence;
-
-        let begun = Instant::now();
-        runtime.block_on(client.put(format!("latency/{key}"), number.to_string(), None))?;
-        let foreign = onlooker.saw("globe")? - begun;
-
-        if number >= WARM_UP {
-            whole.push(ours, raw);
-            guarded.push(ours, bare);
-            tail.push(foreign, raw);
+    for _ in 0..BLOCKS {
+        fastrand::shuffle(&mut order);
+        let mut took = PUT_KINDS.map(|_| Vec::new());
+        for kind in order {
+            for number in 0..WARM_UP + PUTS {
+                let begun = Instant::now();
+                runtime.block_on(writer.put(kind, number))?;
+                let seen = onlooker.saw(kind.seen_as())? - begun;
+                if number >= WARM_UP {
+                    took[kind as usize].push(seen);
+                }
+            }
+        }
+        let [ours, bare, by_hand, foreign] = &took;
+        for number in 0..PUTS {
+            whole.push(ours[number], bare[number]);
+            guarded.push(ours[number], by_hand[number]);
+            tail.push(foreign[number], bare[number]);
         }
     }
     let figure = "`put` until another process's map shows it, beside put and watch of etcd-client";
     report(figure, &whole, Target::Over(50_000.0));
-    let figure = "the same, beside as well guarded a transaction and watch of etcd-client";
+    let figure = "the same, beside as well guarded a transaction that its process watches as well";
     report(figure, &guarded, Target::Over(50_000.0));
     let figure = "the same, written by a bare put of etcd-client";
     report(figure, &tail, Target::Over(50_000.0));
     Ok(())
 }
 
+/// Ways to put.
+#[derive(Clone, Copy)]
+enum Put {
+    /// By Globe, into its map.
+    Ours,
+    /// By etcd-client, and nothing else.
+    Bare,
+    /// By etcd-client, doing what Globe does: with guards, and with a watch in the same process.
+    ByHand,
+    /// By etcd-client, into Globe's map.
+    Foreign,
+}
+
+const PUT_KINDS: [Put; 4] = [Put::Ours, Put::Bare, Put::ByHand, Put::Foreign];
+
+impl Put {
+    /// Which watch of the other process shows it.
+    fn seen_as(self) -> &'static str {
+        match self {
+            Put::Ours | Put::Foreign => "globe",
+            Put::Bare | Put::ByHand => "raw",
+        }
+    }
+}
+
+/// Who puts.
+struct Writer {
+    globe: Globe<String, u64>,
+    client: Client,
+    lease: i64,
+    /// Where the fence is, and what was written by hand.
+    fence: i64,
+    at: HashMap<String, i64>,
+}
+
+impl Writer {
+    fn open(runtime: &Runtime, endpoint: &str) -> Done<Writer> {
+        let opening = async {
+            let log = EtcdLog::connect([endpoint]).await?;
+            let globe = Globe::open(log, "latency").await?;
+            let mut client = Client::connect([endpoint], None).await?;
+            let lease = client.lease_grant(600, None).await?.id();
+            let options = WatchOptions::new().with_prefix();
+            let mut watch = client.watch("raw/by-hand/", Some(options)).await?;
+            tokio::spawn(async move { while let Ok(Some(_)) = watch.message().await {} });
+            Done::Ok(Writer {
+                globe,
+                client,
+                lease,
+                fence: 0,
+                at: HashMap::new(),
+            })
+        };
+        runtime.block_on(opening)
+    }
+
+    async fn put(&mut self, kind: Put, number: usize) -> Done {
+        let key = key(number % 100);
+        let value = number.to_string();
+        match kind {
+            Put::Ours => drop(self.globe.put(key, number as u64).await?),
+            Put::Bare => drop(self.client.put(format!("raw/{key}"), value, None).await?),
+            Put::ByHand => {
+                self.put_by_hand(&format!("raw/by-hand/{key}"), value)
+                    .await?
+            }
+            Put::Foreign => drop(
+                self.client
+                    .put(format!("latency/{key}"), value, None)
+                    .await?,
+            ),
+        }
+        Ok(())
+    }
+
+    async fn put_by_hand(&mut self, key: &str, value: String) -> Done {
+        let revision = self.at.entry(key.to_owned()).or_insert(0);
+        let transaction = as_globe_puts(key, &value, self.lease, (*revision, self.fence));
+        let answer = self.client.txn(transaction).await?;
+        self.fence = answer.header().ok_or("no header")?.revision();
+        *revision = self.fence;
+        Ok(())
+    }
+}
+
 /// What `EtcdLog` sends for one put: guarded by the revisions of the key and of the writer's fence, which it moves.
-fn as_globe_puts(key: &str, value: usize, lease: i64, guards: (i64, i64)) -> Txn {
+fn as_globe_puts(key: &str, value: &str, lease: i64, guards: (i64, i64)) -> Txn {
     let is_at = |key: &str, revision| Compare::mod_revision(key, CompareOp::Equal, revision);
     let leased = PutOptions::new().with_lease(lease);
     Txn::new()
         .when([is_at(key, guards.0), is_at("fence", guards.1)])
         .and_then([
-            TxnOp::put(key, value.to_string(), None),
-            TxnOp::put("fence", value.to_string(), Some(leased)),
+            TxnOp::put(key, value, None),
+            TxnOp::put("fence", value, Some(leased)),
         ])
         .or_else([TxnOp::get(key, None), TxnOp::get("fence", None)])
 }
