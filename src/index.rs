@@ -37,6 +37,9 @@ impl<K: Eq + Hash, V> Index<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
+        while mutant!("hold_readers_up") && self.behind.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
         // Pairs with the store in `mark_behind`: whoever has seen the newer view also sees the mark.
         if self.behind.load(Ordering::Acquire) {
             return Lookup::Behind;
@@ -61,5 +64,28 @@ impl<K: Eq + Hash, V> Index<K, V> {
     /// Calls readers back. Called when the index holds what the published view holds.
     pub(crate) fn mark_level(&self) {
         self.behind.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn nobody_waits_while_a_commit_is_applied() {
+        let index = Arc::new(Index::new());
+        index.put("k".to_owned(), Arc::new(1));
+        index.mark_behind();
+        let (tell, told) = mpsc::channel();
+        let reader = Arc::clone(&index);
+        thread::spawn(move || tell.send(matches!(reader.find("k"), Lookup::Behind)));
+        let answer = told.recv_timeout(Duration::from_secs(5));
+        assert_eq!(answer, Ok(true), "sent to the view at once");
+        index.mark_level();
+        assert!(matches!(index.find("k"), Lookup::Level(Some(value)) if *value == 1));
     }
 }
