@@ -141,6 +141,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         install: &mut Installation<K, V>,
         page: Vec<Record>,
     ) -> Result<(), Refusal> {
+        let mut news = Vec::with_capacity(page.len());
         for record in page {
             if install
                 .last_key
@@ -159,11 +160,42 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
                     install.next.position.revision, record.modified, record.created
                 )));
             }
-            let key = self.put_unless_same(install, &record)?;
-            if let (Some(key), false) = (key, install.is_first) {
-                install.seen.insert(key);
-            }
+            self.read(install, &mut news, &record)?;
             install.last_key = Some(record.key);
+        }
+        // Cloned only now: a key made right beside its value lies beside it in memory, and the index, which is given those,
+        // is as dense as a map that holds nothing else.
+        for (key, entry) in news {
+            let value = Arc::clone(entry.value());
+            install.next.entries.insert(key.clone(), entry);
+            install.changed.push((key, Some(value)));
+        }
+        Ok(())
+    }
+
+    /// Decodes a record of a snapshot, unless that very write is there already.
+    fn read(
+        &self,
+        install: &mut Installation<K, V>,
+        news: &mut Vec<(K, Entry<V>)>,
+        record: &Record,
+    ) -> Result<(), Refusal> {
+        let key = match decode_key::<K>(&record.key) {
+            Ok(key) => key,
+            Err(reason) => return self.quarantine(&mut install.next, record, &reason),
+        };
+        if !install.is_first {
+            install.seen.insert(key.clone());
+        }
+        let known = install.next.entries.get(&key);
+        if known.is_some_and(|entry| entry.is_from(record) || mutant!("keep_old_values_at_resync"))
+        {
+            return Ok(());
+        }
+        install.look_back(record);
+        match self.decode_value(&record.value) {
+            Ok(value) => news.push((key, Entry::new(record, value))),
+            Err(reason) => self.quarantine(&mut install.next, record, &reason)?,
         }
         Ok(())
     }
@@ -196,44 +228,16 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         missed
     }
 
-    /// Puts a record of a snapshot, unless that very write is there already; returns its key.
-    fn put_unless_same(
-        &self,
-        install: &mut Installation<K, V>,
-        record: &Record,
-    ) -> Result<Option<K>, Refusal> {
-        let Ok(key) = decode_key::<K>(&record.key) else {
-            self.put(&mut install.next, &mut install.changed, record)?;
-            return Ok(None);
-        };
-        let known = install.next.entries.get(&key);
-        if !known.is_some_and(|entry| entry.is_from(record) || mutant!("keep_old_values_at_resync"))
-        {
-            install.look_back(record);
-            self.put_value(&mut install.next, &mut install.changed, key.clone(), record)?;
-        }
-        Ok(Some(key))
-    }
-
     fn put(
         &self,
         next: &mut State<K, V>,
         changed: &mut Changed<K, V>,
         record: &Record,
     ) -> Result<(), Refusal> {
-        match decode_key::<K>(&record.key) {
-            Ok(key) => self.put_value(next, changed, key, record),
-            Err(reason) => self.quarantine(next, record, &reason),
-        }
-    }
-
-    fn put_value(
-        &self,
-        next: &mut State<K, V>,
-        changed: &mut Changed<K, V>,
-        key: K,
-        record: &Record,
-    ) -> Result<(), Refusal> {
+        let key = match decode_key::<K>(&record.key) {
+            Ok(key) => key,
+            Err(reason) => return self.quarantine(next, record, &reason),
+        };
         match self.decode_value(&record.value) {
             Ok(value) => {
                 let entry = Entry::new(record, value);
