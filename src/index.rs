@@ -66,26 +66,3 @@ impl<K: Eq + Hash, V> Index<K, V> {
         self.behind.store(false, Ordering::Release);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-    use std::thread;
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn nobody_waits_while_a_commit_is_applied() {
-        let index = Arc::new(Index::new());
-        index.put("k".to_owned(), Arc::new(1));
-        index.mark_behind();
-        let (tell, told) = mpsc::channel();
-        let reader = Arc::clone(&index);
-        thread::spawn(move || tell.send(matches!(reader.find("k"), Lookup::Behind)));
-        let answer = told.recv_timeout(Duration::from_secs(5));
-        assert_eq!(answer, Ok(true), "sent to the view at once");
-        index.mark_level();
-        assert!(matches!(index.find("k"), Lookup::Level(Some(value)) if *value == 1));
-    }
-}

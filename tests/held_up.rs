@@ -1,0 +1,195 @@
+//! Readers, while the applier stands still in the middle of its work.
+//!
+//! No clock decides anything: a key whose hash waits holds the applier exactly where it is.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod rig;
+
+use std::cell::Cell;
+use std::hash::{Hash, Hasher};
+use std::sync::{Condvar, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use globe::log_client::Transaction;
+use globe::{Consistency, Globe, Key, LogClient, MemoryLog, Position};
+use rig::{keyspace, within};
+
+const KEYS: usize = 100;
+/// Longer than any read takes; only a test that fails waits for it.
+const BOUND: Duration = Duration::from_secs(10);
+
+/// Where the applier is held: wherever it hashes the key in the middle.
+static HOLD: Hold = Hold {
+    applier: Mutex::new(Applier::Free),
+    changed: Condvar::new(),
+};
+
+thread_local! {
+    static IS_READER: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Hold {
+    applier: Mutex<Applier>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Applier {
+    /// It is not held anywhere.
+    Free,
+    /// It is on its way to the next stop.
+    Going,
+    Held,
+    /// It has applied everything.
+    Done,
+}
+
+impl Hold {
+    fn set(&self, applier: Applier) {
+        *self.applier.lock().unwrap() = applier;
+        self.changed.notify_all();
+    }
+
+    /// Where the applier passes.
+    fn pass(&self) {
+        let mut applier = self.applier.lock().unwrap();
+        if *applier == Applier::Going && !IS_READER.get() {
+            *applier = Applier::Held;
+            self.changed.notify_all();
+            let let_go = |applier: &mut Applier| *applier == Applier::Held;
+            drop(self.changed.wait_while(applier, let_go).unwrap());
+        }
+    }
+
+    /// Waits until the applier is held; false when it is done instead.
+    fn holds(&self) -> bool {
+        let applier = self.applier.lock().unwrap();
+        let is_going = |applier: &mut Applier| *applier == Applier::Going;
+        let waited = self.changed.wait_timeout_while(applier, BOUND, is_going);
+        let (applier, limit) = waited.unwrap();
+        assert!(!limit.timed_out(), "neither held nor done");
+        *applier == Applier::Held
+    }
+}
+
+/// Lets the applier go for good, so that a test that fails ends.
+struct LetGo;
+
+impl Drop for LetGo {
+    fn drop(&mut self) {
+        HOLD.set(Applier::Free);
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Name(String);
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if self.0 == "k050" {
+            HOLD.pass();
+        }
+        self.0.hash(state);
+    }
+}
+
+impl Key for Name {
+    fn encode(&self) -> globe::Result<String> {
+        Ok(self.0.clone())
+    }
+
+    fn decode(text: &str) -> globe::Result<Name> {
+        Ok(Name(text.to_owned()))
+    }
+}
+
+fn name(number: usize) -> Name {
+    Name(format!("k{number:03}"))
+}
+
+async fn fill(log: &MemoryLog, value: u64) -> Position {
+    let space = keyspace("numbers");
+    let write = (0..KEYS).fold(Transaction::new(), |write, key| {
+        write.put(&space, name(key).0, value.to_string())
+    });
+    log.commit(write).await.unwrap()
+}
+
+/// What every way to look at every key shows: one value, since nothing moves meanwhile.
+fn look(map: &Globe<Name, u64>) -> u64 {
+    let view = map.view();
+    let shown = **view.get(&name(0)).unwrap();
+    assert_eq!((map.len(), view.len()), (KEYS, KEYS));
+    for key in (0..KEYS).map(name) {
+        let ways = [
+            map.get(&key).map(|value| *value),
+            map.entry(&key).map(|entry| **entry.value()),
+            view.get(&key).map(|value| **value),
+            map.watch().view().get(&key).map(|value| **value),
+        ];
+        assert_eq!(ways, [Some(shown); 4], "{}", key.0);
+        assert!(map.contains_key(&key));
+    }
+    shown
+}
+
+/// Goes from stop to stop of the applier until it has reached a position, and looks at each; what was seen.
+async fn stop_by_stop(map: &Globe<Name, u64>, position: Position) -> Vec<u64> {
+    let mut seen = Vec::new();
+    let reached = map.clone();
+    let reached = tokio::spawn(async move {
+        let view = reached.view_at(Consistency::AtLeast(position)).await;
+        HOLD.set(Applier::Done);
+        view.map(drop)
+    });
+    while HOLD.holds() {
+        let (tell, told) = mpsc::channel();
+        let reader = map.clone();
+        thread::spawn(move || {
+            IS_READER.set(true);
+            tell.send(look(&reader))
+        });
+        let shown = told.recv_timeout(BOUND);
+        seen.push(shown.expect("a reader was held up, or saw two values"));
+        HOLD.set(Applier::Going);
+    }
+    reached.await.unwrap().unwrap();
+    seen
+}
+
+#[test]
+fn reads_are_answered_while_a_commit_or_a_resync_is_half_applied() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let log = MemoryLog::new();
+        fill(&log, 1).await;
+        let map: Globe<Name, u64> = within("a map is opened", Globe::open(log.clone(), "numbers"))
+            .await
+            .unwrap();
+        let _let_go = LetGo;
+        HOLD.set(Applier::Going);
+        let position = fill(&log, 2).await;
+        let seen = stop_by_stop(&map, position).await;
+        assert!(seen.contains(&2), "never held behind the view: {seen:?}");
+
+        log.hold_tails(true);
+        let position = fill(&log, 3).await;
+        log.compact(position.revision).unwrap();
+        HOLD.set(Applier::Going);
+        log.hold_tails(false);
+        let seen = stop_by_stop(&map, position).await;
+        assert_eq!(map.status().resyncs, 1);
+        let (before, after) = (seen.contains(&2), seen.contains(&3));
+        assert!(before && after, "held before and after the view: {seen:?}");
+    });
+}
