@@ -270,7 +270,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
                     guarded.precondition = found(&failed.found);
                 }
             }
-            if !committer.pause().await {
+            if !committer.make_way().await {
                 return Err(error);
             }
         }
@@ -321,7 +321,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             .find(|failed| failed.key == *key)
             .map(|failed| found(&failed.found));
         match newer {
-            Some(newer) if committer.pause().await => Ok(newer),
+            Some(newer) if committer.make_way().await => Ok(newer),
             _ => Err(error),
         }
     }

@@ -12,7 +12,8 @@ mod rig;
 
 use std::time::Duration;
 
-use globe::{ErrorKind, Globe, MemoryLog, Precondition};
+use globe::log_client::Transaction;
+use globe::{ErrorKind, Globe, LogClient, MemoryLog, Precondition};
 use rig::{Around, Calls, brisk, keyspace, numbers, within, write_raw};
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -329,6 +330,39 @@ async fn put_all_writes_everything_within_the_limits_and_the_last_of_a_key_count
     assert_eq!(map.get("k003").as_deref(), Some(&53), "the last one counts");
     assert_eq!(map.get("k040").as_deref(), Some(&40));
     assert_eq!(map.put_all([]).await.unwrap(), map.position());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_is_meant_whatever_stands_there_gets_through_among_many_others() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    // What this replica knows is old from the first attempt on, and each pause makes what was found old as well.
+    log.hold_tails(true);
+    let others = tokio::spawn({
+        let log = log.clone();
+        async move {
+            for value in 0_u64.. {
+                let all = (0..9).fold(Transaction::new(), |write, key| {
+                    write.put(&keyspace("numbers"), format!("k{key}"), value.to_string())
+                });
+                log.commit(all).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let free = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        log.hold_tails(false);
+    };
+    let entries = (0..9).map(|key| (format!("k{key}"), 1_000_000));
+    let (all, one, ()) = tokio::join!(map.put_all(entries), map.put("k0", 1_000_000), free);
+    let (all, one) = (all.unwrap(), one.unwrap());
+    assert!(
+        all.revision.0.max(one.revision.0) < 50,
+        "{all} {one}: at the second attempt"
+    );
+    others.abort();
 }
 
 #[tokio::test]
