@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::call::Repeat;
 use crate::cluster::Cluster;
 use crate::fault::{Class, Fault};
+use crate::keys::Keys;
 use crate::reading::ranges_of;
 use crate::records::{number, revision};
 
@@ -48,18 +49,19 @@ pub(crate) struct Writer {
     tags: AtomicU64,
 }
 
+#[derive(Clone, Copy)]
 struct Slot {
     number: usize,
-    /// When it was last written (0: never); nothing when a commit by it was left without an answer.
-    revision: Option<u64>,
+    /// When it was last written (0: never), as far as is known.
+    revision: u64,
+    /// A commit by it was left without an answer: it may have been written since, and may yet be.
+    is_unsure: bool,
 }
 
 /// A slot in the hands of one commit. Dropped, it goes back.
 pub(crate) struct Held {
     pub(crate) writer: Arc<Writer>,
     pub(crate) key: Vec<u8>,
-    /// The slot's revision before this commit.
-    guard: u64,
     slot: Slot,
     _permit: OwnedSemaphorePermit,
 }
@@ -97,32 +99,21 @@ impl Fence {
             return Ok(None);
         }
         let late = |_| Fault::new(Class::NeverSent, "too many commits are under way");
-        let writer = timeout_at(deadline, self.writer(cluster, epoch, deadline))
-            .await
-            .map_err(late)??;
-        let free = Arc::clone(&writer.free);
-        let permit = timeout_at(deadline, free.acquire_owned())
-            .await
-            .map_err(late)?
-            .map_err(|_| Fault::new(Class::NeverSent, "the writer has ended"))?;
-        let Some(slot) = writer.slots().pop() else {
-            return Err(Fault::new(Class::NeverSent, "no fence slot is free"));
+        let taking = async {
+            loop {
+                let writer = self.writer(cluster, epoch, deadline).await?;
+                match writer.hold(&cluster.keys, Vec::pop).await? {
+                    // Left without an answer this very moment: it has to be closed first.
+                    Some(held) if held.slot.is_unsure => {}
+                    Some(held) => return Ok(Some(held)),
+                    None => return Err(Fault::new(Class::NeverSent, "no fence slot is free")),
+                }
+            }
         };
-        let mut held = Held {
-            key: cluster.keys.slot(writer.lease.0, slot.number),
-            guard: slot.revision.unwrap_or(0),
-            writer,
-            slot,
-            _permit: permit,
-        };
-        if held.slot.revision.is_none() {
-            let found = cluster.read_slot(&held.key, deadline).await?;
-            held.is_at(found.map_or(0, |found| revision(found.mod_revision).0));
-        }
-        Ok(Some(held))
+        timeout_at(deadline, taking).await.map_err(late)?
     }
 
-    /// The writer of this epoch, with a lease that is not about to end.
+    /// The writer of this epoch, with a lease that is not about to end, and no commit of its past that may yet land.
     async fn writer(
         &self,
         cluster: &Cluster,
@@ -130,10 +121,15 @@ impl Fence {
         deadline: Instant,
     ) -> Result<Arc<Writer>, Fault> {
         let mut current = self.writer.lock().await;
-        if let Some(writer) = current.as_ref().filter(|writer| writer.epoch == epoch)
-            && writer.is_fresh(cluster, deadline).await?
-        {
-            return Ok(Arc::clone(writer));
+        if let Some(writer) = current.as_ref().filter(|writer| writer.epoch == epoch) {
+            let is_fresh = writer.is_fresh(cluster, deadline).await?;
+            if is_fresh && writer.close(cluster, deadline).await? {
+                return Ok(Arc::clone(writer));
+            }
+            if writer.unsure().is_some() {
+                // What was sent with this lease cannot land without it.
+                cluster.revoke_by(writer.lease, deadline).await?;
+            }
         }
         let granted = Instant::now();
         let lease = cluster.grant_by(TTL, deadline).await?;
@@ -147,7 +143,8 @@ impl Writer {
     fn new(lease: LeaseId, epoch: Epoch, granted: Instant) -> Writer {
         let fresh = |number| Slot {
             number,
-            revision: Some(0),
+            revision: 0,
+            is_unsure: false,
         };
         Writer {
             lease,
@@ -163,6 +160,52 @@ impl Writer {
     /// Its lease has ended: the next commit gets another writer.
     pub(crate) fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
+    }
+
+    /// A slot that `pick` takes out, if it takes one.
+    async fn hold(
+        self: &Arc<Self>,
+        keys: &Keys,
+        pick: impl FnOnce(&mut Vec<Slot>) -> Option<Slot>,
+    ) -> Result<Option<Held>, Fault> {
+        let permit = Arc::clone(&self.free).acquire_owned().await;
+        let permit = permit.map_err(|_| Fault::new(Class::NeverSent, "the writer has ended"))?;
+        let picked = pick(&mut self.slots());
+        Ok(picked.map(|slot| Held {
+            key: keys.slot(self.lease.0, slot.number),
+            writer: Arc::clone(self),
+            slot,
+            _permit: permit,
+        }))
+    }
+
+    /// Where the first slot lies that was left without an answer.
+    fn unsure(&self) -> Option<usize> {
+        self.slots().iter().position(|slot| slot.is_unsure)
+    }
+
+    /// Rewrites the slots that were left without an answer, so that nothing sent by them can land any more. False when the
+    /// lease has ended, without which it cannot either.
+    async fn close(self: &Arc<Self>, cluster: &Cluster, deadline: Instant) -> Result<bool, Fault> {
+        while self.unsure().is_some() {
+            let is_unsure = |slots: &mut Vec<Slot>| {
+                let index = slots.iter().position(|slot| slot.is_unsure)?;
+                Some(slots.remove(index))
+            };
+            let Some(mut held) = self.hold(&cluster.keys, is_unsure).await? else {
+                continue;
+            };
+            if mutant!("reopen_the_unknown") {
+                held.is_as_before();
+                continue;
+            }
+            match cluster.settle(&mut held, &[], deadline).await {
+                Settled::Applied(_) | Settled::NotApplied => {}
+                Settled::Unknowable(fault) if fault.class == Class::LeaseGone => return Ok(false),
+                Settled::Unknowable(fault) => return Err(fault),
+            }
+        }
+        Ok(!self.is_over.load(Ordering::Relaxed))
     }
 
     async fn is_fresh(&self, cluster: &Cluster, deadline: Instant) -> Result<bool, Fault> {
@@ -205,23 +248,23 @@ impl Held {
 
     /// The slot is about to be written: until `is_at` says so, nobody knows when it was last.
     pub(crate) fn is_unsure(&mut self) {
-        self.slot.revision = None;
+        self.slot.is_unsure = true;
     }
 
     /// The slot was last written at this revision.
     pub(crate) fn is_at(&mut self, revision: u64) {
-        self.guard = revision;
-        self.slot.revision = Some(revision);
+        self.slot.revision = revision;
+        self.slot.is_unsure = false;
     }
 
     /// Nothing was written since the slot was taken.
     pub(crate) fn is_as_before(&mut self) {
-        self.slot.revision = Some(self.guard);
+        self.slot.is_unsure = false;
     }
 
     /// The slot's revision when it was taken, or last heard of.
     pub(crate) fn guard(&self) -> u64 {
-        self.guard
+        self.slot.revision
     }
 
     /// True only while nothing was written by this slot since it was taken.
@@ -229,7 +272,11 @@ impl Held {
         if mutant!("leave_the_fence_open") {
             return Compare::mod_revision(self.key.clone(), CompareOp::Greater, -1);
         }
-        Compare::mod_revision(self.key.clone(), CompareOp::Equal, number(self.guard))
+        Compare::mod_revision(
+            self.key.clone(),
+            CompareOp::Equal,
+            number(self.slot.revision),
+        )
     }
 
     pub(crate) fn put(&self, tag: &[u8]) -> TxnOp {
@@ -244,8 +291,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let Slot { number, revision } = self.slot;
-        self.writer.slots().push(Slot { number, revision });
+        self.writer.slots().push(self.slot);
     }
 }
 
@@ -266,6 +312,7 @@ impl Cluster {
             .and_then([held.put(&bump)])
             .or_else([held.get()]);
         if mutant!("settle_without_a_proof") {
+            held.is_as_before();
             return Settled::NotApplied;
         }
         match self.send(Repeat::Harmless, write, deadline).await {
@@ -298,7 +345,7 @@ impl Cluster {
             .and_then([TxnOp::delete(held.key.clone(), None)])
             .or_else([held.get()]);
         match self.send(Repeat::Harmless, write, deadline).await {
-            Ok(answer) if answer.succeeded && held.guard > 0 => {
+            Ok(answer) if answer.succeeded && held.guard() > 0 => {
                 held.is_at(0);
                 // Without its record the slot is as it was before its first commit, of which a copy may still be under
                 // way. It puts with this lease, so it cannot land when that is gone.
@@ -345,7 +392,7 @@ impl Cluster {
     ) -> Settled {
         match self.read_slot(&held.key, deadline).await {
             Ok(Some(found)) => self.judge_slot(held, tag, Some(found)),
-            Ok(None) if held.guard == 0 => {
+            Ok(None) if held.guard() == 0 => {
                 held.is_as_before();
                 Settled::NotApplied
             }
@@ -358,24 +405,15 @@ impl Cluster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::Keys;
 
-    #[test]
-    fn a_slot_goes_back_unsure_when_its_commit_was_dropped() {
+    #[tokio::test]
+    async fn a_slot_goes_back_unsure_when_its_commit_was_dropped() {
         let writer = Arc::new(Writer::new(LeaseId(1), Epoch(1), Instant::now()));
-        let permit = Arc::clone(&writer.free).try_acquire_owned().unwrap();
-        let slot = writer.slots().pop().unwrap();
-        let mut held = Held {
-            key: Keys::new("").slot(1, slot.number),
-            guard: 0,
-            writer: Arc::clone(&writer),
-            slot,
-            _permit: permit,
-        };
+        let held = writer.hold(&Keys::new(""), Vec::pop).await;
+        let mut held = held.unwrap().unwrap();
         held.is_unsure();
+        assert_eq!(writer.unsure(), None);
         drop(held);
-        let slots = writer.slots();
-        assert_eq!(slots.len(), SLOTS);
-        assert_eq!(slots.last().unwrap().revision, None);
+        assert_eq!(writer.unsure(), Some(SLOTS - 1));
     }
 }

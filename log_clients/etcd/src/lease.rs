@@ -84,9 +84,13 @@ impl Cluster {
     }
 
     pub(crate) async fn revoke(&self, lease: LeaseId) -> Result<()> {
-        let terms = self
-            .endpoints
-            .terms(Repeat::Harmless, self.endpoints.deadline());
+        let revoked = self.revoke_by(lease, self.endpoints.deadline()).await;
+        revoked.map_err(|fault| lease_error(fault, lease, "revoking"))
+    }
+
+    /// Ends a lease; one that has ended already is no error.
+    pub(crate) async fn revoke_by(&self, lease: LeaseId, deadline: Instant) -> Result<(), Fault> {
+        let terms = self.endpoints.terms(Repeat::Harmless, deadline);
         let revoked = self
             .endpoints
             .call(terms, |client| async move {
@@ -94,9 +98,7 @@ impl Cluster {
             })
             .await;
         match revoked {
-            Err(fault) if fault.class != Class::LeaseGone => {
-                Err(lease_error(fault, lease, "revoking"))
-            }
+            Err(fault) if fault.class != Class::LeaseGone => Err(fault),
             _ => Ok(()),
         }
     }

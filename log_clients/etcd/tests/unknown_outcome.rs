@@ -18,6 +18,7 @@ on_each_version! {
     a_commit_whose_reply_is_held_is_settled_through_another_way
     a_commit_whose_request_is_held_lands_once_however_late_it_arrives
     a_commit_that_nobody_can_settle_is_indeterminate_and_lands_at_most_once
+    nothing_unknown_can_land_after_a_later_commit_of_its_client
     a_commit_is_settled_when_the_only_way_heals_in_time
     a_log_without_space_refuses_truthfully_and_recovers
 }
@@ -151,6 +152,30 @@ async fn a_commit_that_nobody_can_settle_is_indeterminate_and_lands_at_most_once
     assert!(puts_of(&history, "held") <= 1);
     for number in 0..100 {
         assert_eq!(puts_of(&history, &format!("later-{number}")), 1);
+    }
+}
+
+async fn nothing_unknown_can_land_after_a_later_commit_of_its_client(version: EtcdVersion) {
+    let ways = TwoWays::new(version).await;
+    ways.go_the_first(&ways.hasty).await;
+    ways.first.freeze();
+    let keys: Vec<String> = (0..3).map(|number| format!("key-{number}")).collect();
+    let commits: Vec<_> = keys.iter().map(|key| create(&ways.hasty, key)).collect();
+    for commit in commits {
+        let error = outcome(commit).await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Indeterminate, "{error}");
+    }
+    ways.second.heal();
+    put(&ways.hasty, "later", "1").await;
+    // They wait in the proxy, and nothing else has written their keys.
+    ways.first.heal();
+    let late = connect([http(ways.first.port())]).await;
+    for number in 0..20 {
+        put(&late, &format!("after-{number}"), "1").await;
+    }
+    let history = ways.history().await;
+    for key in &keys {
+        assert_eq!(puts_of(&history, key), 0, "{key} landed late");
     }
 }
 

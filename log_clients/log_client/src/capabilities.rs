@@ -31,7 +31,8 @@ pub struct Capabilities {
     pub every_commit: bool,
     /// An acknowledged commit survives the crash of every process of the log.
     pub durable: bool,
-    /// A late copy of a commit whose outcome was reported can never land, whatever its preconditions are.
+    /// A late copy of a commit whose outcome was reported can never land, whatever its preconditions are; of one that was
+    /// reported as `Indeterminate`, never after a later commit of the same client was acknowledged.
     pub fenced: bool,
     /// `grant`, `renew` and `revoke` work.
     pub leases: bool,

@@ -1,7 +1,10 @@
-//! Nothing lands after its outcome was settled: not even what was reported as unknown, where the log promises that.
+//! Nothing haunts: what was reported as unknown does not land after a later commit of its node, where the log promises
+//! that.
 //!
-//! When a write landed, is told by others: whoever began after its outcome was reported, and was given an older position,
-//! proves that it was not there yet.
+//! It may land before: who reaches nobody but a member that reaches nobody cannot keep what that member holds from being
+//! passed on. When a write landed, is told by the positions of the commits.
+
+use std::collections::BTreeMap;
 
 use super::timeline::{LAST, Moment, Timeline};
 use crate::history::{History, Op, Outcome};
@@ -11,12 +14,14 @@ pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
         return Vec::new();
     }
     let evidence = evidence(history, timeline);
+    let none = Vec::new();
     let unknown = history
         .ops()
         .filter(|op| op.outcome == Outcome::Indeterminate);
     let ghosts = unknown.filter_map(|op| {
         let ret = op.ret?;
         let landed = timeline.landed(op.tags.last()?).first()?.at;
+        let evidence = evidence.get(&op.node).unwrap_or(&none);
         let later = evidence.partition_point(|(tick, _)| *tick <= ret.tick);
         let (_, oldest) = evidence.get(later)?;
         (*oldest < landed).then(|| describe(op, landed, *oldest))
@@ -26,30 +31,27 @@ pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
 
 fn describe(op: &Op, landed: Moment, oldest: Moment) -> String {
     format!(
-        "client {}'s {:?} was reported as unknown, and landed at {landed:?} after that: the log was seen at {oldest:?} in between",
+        "client {}'s {:?} was reported as unknown, and landed at {landed:?}, after its node had committed at {oldest:?}",
         op.client, op.action
     )
 }
 
-/// For each operation that began at a tick: the oldest position that was given to it or to any later one.
-fn evidence(history: &History, timeline: &Timeline) -> Vec<(u64, Moment)> {
-    let mut evidence: Vec<(u64, Moment)> = history
-        .ops()
-        .filter_map(|op| {
-            let is_fresh = !matches!(op.action, crate::history::Action::ViewAt(..));
-            match &op.outcome {
-                Outcome::Done(Some(position)) if is_fresh => {
-                    Some((op.call.tick, timeline.moment(*position)))
-                }
-                _ => None,
-            }
-        })
-        .collect();
-    evidence.sort_by_key(|(tick, _)| *tick);
-    let mut oldest = LAST;
-    for (_, moment) in evidence.iter_mut().rev() {
-        oldest = oldest.min(*moment);
-        *moment = oldest;
+/// For each commit of a node, by when it began: the oldest position that was given to it or to any later one.
+fn evidence(history: &History, timeline: &Timeline) -> BTreeMap<u32, Vec<(u64, Moment)>> {
+    let mut evidence: BTreeMap<u32, Vec<(u64, Moment)>> = BTreeMap::new();
+    for op in history.ops().filter(|op| !op.tags.is_empty()) {
+        if let Outcome::Done(Some(position)) = &op.outcome {
+            let commits = evidence.entry(op.node).or_default();
+            commits.push((op.call.tick, timeline.moment(*position)));
+        }
+    }
+    for commits in evidence.values_mut() {
+        commits.sort_by_key(|(tick, _)| *tick);
+        let mut oldest = LAST;
+        for (_, moment) in commits.iter_mut().rev() {
+            oldest = oldest.min(*moment);
+            *moment = oldest;
+        }
     }
     evidence
 }

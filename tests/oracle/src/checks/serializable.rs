@@ -57,7 +57,7 @@ pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
             after.into_iter().for_each(|after| graph.add(index, *after));
         }
     }
-    graph.add_real_time(committed.iter().map(|(op, _)| *op), history.run().fenced);
+    graph.add_real_time(committed.iter().map(|(op, _)| *op));
     let cycle = graph.cycle(committed.len());
     if !cycle.is_empty() {
         let named = cycle.iter().filter_map(|index| committed.get(*index));
@@ -127,15 +127,14 @@ impl Graph {
     }
 
     /// An operation that returned came before every one that began later: by a chain of moments, so that the edges stay
-    /// few. One whose outcome was unknown may have landed at any later time, unless the log is fenced.
-    fn add_real_time<'a>(&mut self, ops: impl Iterator<Item = &'a Op>, is_fenced: bool) {
+    /// few. One whose outcome was unknown may have landed at any later time.
+    fn add_real_time<'a>(&mut self, ops: impl Iterator<Item = &'a Op>) {
         let mut ends = Vec::new();
         let mut count = 0;
         for (index, op) in ops.enumerate() {
             count = index + 1;
             ends.push((op.call.tick, index, true));
-            let is_settled = is_fenced || op.outcome != Outcome::Indeterminate;
-            let ret = op.ret.filter(|_| is_settled);
+            let ret = op.ret.filter(|_| op.outcome != Outcome::Indeterminate);
             ends.extend(ret.map(|ret| (ret.tick, index, false)));
         }
         ends.sort_unstable();

@@ -37,7 +37,7 @@ pub struct Run {
     pub seed: u64,
     /// How many nodes took part.
     pub nodes: u32,
-    /// The log promises that nothing lands after its outcome was reported, unknown outcomes included.
+    /// The log promises [`Capabilities::fenced`](globe::Capabilities::fenced).
     pub fenced: bool,
     /// The log keeps its contract: whoever accuses it is wrong.
     pub honest: bool,
