@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::capabilities::Capabilities;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::keyspace::Keyspace;
 use crate::lease::{Lease, LeaseId};
 use crate::position::Position;
+use crate::record::Record;
 use crate::snapshot::Snapshot;
 use crate::tail::Tail;
 use crate::transaction::Transaction;
@@ -65,6 +67,29 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     /// - It MUST be linearizable: it covers every commit acknowledged anywhere before the call.
     async fn head(&self, keyspace: &Keyspace) -> Result<Position>;
 
+    /// What stood at a key when the log stood at `at`: how a node that comes late finds the last good value of a record
+    /// that cannot be decoded any more.
+    ///
+    /// - It MUST be exact: the newest record of the key that was not deleted, as of that position, or `None`.
+    /// - From forgotten history it MUST be `Compacted`, in another life of the log `EpochChanged`; a log that keeps no
+    ///   history says `Unsupported`, as this does.
+    async fn record_at(
+        &self,
+        _keyspace: &Keyspace,
+        _key: &Bytes,
+        _at: Position,
+    ) -> Result<Option<Record>> {
+        let name = self.capabilities().name;
+        let why = format!("the {name} log cannot tell what stood at a key in the past");
+        Err(Error::new(ErrorKind::Unsupported, why))
+    }
+
+    /// Why the log could not be reached when it was last tried, if it has not been reached since. Never talks to the log:
+    /// it is for a status, while a call is still trying.
+    fn last_failure(&self) -> Option<Error> {
+        None
+    }
+
     /// Commits the writes if every precondition holds, and returns the position of this very commit.
     ///
     /// - All writes MUST be seen together, or none; in every keyspace they touch.
@@ -72,7 +97,10 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     /// - A failed precondition MUST write nothing and MUST be a `Conflict` that says what stood there.
     /// - Limits MUST be refused before sending ([`Transaction::check`]).
     /// - A commit whose reply was lost MUST be settled by proof or reported as `Indeterminate`: never as a plain failure,
-    ///   never by a blind retry. Once an outcome was reported, a late copy MUST NOT land ([`Capabilities::fenced`]).
+    ///   never by a blind retry. Once an outcome was reported, a late copy MUST NOT land; one reported as `Indeterminate`
+    ///   MUST NOT land after a later commit of this client was acknowledged ([`Capabilities::fenced`]).
+    /// - Within [`Transaction::timeout`] it MUST answer: with `Unavailable` when it is certain that no server was given it,
+    ///   or that none will carry it out, and with `Indeterminate` only when neither is.
     /// - A transaction that changes nothing MUST NOT be an error; it returns a position at which its preconditions held.
     /// - A put under a lease that is gone MUST fail with `LeaseLost` and write nothing.
     async fn commit(&self, transaction: Transaction) -> Result<Position>;
@@ -113,6 +141,19 @@ impl<L: LogClient + ?Sized> LogClient for Arc<L> {
 
     async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
         (**self).head(keyspace).await
+    }
+
+    async fn record_at(
+        &self,
+        keyspace: &Keyspace,
+        key: &Bytes,
+        at: Position,
+    ) -> Result<Option<Record>> {
+        (**self).record_at(keyspace, key, at).await
+    }
+
+    fn last_failure(&self) -> Option<Error> {
+        (**self).last_failure()
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {

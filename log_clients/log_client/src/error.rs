@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::keyspace::Keyspace;
-use crate::position::Position;
+use crate::position::{Position, Version};
 use crate::record::Record;
 
 /// The result of everything that can fail.
@@ -31,13 +31,16 @@ pub enum ErrorKind {
     /// A precondition did not hold. Nothing was written; inside is what stands there. Look again and decide anew.
     Conflict(Conflict),
     /// The write may or may not have been committed, and nothing could prove which. It was not repeated. Read, and
-    /// decide anew.
+    /// decide anew. Until the log is reached again it may even be committed yet: a server that is cut off from the others
+    /// may hold it. Where commits are [fenced](crate::Capabilities::fenced), this client's next commit ends that.
     Indeterminate,
     /// Committed at the position inside, but not yet visible here by the deadline. Do not repeat it; wait for it.
     Behind(Position),
     /// The log has forgotten the history asked for. Take a snapshot.
     Compacted,
-    /// The log was restored, wiped, replaced or rolled back: it is in another life now. Take a snapshot.
+    /// The log was restored, wiped, replaced or rolled back: it is in another life now. Take a snapshot. As the answer to a
+    /// write: it was guarded by what stood in the life before, and nothing was written; or it was committed in that life,
+    /// and whether the life that followed begins with it is not known. Read, and decide anew.
     EpochChanged,
     /// The log cannot be reached or cannot answer now; nothing was written. Try again later.
     Unavailable,
@@ -66,6 +69,9 @@ pub enum ErrorKind {
     Closed,
     /// The caller's own closure gave up. Nothing was written.
     Aborted,
+    /// Code of the caller's (`Hash`, `Ord`, `Clone` or `Drop` of a key or value) panicked where the map cannot go on
+    /// without it. A bug has to be mended.
+    Panicked,
 }
 
 /// What stood where a precondition failed.
@@ -86,6 +92,17 @@ pub struct FailedPrecondition {
     pub key: Bytes,
     /// What stood there: `None` when there is no such key.
     pub found: Option<Record>,
+}
+
+impl Conflict {
+    /// The version of what stood at a key whose precondition failed, to compare with at the next attempt; `None` when
+    /// there was no such key, or it was not compared.
+    #[must_use]
+    pub fn version(&self, key: &[u8]) -> Option<Version> {
+        let failed = self.failed.iter().find(|failed| failed.key == key)?;
+        let found = failed.found.as_ref()?;
+        Some(Version::new(self.position.epoch, found.modified))
+    }
 }
 
 impl Error {
@@ -184,6 +201,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Unsupported => f.write_str("unsupported"),
             ErrorKind::Closed => f.write_str("closed"),
             ErrorKind::Aborted => f.write_str("aborted"),
+            ErrorKind::Panicked => f.write_str("panicked"),
         }
     }
 }

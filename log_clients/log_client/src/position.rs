@@ -3,8 +3,11 @@
 //! Nothing here waits or talks to a log.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
 
 /// A point in the history of a log: the number of a commit. Compares only inside one [`Epoch`].
 #[derive(
@@ -69,5 +72,94 @@ impl Position {
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.revision, self.epoch)
+    }
+}
+
+/// Which write of a key this is, in which life of the log: equal only for the very same write. Opaque, and small enough to
+/// travel: it is written as text (`Display`, `FromStr`, and serde alike) that fits an HTTP `ETag` between its quotes.
+///
+/// ```
+/// # use globe_log_client::{Epoch, Revision, Version};
+/// let version = Version::new(Epoch(0xfeed), Revision(7));
+/// assert_eq!(version.to_string(), "7-000000000000feed");
+/// assert_eq!("7-000000000000feed".parse::<Version>().unwrap(), version);
+/// assert!("7".parse::<Version>().is_err());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Version {
+    epoch: Epoch,
+    revision: Revision,
+}
+
+impl Version {
+    /// The version that a commit made of a key.
+    #[must_use]
+    pub fn new(epoch: Epoch, revision: Revision) -> Version {
+        Version { epoch, revision }
+    }
+
+    /// The life of the log it is from.
+    #[must_use]
+    pub fn epoch(self) -> Epoch {
+        self.epoch
+    }
+
+    /// The commit, in that life.
+    #[must_use]
+    pub fn revision(self) -> Revision {
+        self.revision
+    }
+
+    /// Where in the log the commit is.
+    #[must_use]
+    pub fn position(self) -> Position {
+        Position::new(self.epoch, self.revision)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.revision, self.epoch)
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Version {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Version> {
+        let parse = || {
+            let (revision, epoch) = text.split_once('-')?;
+            let version = Version {
+                epoch: Epoch(u64::from_str_radix(epoch, 16).ok()?),
+                revision: Revision(revision.parse().ok()?),
+            };
+            // Two texts are never one version.
+            (version.to_string() == text).then_some(version)
+        };
+        parse().ok_or_else(|| {
+            let why = "a version is written REVISION-EPOCH, like 7-00000000000000fe";
+            Error::new(ErrorKind::Invalid, why)
+        })
+    }
+}
+
+impl From<Version> for String {
+    fn from(version: Version) -> String {
+        version.to_string()
+    }
+}
+
+impl TryFrom<String> for Version {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Version> {
+        text.parse()
     }
 }

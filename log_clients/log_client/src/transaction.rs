@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -64,6 +65,8 @@ pub struct Transaction {
     /// The life of the log its preconditions speak of: revisions are used again after a restore, so one that was read
     /// before it may hold of another record after it. `None` for preconditions that name no revision.
     pub epoch: Option<Epoch>,
+    /// How long the log may take for it; `None` leaves that to the log. See [`LogClient::commit`](crate::LogClient::commit).
+    pub timeout: Option<Duration>,
 }
 
 impl Transaction {
@@ -77,6 +80,13 @@ impl Transaction {
     #[must_use]
     pub fn within(mut self, epoch: Option<Epoch>) -> Transaction {
         self.epoch = epoch;
+        self
+    }
+
+    /// Gives the log this long to answer. See [`Transaction::timeout`].
+    #[must_use]
+    pub fn taking_at_most(mut self, timeout: Duration) -> Transaction {
+        self.timeout = Some(timeout);
         self
     }
 
