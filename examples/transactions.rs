@@ -1,7 +1,7 @@
 //! Transactions over several maps of one log: what was read is validated at the commit.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use globe::{Globe, Precondition, Result, Txn};
+use globe::{Expected, Globe, Result, Txn};
 
 type Accounts = Globe<String, i64>;
 type Counters = Globe<String, u64>;
@@ -47,7 +47,7 @@ async fn main() -> Result<()> {
     // Compare-and-swap on one key.
     let seen = bank
         .entry("bob")
-        .map_or(Precondition::Absent, |e| Precondition::At(e.modified()));
+        .map_or(Expected::Absent, |entry| entry.version().into());
     bank.put("bob", 81).await?;
     let late = bank.put_if("bob", 0, seen).await;
     println!(

@@ -27,12 +27,13 @@ async fn main() -> Result<()> {
     shards.delete_prefix("").await?;
     shards.put("eu/1", 10).await?;
 
-    // A watch starts from the view that stands now. Nothing is lost between looking and watching.
+    // A watch starts from what stands now. Nothing is lost between looking and watching.
     let mut everything = shards.watch();
+    let start = everything.catch_up();
     println!(
-        "it starts from {} entries at revision {}",
-        everything.view().len(),
-        everything.view().revision()
+        "it starts from {} entries at {}",
+        start.len(),
+        start.position()
     );
     let mut one_key = shards.watch_key("eu/1");
     let mut europe = shards.watch_prefix("eu/");

@@ -3,6 +3,7 @@
 //! Nothing here runs once the map is open.
 
 use std::fmt;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,18 +11,20 @@ use globe_log_client::{Error, ErrorKind, Keyspace, LogClient, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 
 use crate::applier::Applier;
 use crate::backoff::{Backoff, Patience};
 use crate::codec::{Codec, Json};
-use crate::globe::Globe;
+use crate::globe::{Globe, closed};
 use crate::key::Key;
 use crate::outage::Outage;
 use crate::prober::Prober;
 use crate::replica::Replica;
 use crate::settings::Settings;
+use crate::status::Health;
 use crate::tailer::Tailer;
 use crate::tasks::Tasks;
 use crate::writer::Writer;
@@ -153,44 +156,41 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
 
     /// Opens the map and waits until it is hydrated, at most for the open timeout.
     ///
+    /// A log that refuses (credentials, certificates, what it cannot do) is asked again for two seconds, in case the refusal
+    /// passes: a user that is just being created, a balancer in between. Dropping the call stops everything.
+    ///
     /// # Errors
-    /// `Invalid` for a bad keyspace or setting; `Unavailable` when the log could not be reached in time; `Denied` when it
-    /// refused the credentials; `Codec` under `strict`.
+    /// `Invalid` for a bad keyspace or setting, or a runtime without a timer; `Unavailable` when the log could not be
+    /// reached in time, with the last reason; `Denied` when it refused the credentials; `Codec` under `strict`.
     pub async fn open(self) -> Result<Globe<K, V>> {
         let bound = self.settings.open_timeout;
         let globe = self.start()?;
-        match tokio::time::timeout(bound, globe.hydrated()).await {
+        let opening = format!("opening the map {}", globe.keyspace());
+        let hydrated = async {
+            tokio::select! {
+                hydrated = globe.hydrated() => hydrated,
+                refusal = refusal(globe.replica().health()) => Err(refusal),
+            }
+        };
+        match timeout(bound, hydrated).await {
             Ok(Ok(())) => Ok(globe),
-            Ok(Err(error)) => {
-                Err(error.while_doing(format_args!("opening the map {}", globe.keyspace())))
-            }
-            Err(_) => {
-                let why = format!(
-                    "the map {} was not hydrated within {bound:?}",
-                    globe.keyspace()
-                );
-                let error = Error::new(ErrorKind::Unavailable, why);
-                Err(match globe.status().last_error {
-                    Some(last) => error.with_source(last),
-                    None => error,
-                })
-            }
+            Ok(Err(error)) => Err(error.while_doing(opening)),
+            Err(_) => Err(not_in_time(bound, globe.status().last_error).while_doing(opening)),
         }
     }
 
     /// Opens the map and returns at once, whether the log can be reached or not: the map is empty, its status says
-    /// [`Phase::Hydrating`](crate::Phase::Hydrating), and it hydrates and follows as soon as the log appears. Wait with
+    /// [`Phase::Hydrating`](crate::Phase::Hydrating), and it hydrates and follows as soon as the log appears, however long
+    /// that takes and whatever it says until then: [`Status::last_error`](crate::Status::last_error) shows that. Wait with
     /// [`Globe::hydrated`].
     ///
     /// # Errors
-    /// `Invalid` for a bad keyspace or setting, or when called outside a tokio runtime.
+    /// `Invalid` for a bad keyspace or setting, or when called outside a tokio runtime with a timer.
     pub fn start(self) -> Result<Globe<K, V>> {
         let keyspace = Keyspace::new(&self.keyspace)?;
         let settings = self.settings;
         settings.check()?;
-        let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
-            Error::new(ErrorKind::Invalid, "a map needs a tokio runtime").with_source(error)
-        })?;
+        let runtime = runtime()?;
         let replica = Arc::new(Replica::new(keyspace.clone()));
         let (requests, asked) = mpsc::channel(1);
         let tailer = Tailer {
@@ -202,7 +202,9 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
             ),
             requests: asked,
             backoff: Backoff::new(settings.retry_min, settings.retry_max),
+            resyncs: Backoff::new(settings.retry_min, settings.retry_max),
             outage: Outage::new(keyspace.clone()),
+            in_haste: false,
         };
         let prober = Prober {
             log: Arc::clone(&self.log),
@@ -212,16 +214,19 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
             patience: Patience::new(settings.tail_timeout),
         };
         let span = tracing::info_span!("globe", %keyspace);
-        let stop = CancellationToken::new();
-        let ending = Ending(Arc::clone(&replica));
-        let running = runtime.spawn(follow(tailer, prober, stop.clone(), ending).instrument(span));
+        let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
+        let ending = Ending {
+            replica: Arc::clone(&replica),
+            _stopped: stopped.clone().drop_guard(),
+        };
+        runtime.spawn(follow(tailer, prober, stop.clone(), ending).instrument(span));
         let writer = Writer {
             log: self.log,
             replica,
             codec: self.codec,
             deadline: settings.deadline,
         };
-        Ok(Globe::new(writer, settings, Tasks::new(stop, running)))
+        Ok(Globe::new(writer, settings, Tasks::new(stop, stopped)))
     }
 }
 
@@ -239,15 +244,71 @@ async fn follow<K: Key, V: Send + Sync + 'static>(
     }
 }
 
-/// Tells those who wait that nothing more will come, however the tasks ended: stopped, dropped with their runtime, or
-/// by a panic in a key of the user's.
-struct Ending<K: Key, V>(Arc<Replica<K, V>>);
+/// Tells those who wait that nothing more will come, however the tasks ended: stopped, dropped with their runtime, or by a
+/// panic in a key or value of the user's.
+struct Ending<K: Key, V> {
+    replica: Arc<Replica<K, V>>,
+    _stopped: DropGuard,
+}
 
 impl<K: Key, V> Drop for Ending<K, V> {
     fn drop(&mut self) {
-        let why = format!("the map {} was closed", self.0.keyspace());
-        self.0.end(Error::new(ErrorKind::Closed, why));
+        let keyspace = self.replica.keyspace();
+        if !std::thread::panicking() {
+            return self.replica.end(closed(keyspace));
+        }
+        let why = format!(
+            "code of a key or value of the map {keyspace} (or of a waker) panicked where the map called it"
+        );
+        let error = Error::new(ErrorKind::Panicked, why);
+        tracing::error!(%keyspace, %error, "the map ends: this needs a person");
+        self.replica.health().failed(&error);
+        self.replica.end(error);
     }
+}
+
+/// How long a log is asked again that refuses what only a person can mend, before an `open` reports it.
+const REFUSED: Duration = Duration::from_secs(2);
+
+/// The refusal of a log, when it has stood for a while.
+async fn refusal(health: &Health) -> Error {
+    loop {
+        if let Some(refusal) = health.refusal(REFUSED) {
+            return refusal;
+        }
+        tokio::time::sleep(REFUSED / 40).await;
+    }
+}
+
+/// What an open says that was not hydrated in time: its kind is that of the last failure, which it names.
+fn not_in_time(bound: Duration, last: Option<Error>) -> Error {
+    let why = format!("it was not hydrated within {bound:?}");
+    match last {
+        None => Error::new(ErrorKind::Unavailable, why),
+        Some(last) => {
+            let is_refusal = matches!(last.kind(), ErrorKind::Denied | ErrorKind::Unsupported);
+            let kind = if is_refusal {
+                last.kind().clone()
+            } else {
+                ErrorKind::Unavailable
+            };
+            Error::new(kind, format!("{why}: {last}")).with_source(last)
+        }
+    }
+}
+
+/// The runtime a map is opened in.
+fn runtime() -> Result<tokio::runtime::Handle> {
+    let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
+        Error::new(ErrorKind::Invalid, "a map needs a tokio runtime").with_source(error)
+    })?;
+    // Tokio says only by a panic that a runtime was built without a timer.
+    if catch_unwind(|| tokio::time::sleep(Duration::ZERO)).is_err() {
+        let why =
+            "a map needs a tokio runtime with a timer: build it with `enable_all` or `enable_time`";
+        return Err(Error::new(ErrorKind::Invalid, why));
+    }
+    Ok(runtime)
 }
 
 impl<K, V> fmt::Debug for Builder<K, V> {

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use globe_log_client::Revision;
+use globe_log_client::Position;
 
 use crate::entry::Entry;
 
@@ -19,7 +19,7 @@ pub struct Change<K, V> {
     pub old: Option<Entry<V>>,
     /// What the newer view holds.
     pub new: Option<Entry<V>>,
-    gone_by: Revision,
+    gone_by: Position,
 }
 
 impl<K, V> Change<K, V> {
@@ -27,7 +27,7 @@ impl<K, V> Change<K, V> {
         key: K,
         old: Option<Entry<V>>,
         new: Option<Entry<V>>,
-        gone_by: Revision,
+        gone_by: Position,
     ) -> Change<K, V> {
         Change {
             key,
@@ -52,14 +52,15 @@ impl<K, V> Change<K, V> {
     /// The commit that made the change; for a delete, the newest it can have been: exactly it when the changes are one
     /// [`Cause::Step`](crate::Cause::Step).
     #[must_use]
-    pub fn revision(&self) -> Revision {
-        self.new.as_ref().map_or(self.gone_by, Entry::modified)
+    pub fn position(&self) -> Position {
+        let written = self.new.as_ref().map(|new| new.version().position());
+        written.unwrap_or(self.gone_by)
     }
 
     /// Whether the key was deleted and created again in between.
     #[must_use]
     pub fn is_recreated(&self) -> bool {
-        matches!((&self.old, &self.new), (Some(old), Some(new)) if old.created() != new.created())
+        matches!((&self.old, &self.new), (Some(old), Some(new)) if !old.is_same_key(new))
     }
 }
 
@@ -80,7 +81,7 @@ impl<K: fmt::Debug, V> fmt::Debug for Change<K, V> {
             .field("key", &self.key)
             .field("old", &self.old)
             .field("new", &self.new)
-            .field("revision", &self.revision())
+            .field("position", &self.position())
             .finish()
     }
 }

@@ -5,13 +5,9 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use globe_log_client::{Capabilities, Keyspace, Precondition, Write};
+use globe_log_client::{Capabilities, Keyspace};
 
-/// One write of a key, and what this replica knows of the key.
-pub(crate) struct Guarded {
-    pub(crate) precondition: Precondition,
-    pub(crate) write: Write,
-}
+use crate::guarded::Guarded;
 
 /// Splits writes so that each part is within the log's limits. A single write over a limit is a part of its own, which
 /// the log refuses by name.
@@ -23,10 +19,7 @@ pub(crate) fn chunks(
     let mut chunks: Vec<BTreeMap<Bytes, Guarded>> = Vec::new();
     let mut bytes = 0;
     for (key, guarded) in writes {
-        let value = match &guarded.write {
-            Write::Put { value, .. } => value.len(),
-            Write::Delete => 0,
-        };
+        let value = guarded.draft.len();
         // The key counts twice: once compared, once written.
         let size = 2 * (keyspace.as_str().len() + 1 + key.len()) + value;
         let fits = |chunk: &BTreeMap<_, _>| {
@@ -50,6 +43,7 @@ pub(crate) fn chunks(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guarded::{Draft, Stands};
 
     #[test]
     fn many_writes_are_split_at_each_limit_and_none_is_lost() {
@@ -58,13 +52,9 @@ mod tests {
         capabilities.max_transaction_bytes = 1000;
         let keyspace = Keyspace::new("ks").unwrap();
         let writes = |count: usize, size: usize| -> BTreeMap<Bytes, Guarded> {
-            let write = || Write::Put {
-                value: vec![0; size].into(),
-                lease: None,
-            };
             let guarded = || Guarded {
-                precondition: Precondition::Absent,
-                write: write(),
+                stands: Stands::Nothing,
+                draft: Draft::Put(vec![0; size].into()),
             };
             (0..count)
                 .map(|i| (Bytes::from(format!("{i:03}")), guarded()))

@@ -3,6 +3,7 @@
 //! A codec never sees a key, and its errors never show a value.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,8 +13,10 @@ pub type CodecError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How values of type `V` become bytes in the log, and bytes become values.
 ///
-/// It is called once a write, and once for every record that arrives; a read never decodes. `decode` is handed whatever
-/// another program wrote: it must answer with an error, never panic.
+/// `encode` is called once a write, and what it wrote is decoded once, to see that it can be: a value that could not be read
+/// again (a float in JSON that is no number, a field that is skipped when written and has no default) is refused with
+/// `Codec`. `decode` is called once for every record that arrives; a read never decodes. It is handed whatever another
+/// program wrote: it must answer with an error, never panic.
 pub trait Codec<V>: Send + Sync + 'static {
     /// The value as bytes.
     ///
@@ -26,6 +29,19 @@ pub trait Codec<V>: Send + Sync + 'static {
     /// # Errors
     /// When these bytes are not such a value. The record is then quarantined, with this reason.
     fn decode(&self, bytes: &[u8]) -> Result<V, CodecError>;
+}
+
+/// A value as bytes that can be read again: what nobody could decode is not sent.
+pub(crate) fn encode<V: 'static>(codec: &dyn Codec<V>, value: &V) -> Result<Vec<u8>, String> {
+    let bytes = codec.encode(value).map_err(|error| error.to_string())?;
+    if mutant!("send_what_nobody_can_read") {
+        return Ok(bytes);
+    }
+    match catch_unwind(AssertUnwindSafe(|| codec.decode(&bytes).map(drop))) {
+        Ok(Ok(())) => Ok(bytes),
+        Ok(Err(error)) => Err(format!("what was written cannot be read again: {error}")),
+        Err(_) => Err("what was written cannot be read again: the codec panicked".to_owned()),
+    }
 }
 
 /// JSON: the default. Readable in the log's own tools, and by other languages.

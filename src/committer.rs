@@ -17,6 +17,10 @@ use crate::key::{Key, decode_key};
 use crate::replica::Replica;
 use crate::view::State;
 
+/// How long a log that was told the deadline may be late with its answer, before it is cut off. It should not be: the answer
+/// is then worse than its own.
+const LATE: Duration = Duration::from_millis(250);
+
 /// What a commit waits for: the replica of a map whose keys it touches.
 #[async_trait]
 pub(crate) trait Onlooker: Send + Sync {
@@ -43,7 +47,7 @@ impl<K: Key, V: Send + Sync + 'static> Onlooker for Replica<K, V> {
     }
 
     fn prove(&self, asked: Instant) {
-        self.health().prove(asked);
+        Replica::prove(self, asked);
     }
 
     fn stands(&self) -> Position {
@@ -52,12 +56,12 @@ impl<K: Key, V: Send + Sync + 'static> Onlooker for Replica<K, V> {
 
     fn look_back(&self, failed: &FailedPrecondition, position: Position) {
         if is_disproved(&self.state(), failed, position) {
-            Replica::doubt(self);
+            Replica::doubt(self).raise();
         }
     }
 
     fn doubt(&self) {
-        Replica::doubt(self);
+        Replica::doubt(self).raise();
     }
 
     async fn reached(&self, position: Position) -> Result<()> {
@@ -80,11 +84,11 @@ fn is_disproved<K: Key, V>(
     let (applied, asked) = (here.position.revision, asked.revision);
     match (&failed.found, here.entries.get(&key)) {
         (Some(found), Some(entry)) => {
-            entry.modified() < found.modified && found.modified <= applied
+            entry.version().revision() < found.modified && found.modified <= applied
         }
         // It may have been deleted since, unless this is the very same moment.
         (Some(_), None) => applied == asked,
-        (None, Some(entry)) => entry.created() <= asked && asked <= applied,
+        (None, Some(entry)) => entry.created().revision() <= asked && asked <= applied,
         (None, None) => false,
     }
 }
@@ -123,15 +127,7 @@ impl<'a> Committer<'a> {
                 return Err(end);
             }
             let before: Vec<Position> = self.onlookers.iter().map(|o| o.stands()).collect();
-            let committed = match timeout_at(self.deadline, self.log.commit(transaction.clone()))
-                .await
-            {
-                Ok(committed) => committed,
-                Err(_) => Err(Error::new(
-                    ErrorKind::Indeterminate,
-                    "the deadline passed while the log was committing: it may or may not have been written",
-                )),
-            };
+            let committed = self.send(transaction.clone()).await;
             self.look_back(&committed, &before);
             match committed {
                 Err(error) if *error.kind() == ErrorKind::Unavailable && self.pause().await => {}
@@ -140,6 +136,16 @@ impl<'a> Committer<'a> {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// Sends it once. The log is told how long it may take, for only the log knows whether anything has left it.
+    async fn send(&self, transaction: Transaction) -> Result<Position> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let commit = self.log.commit(transaction.taking_at_most(left));
+        timeout_at(self.deadline + LATE, commit).await.unwrap_or_else(|_| {
+            let why = "the log did not say by the deadline whether it was written: it may or may not have been";
+            Err(Error::new(ErrorKind::Indeterminate, why))
+        })
     }
 
     /// Looks whether an answer of the log shows that a replica has missed something, or claims what is not there.
@@ -226,6 +232,10 @@ impl<'a> Committer<'a> {
             let keyspace = onlooker.keyspace();
             match timeout_at(self.deadline, onlooker.reached(position)).await {
                 Ok(Ok(())) => onlooker.prove(asked),
+                Ok(Err(error)) if *error.kind() == ErrorKind::EpochChanged => {
+                    let doing = format!("it was committed at {position}, and may be undone");
+                    return Err(error.while_doing(doing));
+                }
                 Ok(Err(end)) => {
                     return Err(
                         behind(format!("{keyspace} does not follow the log any more"))

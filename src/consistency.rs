@@ -16,7 +16,7 @@ use crate::view::View;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Consistency {
-    /// What stands here now. Never waits.
+    /// What stands here now. Waits for nothing but the first snapshot.
     Local,
     /// Everything up to a position, such as one that another service passed along (causal).
     AtLeast(Position),
@@ -35,6 +35,7 @@ pub(crate) struct Looker<'a, K, V> {
 
 impl<K: Key, V> Looker<'_, K, V> {
     pub(crate) async fn look(&self, consistency: Consistency) -> Result<View<K, V>> {
+        self.hydrated().await?;
         match consistency {
             Consistency::Local => {}
             Consistency::AtLeast(position) => self.at_least(position).await?,
@@ -42,6 +43,21 @@ impl<K: Key, V> Looker<'_, K, V> {
             Consistency::Within(age) => self.within(age).await?,
         }
         Ok(self.replica.view())
+    }
+
+    /// What is not there yet must not be taken for empty.
+    async fn hydrated(&self) -> Result<()> {
+        if mutant!("take_not_yet_for_empty") {
+            return Ok(());
+        }
+        match timeout_at(self.deadline, self.replica.hydrated()).await {
+            Ok(hydrated) => hydrated,
+            Err(_) => {
+                let keyspace = self.replica.keyspace();
+                let why = format!("the map {keyspace} was not hydrated by the deadline");
+                Err(Error::new(ErrorKind::Stale, why))
+            }
+        }
     }
 
     /// Waits until everything committed before the call is applied; returns up to where that is.
@@ -56,12 +72,36 @@ impl<K: Key, V> Looker<'_, K, V> {
         }
         if !mutant!("sync_without_waiting") {
             self.reached(head).await?;
+            self.undoubted().await?;
         }
-        self.replica.health().prove(asked);
+        self.replica.prove(asked);
         Ok(head)
     }
 
-    async fn at_least(&self, position: Position) -> Result<()> {
+    /// Waits until what is known to be missing here, if anything, is there.
+    async fn undoubted(&self) -> Result<()> {
+        loop {
+            let publications = self.replica.publications();
+            if !self.replica.doubt().is_raised() {
+                return Ok(());
+            }
+            let mended = self.replica.published_since(publications);
+            timeout_at(self.deadline, mended)
+                .await
+                .unwrap_or_else(|_| {
+                    let why =
+                        "something is missing here, and no snapshot mended it by the deadline";
+                    Err(Error::new(ErrorKind::Stale, why))
+                })?;
+        }
+    }
+
+    /// Waits until everything up to a position is applied.
+    pub(crate) async fn at_least(&self, position: Position) -> Result<()> {
+        if position == Position::default() {
+            // Before everything: what a map says that was not hydrated.
+            return Ok(());
+        }
         let here = self.replica.position();
         if mutant!("look_without_waiting") || here.is_some_and(|here| here.covers(position)) {
             return Ok(());

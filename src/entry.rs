@@ -1,17 +1,18 @@
-//! One key of the map as it came from the log: decoded, or kept out because it could not be.
+//! One key of the map as it came from the log.
 //!
-//! It never shows a value: a `Debug` of an entry holds its revisions only.
+//! It never shows a value: a `Debug` of an entry holds its versions only.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use globe_log_client::{LeaseId, Record, Revision};
+use globe_log_client::{Epoch, LeaseId, Record, Revision, Version};
 
-/// One entry of the map: the decoded value, and where in the log it comes from.
+/// One entry of the map: the decoded value, and which write of the key it is.
 pub struct Entry<V> {
     value: Arc<V>,
+    epoch: Epoch,
     created: Revision,
     modified: Revision,
     lease: Option<LeaseId>,
@@ -20,9 +21,10 @@ pub struct Entry<V> {
 }
 
 impl<V> Entry<V> {
-    pub(crate) fn new(record: &Record, value: V) -> Entry<V> {
+    pub(crate) fn new(record: &Record, epoch: Epoch, value: V) -> Entry<V> {
         Entry {
             value: Arc::new(value),
+            epoch,
             created: record.created,
             modified: record.modified,
             lease: record.lease,
@@ -38,22 +40,41 @@ impl<V> Entry<V> {
             && (mutant!("compare_revisions_only") || self.digest == digest(&record.value))
     }
 
+    /// The same write, as it stands in another life of the log.
+    pub(crate) fn in_life(&self, epoch: Epoch) -> Entry<V> {
+        Entry {
+            epoch,
+            ..self.clone()
+        }
+    }
+
+    /// Whether `record` is a later write of the same key, not deleted in between.
+    pub(crate) fn is_created_by(&self, record: &Record) -> bool {
+        self.created == record.created
+    }
+
+    /// Whether the key was not deleted and created again in between.
+    pub(crate) fn is_same_key(&self, other: &Entry<V>) -> bool {
+        self.created == other.created
+    }
+
     /// The value, decoded once when it arrived.
     #[must_use]
     pub fn value(&self) -> &Arc<V> {
         &self.value
     }
 
-    /// The commit that created the key (again, if it had been deleted).
+    /// The write that created the key (again, if it had been deleted): what tells two keys of one name apart.
     #[must_use]
-    pub fn created(&self) -> Revision {
-        self.created
+    pub fn created(&self) -> Version {
+        Version::new(self.epoch, self.created)
     }
 
-    /// The commit that last wrote the key: what [`Precondition::At`](crate::Precondition::At) compares.
+    /// The write that this entry is: what [`Globe::put_if`](crate::Globe::put_if) compares. It may travel: it is text, and
+    /// fits an HTTP `ETag`.
     #[must_use]
-    pub fn modified(&self) -> Revision {
-        self.modified
+    pub fn version(&self) -> Version {
+        Version::new(self.epoch, self.modified)
     }
 
     /// The lease the entry ends with, if any.
@@ -78,7 +99,8 @@ impl<V> Clone for Entry<V> {
     }
 }
 
-/// Two entries are equal when they are the same write: a rewrite of the same value is not.
+/// Two entries are equal when they are the same write: a rewrite of the same value is not. What a restored log still holds
+/// is the same write as before.
 impl<V> PartialEq for Entry<V> {
     fn eq(&self, other: &Entry<V>) -> bool {
         self.modified == other.modified
@@ -91,27 +113,9 @@ impl<V> PartialEq for Entry<V> {
 impl<V> fmt::Debug for Entry<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")
-            .field("created", &self.created)
-            .field("modified", &self.modified)
+            .field("created", &self.created())
+            .field("version", &self.version())
             .field("lease", &self.lease)
             .finish_non_exhaustive()
-    }
-}
-
-/// A record that could not be decoded, and is therefore kept out of the map.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Quarantined {
-    /// The key as it stands in the log, without the keyspace.
-    pub key: Bytes,
-    /// The commit that wrote the bad record.
-    pub revision: Revision,
-    /// Why it could not be decoded. Never holds the value.
-    pub reason: Arc<str>,
-}
-
-impl fmt::Debug for Quarantined {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = String::from_utf8_lossy(&self.key);
-        write!(f, "{key:?} at revision {}: {}", self.revision, self.reason)
     }
 }

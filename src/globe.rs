@@ -8,12 +8,14 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use globe_log_client::{Keyspace, LogClient, Position, Precondition, Result};
+use globe_log_client::{Error, ErrorKind, Keyspace, LogClient, Position, Result};
 use tokio::time::Instant;
 
 use crate::consistency::{Consistency, Looker};
-use crate::entry::{Entry, Quarantined};
+use crate::entry::Entry;
+use crate::expected::Expected;
 use crate::key::Key;
+use crate::quarantine::Quarantined;
 use crate::replica::Replica;
 use crate::settings::Settings;
 use crate::status::{Phase, Status};
@@ -28,6 +30,9 @@ use crate::writer::Writer;
 /// Cheap to clone and to share; all clones are one map. Reads ([`get`](Globe::get), [`view`](Globe::view) and their kin)
 /// are local: they never wait, never fail and never touch the network. Writes go through the log, and are visible here
 /// when they return. When the last clone is dropped, its tasks stop.
+///
+/// Before the first snapshot (a map from [`Builder::start`](crate::Builder::start)) every read shows an empty map: nothing is
+/// known yet. [`Globe::try_view`] tells that apart; [`Globe::wait_for`] and [`Globe::view_at`] wait.
 ///
 /// Every `async` method is cancel safe. A write that was dropped before it returned may or may not have been committed,
 /// as with any request whose answer was not awaited; it is never committed in part, and never repeated later.
@@ -97,7 +102,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         self.replica().get(key)
     }
 
-    /// The value of a key with the revisions that wrote it: what [`Globe::put_if`] can be guarded by.
+    /// The value of a key with its version: what [`Globe::put_if`] can be guarded by.
     pub fn entry<Q>(&self, key: &Q) -> Option<Entry<V>>
     where
         K: Borrow<Q>,
@@ -127,18 +132,26 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         self.len() == 0
     }
 
-    /// The whole map at exactly one position of the log. O(1), whatever the size.
+    /// The whole map at exactly one position of the log. O(1), whatever the size. Empty before the first snapshot.
     #[must_use]
     pub fn view(&self) -> View<K, V> {
         self.replica().view()
     }
 
-    /// Where in the log this map stands: a small serialisable token. A service that is handed it can wait with
-    /// [`Consistency::AtLeast`] until it has seen everything this one has. Before the first snapshot: revision 0 of epoch
-    /// 0.
+    /// As [`Globe::view`]; `None` before the first snapshot, when nothing is known yet.
     #[must_use]
-    pub fn position(&self) -> Position {
-        self.replica().state().position
+    pub fn try_view(&self) -> Option<View<K, V>> {
+        // Asked before looking: what is published by then is what is looked at, or older.
+        self.replica().position()?;
+        Some(self.replica().view())
+    }
+
+    /// Where in the log this map stands: a small serialisable token. A service that is handed it can wait with
+    /// [`Consistency::AtLeast`] until it has seen everything this one has. `None` before the first snapshot.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        let view = self.try_view()?;
+        Some(view.position())
     }
 
     /// The records that are kept out of the map because they cannot be decoded.
@@ -152,6 +165,8 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     pub fn status(&self) -> Status {
         let replica = self.replica();
         let mut status = replica.health().status();
+        let last_failure = || self.log().last_failure();
+        status.last_error = status.last_error.or_else(last_failure);
         let position = replica.position();
         let state = replica.state();
         status.position = position;
@@ -159,7 +174,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         status.quarantined = state.quarantine.len();
         status.resyncs = state.resyncs.saturating_sub(1);
         status.phase = match replica.ended() {
-            Some(end) if *end.kind() == globe_log_client::ErrorKind::Closed => Phase::Closed,
+            Some(end) if *end.kind() == ErrorKind::Closed => Phase::Closed,
             Some(_) => Phase::Failed,
             None if position.is_none() => Phase::Hydrating,
             None if status.staleness.is_some_and(|age| {
@@ -215,8 +230,9 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         )
     }
 
-    /// Waits until the map satisfies a predicate, and returns the view that does. The predicate is asked whenever the map
-    /// has moved, be it only on to a newer position. Waits for as long as it takes: bound it with `tokio::time::timeout`.
+    /// Waits until the map satisfies a predicate, and returns the view that does. The predicate is first asked when the map
+    /// is hydrated, and then whenever something was published, be it a newer position or a snapshot of the same one. Waits
+    /// for as long as it takes: bound it with `tokio::time::timeout`.
     ///
     /// # Errors
     /// `Closed` (or why the map ended) when it never will.
@@ -224,14 +240,17 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         &self,
         mut predicate: impl FnMut(&View<K, V>) -> bool,
     ) -> Result<View<K, V>> {
+        if !mutant!("take_not_yet_for_empty") {
+            self.hydrated().await?;
+        }
         loop {
             // Asked before looking: what is published in between ends the wait.
-            let position = self.replica().position();
+            let publications = self.replica().publications();
             let view = self.view();
             if predicate(&view) {
                 return Ok(view);
             }
-            self.replica().moved_from(position).await?;
+            self.replica().published_since(publications).await?;
         }
     }
 }
@@ -246,7 +265,8 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         self.replica().hydrated().await
     }
 
-    /// A view that has seen what `consistency` asks for. Waits at most for the deadline of the builder.
+    /// A view that has seen what `consistency` asks for, of a map that is hydrated. Waits at most for the deadline of the
+    /// builder.
     ///
     /// # Errors
     /// `Stale` when it could not be had in time; `EpochChanged` for a position of another life of the log; `Unavailable`
@@ -266,15 +286,31 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
 
 /// Writing: through the log, visible here on return.
 ///
-/// Every write may fail with `Behind` (committed, but not visible here by the deadline), `Indeterminate` (unknown whether
-/// committed), `Unavailable` or `Full` (not committed), `Denied`, `TooLarge`, `Codec`, `Closed`.
+/// Every write may fail with
+/// - `Behind`: committed, but not visible here by the deadline;
+/// - `Indeterminate`: it may or may not have been committed;
+/// - `EpochChanged`: the log was restored or replaced meanwhile; whether the write is part of its new life is not known;
+/// - `Unavailable`, `Full`: not committed. While the log cannot be reached it is tried again until the deadline;
+/// - `Denied`, `TooLarge`, `Closed`: not committed;
+/// - `Codec`: not sent, because nobody could read it: a key or value that is not read back as it was written.
+///
+/// A key that ends with a lease goes on doing so, whatever is written to it; only the methods named `…_detached` take it off
+/// its lease.
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// Writes a key, whatever stands there: the last writer wins. Returns the position of this very write.
     ///
     /// # Errors
     /// `Conflict` only when others kept overwriting the key until the deadline; otherwise as every write.
     pub async fn put(&self, key: impl Into<K>, value: V) -> Result<Position> {
-        self.writer().put(&key.into(), &value).await
+        self.writer().put(&key.into(), &value, false).await
+    }
+
+    /// As [`Globe::put`], and takes the key off its lease: it ends with none any more, and stays until it is deleted.
+    ///
+    /// # Errors
+    /// As [`Globe::put`].
+    pub async fn put_detached(&self, key: impl Into<K>, value: V) -> Result<Position> {
+        self.writer().put(&key.into(), &value, true).await
     }
 
     /// Writes a key only if there is none.
@@ -282,21 +318,21 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// # Errors
     /// `Conflict` with what stands there, which is then visible here; otherwise as every write.
     pub async fn create(&self, key: impl Into<K>, value: V) -> Result<Position> {
-        self.put_if(key, value, Precondition::Absent).await
+        self.put_if(key, value, Expected::Absent).await
     }
 
-    /// Writes a key only if the precondition holds: [`Precondition::At`] the revision of an [`Entry`] is compare-and-swap.
+    /// Writes a key only if it holds what is expected: the [`version`](Entry::version) of an entry is compare-and-swap.
     ///
     /// # Errors
-    /// As [`Globe::create`].
+    /// As [`Globe::create`]; `EpochChanged` for a version of another life of the log, even if the same revision stands there.
     pub async fn put_if(
         &self,
         key: impl Into<K>,
         value: V,
-        precondition: Precondition,
+        expected: impl Into<Expected>,
     ) -> Result<Position> {
         self.writer()
-            .put_if(&key.into(), &value, precondition)
+            .put_if(&key.into(), &value, expected.into())
             .await
     }
 
@@ -308,16 +344,16 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         self.writer().delete(&key.into()).await
     }
 
-    /// Deletes a key only if the precondition holds.
+    /// Deletes a key only if it holds what is expected.
     ///
     /// # Errors
-    /// As [`Globe::create`].
+    /// As [`Globe::put_if`].
     pub async fn delete_if(
         &self,
         key: impl Into<K>,
-        precondition: Precondition,
+        expected: impl Into<Expected>,
     ) -> Result<Position> {
-        self.writer().delete_if(&key.into(), precondition).await
+        self.writer().delete_if(&key.into(), expected.into()).await
     }
 
     /// Deletes every key whose text in the log begins with `prefix`, of all that was committed before the call; how many
@@ -354,15 +390,27 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// # Errors
     /// As [`Globe::put`]; when there were several transactions, others of them may have been committed.
     pub async fn put_all(&self, entries: impl IntoIterator<Item = (K, V)>) -> Result<Position> {
+        let entries = entries.into_iter().collect();
         self.writer().put_all(entries).await
     }
 
     /// Stops following the log, and waits until the tasks have stopped. Reads go on showing the last state; watches show
-    /// what came until then and end; writes and waits are answered with `Closed`. Closing twice is no error. All clones
-    /// are closed.
+    /// what came until then and end; writes and waits are answered with `Closed`. All clones are closed.
+    ///
+    /// Closing twice is no error: whoever closes waits. Dropped half-way, it goes on by itself. It waits for at most five
+    /// seconds: tasks that are held up longer by code of the caller's (a codec that blocks, say) end when that returns.
     pub async fn close(&self) {
-        self.inner.tasks.stop().await;
+        if !self.inner.tasks.stop().await {
+            let keyspace = self.keyspace();
+            tracing::warn!(%keyspace, "the tasks of the map did not stop in time: something of the caller's holds them up");
+            self.replica().end(closed(keyspace));
+        }
     }
+}
+
+/// What is said to those who wait for a map that was closed.
+pub(crate) fn closed(keyspace: &Keyspace) -> Error {
+    Error::new(ErrorKind::Closed, format!("the map {keyspace} was closed"))
 }
 
 impl<K, V> Clone for Globe<K, V> {

@@ -31,8 +31,11 @@ use globe_log_client::{Error, ErrorKind, Result};
 /// # assert!(Host::decode("eu-7").unwrap() == Host { region: "eu".into(), number: 7 });
 /// ```
 ///
-/// - `decode` MUST give back what `encode` wrote, and nothing else: `decode(encode(k)) == k`, and a text that `encode`
-///   would not have written should be an error, so that no two records of the log become one entry.
+/// - `decode` MUST give back what `encode` wrote, and nothing else: `decode(encode(k)) == k`. A key for which that is not
+///   so is refused before it is sent, and a record whose text `encode` would not have written is quarantined, so that no
+///   two records of the log become one entry.
+/// - `Hash`, `Eq`, `Ord`, `Borrow` and `Clone` MUST agree with each other, as for any map, and MUST neither wait nor call a
+///   map: the map waits for them. One that panics ends the map as [`Phase::Failed`](crate::Phase::Failed).
 /// - The order of entries in a view is the order of `Ord`; it need not be the order of the texts.
 pub trait Key: Ord + Hash + Clone + Send + Sync + 'static {
     /// The key as text. It may hold any character, but must not be empty.
@@ -46,15 +49,41 @@ pub trait Key: Ord + Hash + Clone + Send + Sync + 'static {
     /// # Errors
     /// [`key_error`] when the text is not such a key: the record is then quarantined.
     fn decode(text: &str) -> Result<Self>;
+
+    /// The smallest key whose text is not less than `text`, if keys are in the order of their texts, as bytes: then
+    /// [`Globe::delete_prefix`](crate::Globe::delete_prefix) looks at no others than those it deletes. `None` (the default)
+    /// where they are not, or it cannot be told: it then looks at all.
+    fn at_or_after(_text: &str) -> Option<Self> {
+        None
+    }
 }
 
-/// Reads a key as it stands in the log; otherwise says why it is none. A `decode` that panics could not decode it.
+/// Reads a key as it stands in the log; otherwise says why it is none. A text that would not have been written for that key
+/// is none: two records would be one entry. A `decode` that panics could not decode it.
 pub(crate) fn decode_key<K: Key>(key: &[u8]) -> Result<K, String> {
     let text = std::str::from_utf8(key).map_err(|_| "the key is not UTF-8".to_owned())?;
-    match catch_unwind(|| K::decode(text)) {
-        Ok(decoded) => decoded.map_err(|error| error.context().to_owned()),
+    let read = || {
+        let key = K::decode(text)?;
+        let is_canonical = key.encode()? == text || mutant!("take_any_spelling");
+        Ok(is_canonical.then_some(key))
+    };
+    match catch_unwind(read) {
+        Ok(Ok(Some(key))) => Ok(key),
+        Ok(Ok(None)) => Err("the key is not written as it would be here".to_owned()),
+        Ok(Err(error)) => Err(Error::context(&error).to_owned()),
         Err(_) => Err("decoding the key panicked".to_owned()),
     }
+}
+
+/// Writes a key as it will stand in the log. One that would not be read back as itself is refused: nobody could find it.
+pub(crate) fn encode_key<K: Key>(key: &K) -> Result<String> {
+    let text = key.encode()?;
+    let again = K::decode(&text)
+        .map_err(|error| error.while_doing("the key cannot be read as it was written"))?;
+    if again == *key || mutant!("send_what_nobody_can_read") {
+        return Ok(text);
+    }
+    Err(key_error("the key is read as another one than was written"))
 }
 
 /// An error that says why something cannot be a key.
@@ -72,6 +101,10 @@ impl Key for String {
 
     fn decode(text: &str) -> Result<String> {
         Ok(text.to_owned())
+    }
+
+    fn at_or_after(text: &str) -> Option<String> {
+        Some(text.to_owned())
     }
 }
 

@@ -7,19 +7,30 @@ mod mutant;
 mod applier;
 mod backoff;
 mod builder;
+mod bulk;
 mod change;
 mod chunks;
 mod codec;
 mod committer;
+mod complaints;
 mod connect;
 mod consistency;
+mod difference;
+mod door;
+mod doubt;
 mod entry;
+mod expected;
 mod globe;
+mod guarded;
+mod hydration;
 mod index;
+mod installation;
 mod key;
 mod outage;
+mod pace;
 mod prober;
 mod progress;
+mod quarantine;
 mod replica;
 mod settings;
 mod status;
@@ -39,9 +50,11 @@ pub use codec::MessagePack;
 pub use codec::{Codec, CodecError, Json};
 pub use connect::connect;
 pub use consistency::Consistency;
-pub use entry::{Entry, Quarantined};
+pub use entry::Entry;
+pub use expected::Expected;
 pub use globe::Globe;
 pub use key::{Key, key_error};
+pub use quarantine::{LastGood, Quarantined};
 pub use status::{Phase, Status};
 pub use transact::Txn;
 pub use view::View;
@@ -53,7 +66,7 @@ pub use globe_memory::MemoryLog;
 
 pub use globe_log_client::{
     Capabilities, Conflict, Epoch, Error, ErrorKind, FailedPrecondition, Keyspace, LeaseId,
-    LogClient, Position, Precondition, Result, Revision,
+    LogClient, Position, Precondition, Result, Revision, Version,
 };
 
 /// The contract of a log, for those who write a backend: every noun of it is here.

@@ -1,10 +1,13 @@
 //! Where a replica stands, and waiting until it stands elsewhere.
 //!
-//! It wakes those who wait in the order in which they came, and never looks at what is published.
+//! It wakes those who wait in the order in which they came, outside its lock, and never looks at what is published.
 
-use globe_log_client::{Error, Position, Result};
+use globe_log_client::{Epoch, Error, Position, Result};
 
 use crate::sync::{Mutex, Notify, lock};
+
+/// How many lives of the log are remembered after their end.
+const LIVES: usize = 1_000;
 
 /// Where a replica stands, for those who wait.
 pub(crate) struct Progress {
@@ -12,20 +15,54 @@ pub(crate) struct Progress {
     moved: Notify,
 }
 
+#[derive(Default)]
 struct Standing {
     /// `None` before the first snapshot.
     position: Option<Position>,
+    /// Counts what was published: a snapshot at the same position is something new as well.
+    publications: u64,
+    /// The lives of the log that were followed here, and ended.
+    ended_lives: Vec<Epoch>,
     /// Why it will not move any more.
     ended: Option<Error>,
+}
+
+/// What there is to wait for at a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    Reached,
+    NotYet,
+    /// Its life of the log is over: it will never be reached.
+    Over,
+}
+
+impl Standing {
+    fn move_to(&mut self, position: Position) {
+        let before = self.position.replace(position);
+        self.publications += 1;
+        let Some(before) = before.filter(|before| before.epoch != position.epoch) else {
+            return;
+        };
+        self.ended_lives.retain(|epoch| *epoch != position.epoch);
+        self.ended_lives.push(before.epoch);
+        if self.ended_lives.len() > LIVES {
+            self.ended_lives.remove(0);
+        }
+    }
+
+    fn reach(&self, target: Position) -> Reach {
+        if self.position.is_some_and(|here| here.covers(target)) {
+            return Reach::Reached;
+        }
+        let is_over = self.ended_lives.contains(&target.epoch) && !mutant!("wait_for_a_past_life");
+        if is_over { Reach::Over } else { Reach::NotYet }
+    }
 }
 
 impl Progress {
     pub(crate) fn new() -> Progress {
         Progress {
-            standing: Mutex::new(Standing {
-                position: None,
-                ended: None,
-            }),
+            standing: Mutex::new(Standing::default()),
             moved: Notify::new(),
         }
     }
@@ -33,6 +70,11 @@ impl Progress {
     /// Where it stands; `None` before the first snapshot.
     pub(crate) fn position(&self) -> Option<Position> {
         lock(&self.standing).position
+    }
+
+    /// How often something was published.
+    pub(crate) fn publications(&self) -> u64 {
+        lock(&self.standing).publications
     }
 
     /// Why it will not move any more, if so.
@@ -45,7 +87,7 @@ impl Progress {
     }
 
     pub(crate) fn move_to(&self, position: Position) {
-        lock(&self.standing).position = Some(position);
+        lock(&self.standing).move_to(position);
         self.moved.notify_waiters();
     }
 
@@ -55,23 +97,64 @@ impl Progress {
         self.moved.notify_waiters();
     }
 
+    /// Waits until the first snapshot is there.
+    pub(crate) async fn hydrated(&self) -> Result<()> {
+        self.wait_until(|standing| standing.position.is_some())
+            .await
+    }
+
+    /// Waits until something was published after so many publications.
+    pub(crate) async fn published_since(&self, count: u64) -> Result<()> {
+        self.wait_until(|standing| standing.publications > count)
+            .await
+    }
+
+    /// Waits until a position is reached, or its life of the log is over.
+    pub(crate) async fn reached(&self, target: Position) -> Result<Reach> {
+        self.wait_until(|standing| standing.reach(target) != Reach::NotYet)
+            .await?;
+        Ok(lock(&self.standing).reach(target))
+    }
+
     /// Waits until it stands where it should; an error when it never will.
-    pub(crate) async fn wait_until(&self, there: impl Fn(Option<Position>) -> bool) -> Result<()> {
+    async fn wait_until(&self, there: impl Fn(&Standing) -> bool) -> Result<()> {
         loop {
             // Made before looking: a move in between wakes it.
             let moved = self.moved.notified();
-            if there(self.position()) {
-                return Ok(());
-            }
-            // A last look, because the end may have come right after the move that was waited for.
-            if let Some(end) = self.ended() {
-                return if there(self.position()) {
-                    Ok(())
-                } else {
-                    Err(end)
-                };
+            let end = {
+                let standing = lock(&self.standing);
+                if there(&standing) {
+                    return Ok(());
+                }
+                standing.ended.clone()
+            };
+            if let Some(end) = end {
+                return Err(end);
             }
             moved.await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use globe_log_client::Revision;
+
+    use super::*;
+
+    #[test]
+    fn a_position_of_a_life_that_is_over_is_never_waited_for() {
+        let at = |epoch, revision| Position::new(Epoch(epoch), Revision(revision));
+        let mut standing = Standing::default();
+        assert_eq!(standing.reach(at(1, 1)), Reach::NotYet);
+        standing.move_to(at(1, 5));
+        assert_eq!(standing.reach(at(1, 5)), Reach::Reached);
+        assert_eq!(standing.reach(at(1, 6)), Reach::NotYet);
+        assert_eq!(standing.reach(at(2, 1)), Reach::NotYet, "it may be next");
+        standing.move_to(at(2, 1));
+        assert_eq!(standing.reach(at(1, 5)), Reach::Over);
+        assert_eq!(standing.reach(at(3, 1)), Reach::NotYet);
+        (3..3 + 2 * LIVES as u64).for_each(|epoch| standing.move_to(at(epoch, 1)));
+        assert_eq!(standing.ended_lives.len(), LIVES, "bounded");
     }
 }

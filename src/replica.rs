@@ -7,13 +7,16 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use globe_log_client::{Error, ErrorKind, Keyspace, Position, Result};
+use tokio::time::Instant;
 
+use crate::doubt::Doubt;
 use crate::index::{Index, Lookup};
 use crate::key::Key;
-use crate::progress::Progress;
+use crate::pace::Pace;
+use crate::progress::{Progress, Reach};
 use crate::status::Health;
 use crate::subscribers::Subscribers;
-use crate::sync::{ArcSwap, Notify};
+use crate::sync::ArcSwap;
 use crate::view::{State, View};
 
 /// The local copy of one keyspace.
@@ -24,27 +27,50 @@ pub(crate) struct Replica<K, V> {
     progress: Progress,
     subscribers: Subscribers<K, V>,
     health: Health,
-    doubt: Notify,
+    doubt: Doubt,
+    origin: Arc<()>,
 }
 
 /// What a publication changed: the keys, and what stands there now.
 pub(crate) type Changed<K, V> = Vec<(K, Option<Arc<V>>)>;
 
+/// A step with more changes than this frees what it replaced where nobody waits for it.
+const LARGE_STEP: usize = 1_000;
+
 impl<K: Key, V> Replica<K, V> {
     pub(crate) fn new(keyspace: Keyspace) -> Replica<K, V> {
+        let origin = Arc::new(());
         Replica {
             keyspace,
-            view: ArcSwap::from_pointee(State::empty()),
+            view: ArcSwap::from_pointee(State::empty(Arc::clone(&origin))),
             index: Index::new(),
             progress: Progress::new(),
             subscribers: Subscribers::new(),
             health: Health::default(),
-            doubt: Notify::new(),
+            doubt: Doubt::new(),
+            origin,
         }
     }
 
     pub(crate) fn keyspace(&self) -> &Keyspace {
         &self.keyspace
+    }
+
+    /// What tells this replica from every other one.
+    pub(crate) fn origin(&self) -> &Arc<()> {
+        &self.origin
+    }
+
+    pub(crate) fn doubt(&self) -> &Doubt {
+        &self.doubt
+    }
+
+    /// What is shown now covers a linearizable answer to a question asked at `asked`: a proof of freshness, unless something
+    /// is known to be missing.
+    pub(crate) fn prove(&self, asked: Instant) {
+        if !self.doubt.is_raised() {
+            self.health.prove(asked);
+        }
     }
 
     pub(crate) fn health(&self) -> &Health {
@@ -86,6 +112,11 @@ impl<K: Key, V> Replica<K, V> {
         self.progress.position()
     }
 
+    /// How often something was published.
+    pub(crate) fn publications(&self) -> u64 {
+        self.progress.publications()
+    }
+
     pub(crate) fn has_ended(&self) -> bool {
         self.progress.has_ended()
     }
@@ -96,75 +127,93 @@ impl<K: Key, V> Replica<K, V> {
 
     /// Waits until the first snapshot is there.
     pub(crate) async fn hydrated(&self) -> Result<()> {
-        self.progress
-            .wait_until(|position| position.is_some())
-            .await
+        self.progress.hydrated().await
     }
 
     /// Waits until everything up to `target` has been applied.
     ///
-    /// A target of an epoch that is not known here yet is waited for; one whose epoch ends meanwhile is `EpochChanged`.
+    /// A target of an epoch that is not known here yet is waited for; one whose epoch is over is `EpochChanged`.
     pub(crate) async fn reached(&self, target: Position) -> Result<()> {
-        let before = self.position().map(|position| position.epoch);
-        let has_passed =
-            |here: Position| before == Some(target.epoch) && here.epoch != target.epoch;
-        self.progress
-            .wait_until(|here| here.is_some_and(|here| here.covers(target) || has_passed(here)))
-            .await?;
-        if self.position().is_some_and(has_passed) {
-            let why =
-                format!("the log was restored or replaced before position {target} was seen here");
-            return Err(Error::new(ErrorKind::EpochChanged, why));
+        match self.progress.reached(target).await? {
+            Reach::Over => {
+                let why = format!(
+                    "the log was restored or replaced before position {target} was seen here"
+                );
+                Err(Error::new(ErrorKind::EpochChanged, why))
+            }
+            Reach::Reached | Reach::NotYet => Ok(()),
         }
-        Ok(())
     }
 
-    /// Waits until it stands elsewhere than at `position`.
-    pub(crate) async fn moved_from(&self, position: Option<Position>) -> Result<()> {
-        self.progress.wait_until(|here| here != position).await
+    /// Waits until something was published after so many publications, be it the same once more.
+    pub(crate) async fn published_since(&self, count: u64) -> Result<()> {
+        self.progress.published_since(count).await
     }
 
-    /// Says that an answer of the log showed something missing here. It is the tailer's to mend.
-    pub(crate) fn doubt(&self) {
-        self.doubt.notify_one();
-    }
-
-    /// Waits until somebody doubts. One doubt that nobody waited for is kept.
-    pub(crate) async fn doubted(&self) {
-        self.doubt.notified().await;
-    }
-
-    /// Publishes the next state. Only the applier calls it, so there is one writer.
+    /// Publishes the next state, in turns if it changes much. Only the applier calls it, so there is one writer.
     ///
     /// The order is the promise: readers are sent to the view before it moves, and called back to the index after that
     /// has caught up; so a `get` shows no less than any view taken before it, and no more than any taken after it.
-    pub(crate) fn publish(&self, state: State<K, V>, changed: Changed<K, V>) {
+    pub(crate) async fn publish(&self, state: State<K, V>, changed: Changed<K, V>)
+    where
+        V: Send + Sync + 'static,
+    {
         let position = state.position;
         let state = Arc::new(state);
         if changed.is_empty() {
             self.view.store(state);
         } else {
-            let keys: Vec<K> = changed.iter().map(|(key, _)| key.clone()).collect();
+            let is_large = changed.len() > LARGE_STEP;
             self.index.mark_behind();
-            // Kept until readers are back at the index: freeing what only it held takes longer than all the rest.
-            let _older = self.view.swap(Arc::clone(&state));
-            // Moved, not cloned: a key made beside its value lies beside it in memory, where a look-up wants both.
-            for (key, value) in changed {
-                match value {
-                    Some(value) => self.index.put(key, value),
-                    None if mutant!("forget_deletes_in_the_index") => {}
-                    None => self.index.remove(&key),
-                }
-            }
+            let older = self.view.swap(Arc::clone(&state));
+            // Asked after that: whoever comes later begins with this state.
+            let keys = match self.subscribers.is_empty() {
+                true => Vec::new(),
+                false => keys(&changed).await,
+            };
+            self.bring_up(changed).await;
             self.index.mark_level();
-            self.subscribers.published(&state, keys.iter());
+            self.subscribers.published(&older, &state, &keys).await;
+            // Only now: freeing what only it held takes longer than all the rest.
+            let_go(older, is_large);
         }
         self.progress.move_to(position);
+    }
+
+    /// Brings the index up to the view.
+    async fn bring_up(&self, changed: Changed<K, V>) {
+        let mut pace = Pace::new();
+        // Moved, not cloned: a key made beside its value lies beside it in memory, where a look-up wants both.
+        for (key, value) in changed {
+            match value {
+                Some(value) => self.index.put(key, value),
+                None if mutant!("forget_deletes_in_the_index") => {}
+                None => self.index.remove(&key),
+            }
+            pace.step().await;
+        }
     }
 
     /// Says that nothing more will come. Only the first reason counts.
     pub(crate) fn end(&self, why: Error) {
         self.progress.end(why);
         self.subscribers.ended();
+    }
+}
+
+async fn keys<K: Key, V>(changed: &Changed<K, V>) -> Vec<K> {
+    let mut keys = Vec::with_capacity(changed.len());
+    let mut pace = Pace::new();
+    for (key, _) in changed {
+        keys.push(key.clone());
+        pace.step().await;
+    }
+    keys
+}
+
+/// Frees what was published before. After a large step that takes long, so it is done where it holds up nobody.
+fn let_go<K: Key, V: Send + Sync + 'static>(older: Arc<State<K, V>>, is_large: bool) {
+    if is_large && tokio::runtime::Handle::try_current().is_ok() {
+        tokio::task::spawn_blocking(move || drop(older));
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use globe_log_client::{Error, Position};
+use globe_log_client::{Error, ErrorKind, Position};
 use tokio::time::Instant;
 
 /// Whether a map follows its log.
@@ -20,8 +20,8 @@ pub enum Phase {
     Stale,
     /// Closed by [`Globe::close`](crate::Globe::close). Reads go on showing the last state.
     Closed,
-    /// Given up, for the reason in [`Status::last_error`]: wrong credentials at the first attempt, or an undecodable
-    /// value under the builder's `strict`. Reads go on showing the last state.
+    /// Given up, for the reason in [`Status::last_error`]: an undecodable value under the builder's `strict`, or a panic in
+    /// a key or value of the caller's. Reads go on showing the last state.
     Failed,
 }
 
@@ -46,7 +46,11 @@ pub struct Status {
     pub reopens: u64,
     /// How often the log delivered what its contract forbids (each was healed by a resync).
     pub violations: u64,
-    /// The last failure to reach or follow the log; `None` while all is well.
+    /// How many attempts to follow the log failed since one last held for five seconds; 0 while all is well. One that grows
+    /// while the phase is [`Phase::Live`] tells of a log that has to be read anew again and again.
+    pub failures: u32,
+    /// The last failure to reach or follow the log; `None` while all is well: it is forgotten when following has held for
+    /// five seconds.
     pub last_error: Option<Error>,
 }
 
@@ -56,7 +60,13 @@ struct Events {
     reopens: u64,
     violations: u64,
     proved: Option<Instant>,
-    last_error: Option<Error>,
+    failures: u32,
+    /// Why following broke.
+    broke: Option<Error>,
+    /// Why the last question after the head was not answered.
+    unanswered: Option<Error>,
+    /// Since when the log refuses what only a person can mend.
+    refused: Option<Instant>,
 }
 
 /// The health of one replica, written by its tasks and read by anybody.
@@ -72,7 +82,7 @@ impl Health {
     pub(crate) fn prove(&self, asked: Instant) {
         self.with(|events| {
             events.proved = events.proved.max(Some(asked));
-            events.last_error = None;
+            events.unanswered = None;
         });
     }
 
@@ -94,8 +104,42 @@ impl Health {
         })
     }
 
+    /// An attempt to follow the log failed.
     pub(crate) fn failed(&self, error: &Error) {
-        self.with(|events| events.last_error = Some(error.clone()));
+        self.with(|events| {
+            events.failures = events.failures.saturating_add(1);
+            events.refused = match is_refusal(error) {
+                true => events.refused.or(Some(Instant::now())),
+                false => None,
+            };
+            events.broke = Some(error.clone());
+        });
+    }
+
+    /// The log was asked how far it is, and did not answer.
+    pub(crate) fn unanswered(&self, error: &Error) {
+        self.with(|events| events.unanswered = Some(error.clone()));
+    }
+
+    /// The log let itself be read: it refuses nothing.
+    pub(crate) fn admitted(&self) {
+        self.with(|events| events.refused = None);
+    }
+
+    /// Following has held for a while.
+    pub(crate) fn settled(&self) {
+        self.with(|events| {
+            events.failures = 0;
+            (events.broke, events.refused) = (None, None);
+        });
+    }
+
+    /// The refusal that has stood for so long, if there is one.
+    pub(crate) fn refusal(&self, standing: Duration) -> Option<Error> {
+        self.with(|events| {
+            let since = events.refused?;
+            events.broke.clone().filter(|_| since.elapsed() >= standing)
+        })
     }
 
     /// A status of nothing but what is known here. To be asked before the replica: what is proved now holds for every
@@ -110,7 +154,16 @@ impl Health {
             resyncs: 0,
             reopens: events.reopens,
             violations: events.violations,
-            last_error: events.last_error.clone(),
+            failures: events.failures,
+            last_error: events.broke.clone().or_else(|| events.unanswered.clone()),
         })
     }
+}
+
+/// Whether a person has to mend something, as far as can be told.
+fn is_refusal(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Denied | ErrorKind::Invalid | ErrorKind::Unsupported
+    )
 }

@@ -1,19 +1,22 @@
-//! Who is to be woken when something changes.
+//! Who is to be woken when something changes, and what each has not shown yet.
 //!
-//! The replica only ever rings a bell here, or offers a step to a queue that may be full: it never waits for a watcher.
+//! The replica only ever leaves a note here and rings a bell: it never waits for a watcher. No code of the user's (a key's
+//! `Hash`, `Eq`, `Ord` or `Drop`, a waker) runs while a lock is held.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use tokio::sync::mpsc;
+use globe_log_client::Position;
 
+use crate::entry::Entry;
 use crate::key::Key;
-use crate::sync::{AtomicU64, Mutex, Notify, lock};
+use crate::pace::Pace;
+use crate::sync::{Mutex, Notify, lock};
 use crate::view::State;
 
-/// From this many changed keys on, a step wakes every prefix watch.
-const LARGE_STEP: usize = 1_000;
+/// How many changed keys are looked up at once: the list is locked meanwhile.
+const LOOK: usize = 256;
 
 /// The keys somebody wants to hear of.
 pub(crate) enum Interest<K> {
@@ -25,58 +28,161 @@ pub(crate) enum Interest<K> {
     Predicate(Box<dyn Fn(&K) -> bool + Send + Sync>),
 }
 
-/// One revision, offered to a watch that wants each.
-pub(crate) struct Step<K, V> {
-    /// Counts the steps offered to this watch, from 1.
-    pub(crate) number: u64,
-    pub(crate) state: Arc<State<K, V>>,
-}
-
-struct Subscriber<K, V> {
-    interest: Interest<K>,
-    bell: Notify,
-    queue: Mutex<Option<mpsc::Sender<Step<K, V>>>>,
-    offered: AtomicU64,
-    lost: AtomicU64,
-}
-
-impl<K: Key, V> Subscriber<K, V> {
-    fn covers(&self, key: &K) -> bool {
-        match &self.interest {
+impl<K: Key> Interest<K> {
+    pub(crate) fn covers(&self, key: &K) -> bool {
+        match self {
             Interest::All => true,
             Interest::Key(mine) => mine == key,
             Interest::Prefix(covers) | Interest::Predicate(covers) => covers(key),
         }
     }
 
-    fn offer(&self, state: &Arc<State<K, V>>) {
-        if let Some(queue) = &*lock(&self.queue) {
-            let number = self.offered.fetch_add(1, Ordering::AcqRel) + 1;
-            if queue
-                .try_send(Step {
-                    number,
-                    state: Arc::clone(state),
-                })
-                .is_err()
-            {
-                let lost = u64::from(!mutant!("forget_lost_steps")) * number;
-                self.lost.store(lost, Ordering::Release);
+    /// What a watch of these keys keeps of a state.
+    pub(crate) fn base<V>(&self, state: &Arc<State<K, V>>) -> Base<K, V> {
+        match self {
+            Interest::Key(key) if !mutant!("pin_the_map_for_a_key") => Base::Entry {
+                entry: state.entries.get(key).cloned(),
+                mark: Mark::of(state),
+            },
+            _ => Base::State(Arc::clone(state)),
+        }
+    }
+}
+
+/// Where a state stands among the publications of its replica.
+#[derive(Clone)]
+pub(crate) struct Mark {
+    /// Of which replica: counters compare only inside one.
+    pub(crate) origin: Arc<()>,
+    pub(crate) position: Position,
+    pub(crate) sequence: u64,
+    pub(crate) resyncs: u64,
+}
+
+impl Mark {
+    pub(crate) fn of<K, V>(state: &State<K, V>) -> Mark {
+        Mark {
+            origin: Arc::clone(&state.origin),
+            position: state.position,
+            sequence: state.sequence,
+            resyncs: state.resyncs,
+        }
+    }
+}
+
+/// What a watch showed last, where that is not what stands now.
+pub(crate) enum Base<K, V> {
+    State(Arc<State<K, V>>),
+    /// Of a watch of one key: its entry, and nothing else of the map.
+    Entry {
+        entry: Option<Entry<V>>,
+        mark: Mark,
+    },
+}
+
+impl<K, V> Base<K, V> {
+    pub(crate) fn mark(&self) -> Mark {
+        match self {
+            Base::State(state) => Mark::of(state),
+            Base::Entry { mark, .. } => mark.clone(),
+        }
+    }
+}
+
+/// What a watch is to show next.
+pub(crate) struct Span<K, V> {
+    pub(crate) from: Base<K, V>,
+    pub(crate) to: Arc<State<K, V>>,
+    /// Whether nothing the watch covers changed in between but by one commit.
+    pub(crate) is_step: bool,
+}
+
+/// One publication, kept for a watch that wants each.
+struct Step<K, V> {
+    before: Arc<State<K, V>>,
+    after: Arc<State<K, V>>,
+}
+
+struct Steps<K, V> {
+    room: usize,
+    kept: VecDeque<Step<K, V>>,
+    /// There were more than there is room for: what was kept is given up, and shown as one difference.
+    is_overrun: bool,
+}
+
+/// What one watch has not shown yet.
+struct Unshown<K, V> {
+    /// What was published up to here counts as shown.
+    shown: u64,
+    /// What it showed last, from the first change on that it covers: before that it keeps nothing of the map.
+    base: Option<Base<K, V>>,
+    steps: Option<Steps<K, V>>,
+}
+
+struct Subscriber<K, V> {
+    interest: Interest<K>,
+    bell: Notify,
+    unshown: Mutex<Unshown<K, V>>,
+}
+
+impl<K: Key, V> Subscriber<K, V> {
+    /// Notes a publication that changed what it covers, and rings.
+    fn offer(&self, before: &Arc<State<K, V>>, after: &Arc<State<K, V>>) {
+        let base = self.interest.base(before);
+        let let_go = {
+            let mut unshown = lock(&self.unshown);
+            if after.sequence <= unshown.shown {
+                return;
+            }
+            unshown.note(base, before, after)
+        };
+        drop(let_go);
+        self.bell.notify_one();
+    }
+}
+
+/// What is dropped only after the lock is let go.
+type LetGo<K, V> = (Option<Base<K, V>>, VecDeque<Step<K, V>>);
+
+impl<K, V> Unshown<K, V> {
+    fn note(
+        &mut self,
+        base: Base<K, V>,
+        before: &Arc<State<K, V>>,
+        after: &Arc<State<K, V>>,
+    ) -> LetGo<K, V> {
+        let unused = if self.base.is_none() {
+            self.base = Some(base);
+            None
+        } else {
+            Some(base)
+        };
+        let mut let_go = VecDeque::new();
+        if let Some(steps) = self.steps.as_mut().filter(|steps| !steps.is_overrun) {
+            if steps.kept.len() < steps.room {
+                let (before, after) = (Arc::clone(before), Arc::clone(after));
+                steps.kept.push_back(Step { before, after });
+            } else {
+                let_go = std::mem::take(&mut steps.kept);
+                steps.is_overrun = !mutant!("forget_lost_steps");
             }
         }
-        self.bell.notify_one();
+        (unused, let_go)
     }
 }
 
 /// A place in the list of subscribers; dropping it leaves the list.
 pub(crate) struct Subscription<K: Key, V> {
     number: u64,
+    /// Of the key, if it is one key's.
+    hash: Option<u64>,
     subscriber: Arc<Subscriber<K, V>>,
     list: Arc<Mutex<List<K, V>>>,
 }
 
 impl<K: Key, V> Subscription<K, V> {
-    pub(crate) fn covers(&self, key: &K) -> bool {
-        self.subscriber.covers(key)
+    pub(crate) fn interest(&self) -> &Interest<K> {
+        &self.subscriber.interest
     }
 
     /// Waits for the bell. One ring that nobody waited for is kept.
@@ -84,40 +190,97 @@ impl<K: Key, V> Subscription<K, V> {
         self.subscriber.bell.notified().await;
     }
 
-    /// From now on every revision is offered; returns the queue, and how many had been offered before.
-    pub(crate) fn keep_steps(&self, buffer: usize) -> (mpsc::Receiver<Step<K, V>>, u64) {
-        let kept = if mutant!("queue_without_bound") {
+    /// From now on every publication is kept, up to so many.
+    pub(crate) fn keep_steps(&self, room: usize) {
+        let room = if mutant!("queue_without_bound") {
             1 << 20
         } else {
-            buffer
+            room
         };
-        let (sender, receiver) = mpsc::channel(kept);
-        *lock(&self.subscriber.queue) = Some(sender);
-        (receiver, self.count())
+        let mut unshown = lock(&self.subscriber.unshown);
+        let is_overrun = unshown.base.is_some();
+        unshown.steps = Some(Steps {
+            room,
+            kept: VecDeque::new(),
+            is_overrun,
+        });
     }
 
-    /// How many steps were offered.
-    pub(crate) fn count(&self) -> u64 {
-        self.subscriber.offered.load(Ordering::Acquire)
+    /// What is to be shown next, if anything. `now` says what is published.
+    pub(crate) fn take(&self, now: impl FnOnce() -> Arc<State<K, V>>) -> Option<Span<K, V>> {
+        let (step, let_go);
+        {
+            let mut unshown = lock(&self.subscriber.unshown);
+            match unshown.steps.as_mut().filter(|steps| !steps.is_overrun) {
+                None => return unshown.take_all(now),
+                Some(steps) => {
+                    step = steps.kept.pop_front()?;
+                    unshown.shown = step.after.sequence;
+                    // What was shown last is now what stands before the next step, if there is one.
+                    let next = unshown.steps.as_ref().and_then(|steps| steps.kept.front());
+                    let next = next.map(|next| Base::State(Arc::clone(&next.before)));
+                    let_go = std::mem::replace(&mut unshown.base, next);
+                }
+            }
+        }
+        drop(let_go);
+        Some(Span {
+            from: Base::State(step.before),
+            to: step.after,
+            is_step: true,
+        })
     }
 
-    /// The number of the last step that found the queue full; 0 for none.
-    pub(crate) fn lost(&self) -> u64 {
-        self.subscriber.lost.load(Ordering::Acquire)
+    /// Counts everything that is published as shown; returns that.
+    pub(crate) fn catch_up(&self, now: impl FnOnce() -> Arc<State<K, V>>) -> Arc<State<K, V>> {
+        let (state, let_go);
+        {
+            let mut unshown = lock(&self.subscriber.unshown);
+            state = unshown.move_to(now);
+            let steps = unshown.steps.as_mut();
+            let kept = steps.map(|steps| std::mem::take(&mut steps.kept));
+            let_go = (unshown.base.take(), kept);
+        }
+        drop(let_go);
+        state
+    }
+}
+
+impl<K, V> Unshown<K, V> {
+    /// All that is unshown, as one difference.
+    fn take_all(&mut self, now: impl FnOnce() -> Arc<State<K, V>>) -> Option<Span<K, V>> {
+        // While there is none, what is just being published is yet to be noted: it must not count as shown.
+        let from = self.base.take()?;
+        let to = self.move_to(now);
+        Some(Span {
+            from,
+            to,
+            is_step: false,
+        })
+    }
+
+    fn move_to(&mut self, now: impl FnOnce() -> Arc<State<K, V>>) -> Arc<State<K, V>> {
+        let now = now();
+        self.shown = now.sequence;
+        if let Some(steps) = &mut self.steps {
+            steps.is_overrun = false;
+        }
+        now
     }
 }
 
 impl<K: Key, V> Drop for Subscription<K, V> {
     fn drop(&mut self) {
         let mut list = lock(&self.list);
-        let Interest::Key(key) = &self.subscriber.interest else {
+        // What is removed lives on in this very subscription, so nothing of the user's is dropped here.
+        let Some(hash) = self.hash else {
             list.of_many.remove(&self.number);
             return;
         };
-        if let Some(members) = list.of_one_key.get_mut(key) {
+        if let Some(members) = list.of_one_key.get_mut(&hash) {
             members.remove(&self.number);
             if members.is_empty() {
-                list.of_one_key.remove(key);
+                list.of_one_key.remove(&hash);
             }
         }
     }
@@ -128,18 +291,20 @@ type Members<K, V> = BTreeMap<u64, Arc<Subscriber<K, V>>>;
 
 struct List<K, V> {
     next: u64,
-    /// Those who want one key, by that key, so that ten thousand of them cost a change one look-up.
-    of_one_key: HashMap<K, Members<K, V>>,
+    /// Those who want one key, by the hash of that key, so that ten thousand of them cost a change one look-up.
+    of_one_key: HashMap<u64, Members<K, V>>,
     of_many: Members<K, V>,
 }
 
 pub(crate) struct Subscribers<K, V> {
+    hasher: RandomState,
     list: Arc<Mutex<List<K, V>>>,
 }
 
 impl<K: Key, V> Subscribers<K, V> {
     pub(crate) fn new() -> Subscribers<K, V> {
         Subscribers {
+            hasher: RandomState::new(),
             list: Arc::new(Mutex::new(List {
                 next: 0,
                 of_one_key: HashMap::new(),
@@ -149,62 +314,112 @@ impl<K: Key, V> Subscribers<K, V> {
     }
 
     pub(crate) fn subscribe(&self, interest: Interest<K>) -> Subscription<K, V> {
+        let hash = match &interest {
+            Interest::Key(key) => Some(self.hasher.hash_one(key)),
+            _ => None,
+        };
         let subscriber = Arc::new(Subscriber {
             interest,
             bell: Notify::new(),
-            queue: Mutex::new(None),
-            offered: AtomicU64::new(0),
-            lost: AtomicU64::new(0),
+            unshown: Mutex::new(Unshown {
+                shown: 0,
+                base: None,
+                steps: None,
+            }),
         });
         let mut list = lock(&self.list);
         let number = list.next;
         list.next += 1;
-        let members = match &subscriber.interest {
-            Interest::Key(key) => list.of_one_key.entry(key.clone()).or_default(),
-            _ => &mut list.of_many,
+        let members = match hash {
+            Some(hash) => list.of_one_key.entry(hash).or_default(),
+            None => &mut list.of_many,
         };
         members.insert(number, Arc::clone(&subscriber));
+        drop(list);
         Subscription {
             number,
+            hash,
             subscriber,
             list: Arc::clone(&self.list),
         }
     }
 
-    /// Rings for those who cover one of the changed keys.
-    pub(crate) fn published<'a>(
-        &self,
-        state: &Arc<State<K, V>>,
-        changed: impl Iterator<Item = &'a K> + Clone,
-    ) {
+    /// Whether there is anybody.
+    pub(crate) fn is_empty(&self) -> bool {
         let list = lock(&self.list);
-        if !list.of_one_key.is_empty() {
-            let members = changed.clone().filter_map(|key| list.of_one_key.get(key));
-            members
-                .flat_map(BTreeMap::values)
-                .for_each(|subscriber| subscriber.offer(state));
-        }
-        // After a large step, asking each prefix about each key costs more than waking one watch too many.
-        let is_small = changed.clone().nth(LARGE_STEP).is_none();
-        for (number, subscriber) in &list.of_many {
-            let covered = match &subscriber.interest {
-                Interest::Prefix(_) if is_small => {
-                    changed.clone().any(|key| subscriber.covers(key))
+        list.of_one_key.is_empty() && list.of_many.is_empty()
+    }
+
+    /// Notes a publication for those who cover one of the changed keys, and rings for them.
+    pub(crate) async fn published(
+        &self,
+        before: &Arc<State<K, V>>,
+        after: &Arc<State<K, V>>,
+        changed: &[K],
+    ) {
+        let mut pace = Pace::new();
+        for keys in changed.chunks(LOOK) {
+            for (subscriber, key) in self.of_keys(keys) {
+                if subscriber.interest.covers(key) {
+                    subscriber.offer(before, after);
                 }
-                _ => true,
-            };
-            if covered && !(mutant!("wake_one_watch_only") && *number > 0) {
-                subscriber.offer(state);
+            }
+            pace.step().await;
+        }
+        for (number, subscriber) in self.of_many() {
+            if mutant!("wake_one_watch_only") && number > 0 {
+                continue;
+            }
+            if is_covered(&subscriber.interest, changed, &mut pace).await {
+                subscriber.offer(before, after);
             }
         }
     }
 
+    /// Those who may want one of these keys: whose key has the same hash.
+    fn of_keys<'a>(&self, keys: &'a [K]) -> Vec<(Arc<Subscriber<K, V>>, &'a K)> {
+        if lock(&self.list).of_one_key.is_empty() {
+            return Vec::new();
+        }
+        let hashes: Vec<u64> = keys.iter().map(|key| self.hasher.hash_one(key)).collect();
+        let list = lock(&self.list);
+        let found = keys.iter().zip(hashes).filter_map(|(key, hash)| {
+            let members = list.of_one_key.get(&hash)?.values();
+            Some(members.map(move |subscriber| (Arc::clone(subscriber), key)))
+        });
+        found.flatten().collect()
+    }
+
+    fn of_many(&self) -> Vec<(u64, Arc<Subscriber<K, V>>)> {
+        let list = lock(&self.list);
+        let all = list.of_many.iter();
+        all.map(|(number, subscriber)| (*number, Arc::clone(subscriber)))
+            .collect()
+    }
+
     /// Rings for everybody: the end has come.
     pub(crate) fn ended(&self) {
-        let list = lock(&self.list);
-        let of_one_key = list.of_one_key.values().flat_map(BTreeMap::values);
-        of_one_key
-            .chain(list.of_many.values())
+        let everybody: Vec<_> = {
+            let list = lock(&self.list);
+            let of_one_key = list.of_one_key.values().flat_map(BTreeMap::values);
+            of_one_key.chain(list.of_many.values()).cloned().collect()
+        };
+        everybody
+            .iter()
             .for_each(|subscriber| subscriber.bell.notify_one());
     }
+}
+
+/// Whether somebody is to hear of changed keys. A predicate is the user's, and is not asked here.
+async fn is_covered<K: Key>(interest: &Interest<K>, changed: &[K], pace: &mut Pace) -> bool {
+    let Interest::Prefix(covers) = interest else {
+        return true;
+    };
+    for keys in changed.chunks(LOOK) {
+        if keys.iter().any(covers) {
+            return true;
+        }
+        pace.step().await;
+    }
+    false
 }

@@ -5,33 +5,39 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use globe_log_client::{Error, ErrorKind, LogClient, Position, Record, Result};
+use globe_log_client::{Error, ErrorKind, LogClient, Position, Result, Tail};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::applier::{Applier, Refusal};
+use crate::applier::Applier;
 use crate::backoff::Backoff;
 use crate::change::ResyncReason;
+use crate::door::Refusal;
+use crate::hydration::{Fetching, answer, tail_ahead};
+use crate::installation::Installation;
 use crate::key::Key;
 use crate::outage::Outage;
 use crate::replica::Replica;
 
-/// Pages of a snapshot that may wait to be taken in while the next one is fetched.
-const PAGES_AHEAD: usize = 2;
-
 /// A tail that lived this long, or delivered something, ends an outage: one that breaks as soon as it is opened does not.
 const SETTLED: Duration = Duration::from_secs(1);
+
+/// A tail that lived this long was no mere interlude between two snapshots: the next one is taken without a long pause.
+const STEADY: Duration = Duration::from_secs(5);
 
 /// The task that keeps one replica current.
 pub(crate) struct Tailer<K, V> {
     pub(crate) log: Arc<dyn LogClient>,
     pub(crate) applier: Applier<K, V>,
     /// Requests of the prober, which sees what a silent tail cannot.
-    pub(crate) requests: mpsc::Receiver<Next>,
+    pub(crate) requests: mpsc::Receiver<Request>,
+    /// Pauses before another tail is opened.
     pub(crate) backoff: Backoff,
+    /// Pauses before another snapshot is taken.
+    pub(crate) resyncs: Backoff,
     pub(crate) outage: Outage,
+    /// The log forgets faster than this map is hydrated: read first, and decode afterwards.
+    pub(crate) in_haste: bool,
 }
 
 /// What is to be done after a failure.
@@ -41,6 +47,13 @@ pub(crate) enum Next {
     Reopen,
     /// Take the snapshot again.
     Resync(ResyncReason),
+}
+
+/// What the prober asks for, and what the log said that made it ask.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) next: Next,
+    pub(crate) head: Position,
 }
 
 /// What a failure of the log costs. Only lost history, or another one, costs a snapshot.
@@ -54,15 +67,6 @@ pub(crate) fn verdict(kind: &ErrorKind) -> Next {
         // and serving the last state meanwhile harms nobody.
         _ => Next::Reopen,
     }
-}
-
-/// What the fetching of a snapshot passes on: a page, or `None` after the last one.
-type Page = Result<Option<Vec<Record>>>;
-
-/// The next page that was fetched. Pages that stop without an end are no snapshot: its missing keys would look deleted.
-async fn next_page(pages: &mut mpsc::Receiver<Page>) -> Page {
-    let broken = || Error::new(ErrorKind::Unavailable, "the snapshot broke off");
-    pages.recv().await.unwrap_or_else(|| Err(broken()))
 }
 
 /// What it means that somebody doubts the replica.
@@ -79,29 +83,41 @@ enum Break {
 }
 
 impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
-    /// Runs until the map is strict and cannot decode a record, or a first attempt is denied. Ended by dropping it.
+    /// Runs until the map is strict and cannot decode a record. Ended by dropping it.
     pub(crate) async fn run(mut self) {
         let mut reason = ResyncReason::Hydration;
         loop {
             reason = match self.hydrate(reason).await {
-                Ok(()) => match self.follow().await {
+                Ok(tail) => match self.follow(tail).await {
                     Ok(reason) => reason,
                     Err(end) => return self.end(end),
                 },
                 Err(Break::Refused(Refusal::Undecodable(end))) => return self.end(end),
-                Err(Break::Log(error)) if self.is_hopeless(&error) => return self.end(error),
                 Err(why) => {
-                    self.pause(&why).await;
+                    self.note(&why);
+                    sleep(self.backoff.next()).await;
                     reason
                 }
             };
         }
     }
 
-    /// Takes the snapshot, and installs it when all of it is there.
-    async fn hydrate(&mut self, reason: ResyncReason) -> Result<(), Break> {
+    /// Takes the snapshot, and installs it when all of it is there. Returns the tail after it, if that is open already.
+    async fn hydrate(&mut self, reason: ResyncReason) -> Result<Option<Tail>, Break> {
         let asked = Instant::now();
-        let (position, mut pages, _fetching) = self.fetch().await.map_err(Break::Log)?;
+        // What is doubted later, this snapshot may not show.
+        let doubts = self.replica().doubt().count();
+        let keyspace = self.replica().keyspace().clone();
+        let mut fetching = Fetching::begin(&*self.log, &keyspace, self.in_haste)
+            .await
+            .map_err(Break::Log)?;
+        let position = fetching.position;
+        self.replica().health().admitted();
+        let tail = match self.in_haste {
+            true => Some(tail_ahead(&*self.log, &keyspace, position).await),
+            false => None,
+        };
+        let tail = tail.transpose().map_err(Break::Log)?;
         let goes_back = self.goes_back(position).await.map_err(Break::Log)?;
         if goes_back {
             self.violated("progress was claimed beyond what is in the log");
@@ -110,24 +126,56 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
             .applier
             .begin(position, reason, goes_back)
             .map_err(Break::Refused)?;
-        while let Some(page) = next_page(&mut pages).await.map_err(Break::Log)? {
-            self.applier
-                .page(&mut install, page)
-                .map_err(Break::Refused)?;
-            if mutant!("install_half_a_snapshot") {
-                break;
-            }
-            tokio::task::yield_now().await;
+        self.take_in(&mut install, &mut fetching).await?;
+        self.applier.recall_lost(&*self.log, &mut install).await;
+        let is_first = self.replica().position().is_none();
+        if is_first {
+            // Nothing older is shown meanwhile that this could be taken for.
+            self.replica().health().prove(asked);
         }
-        let missed = self.applier.finish(install);
-        self.replica().health().prove(asked);
-        self.recovered();
+        let missed = self.applier.finish(install).await;
+        self.replica().doubt().settle(doubts);
+        self.replica().prove(asked);
         // What made this snapshot necessary was counted when it was found.
         if let (Some(missed), true) = (missed, reason != ResyncReason::Violation) {
             self.violated(&missed);
         }
         tracing::debug!(revision = %position.revision, ?reason, "snapshot installed");
-        Ok(())
+        Ok(tail)
+    }
+
+    async fn take_in(
+        &mut self,
+        install: &mut Installation<K, V>,
+        fetching: &mut Fetching,
+    ) -> Result<(), Break> {
+        loop {
+            let page = tokio::select! {
+                biased;
+                page = fetching.next_page() => page,
+                // The log is in another life than the snapshot already.
+                Some(request) = self.requests.recv() => match request {
+                    Request { next: next @ Next::Resync(_), head } if head.epoch != install.position().epoch => {
+                        return Err(Break::Asked(next));
+                    }
+                    _ => continue,
+                },
+            };
+            let page = page.inspect_err(|error| {
+                self.in_haste |= *error.kind() == ErrorKind::Compacted;
+            });
+            let Some(page) = page.map_err(Break::Log)? else {
+                return Ok(());
+            };
+            self.applier
+                .page(install, page)
+                .await
+                .map_err(Break::Refused)?;
+            if mutant!("install_half_a_snapshot") {
+                return Ok(());
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Whether a snapshot leads back, because what was applied is not in the log: progress was claimed that never was.
@@ -136,32 +184,15 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         if !self.applier.is_past(position) {
             return Ok(false);
         }
-        let head = self.log.head(self.replica().keyspace()).await?;
+        let head = answer("the head", self.log.head(self.replica().keyspace())).await?;
         Ok(self.applier.is_past(head))
     }
 
-    /// Fetches a snapshot beside the taking in of its pages.
-    async fn fetch(&self) -> Result<(Position, mpsc::Receiver<Page>, JoinSet<()>)> {
-        let mut snapshot = self.log.snapshot(self.replica().keyspace()).await?;
-        let position = snapshot.position();
-        let (sender, pages) = mpsc::channel(PAGES_AHEAD);
-        let mut fetching = JoinSet::new();
-        fetching.spawn(async move {
-            loop {
-                let page = snapshot.next_page().await;
-                let is_last = !matches!(page, Ok(Some(_)));
-                if sender.send(page).await.is_err() || is_last {
-                    return;
-                }
-            }
-        });
-        Ok((position, pages, fetching))
-    }
-
     /// Follows the tail, opening another whenever one breaks, until a snapshot is needed (and says why) or the map ends.
-    async fn follow(&mut self) -> Result<ResyncReason> {
+    async fn follow(&mut self, mut tail: Option<Tail>) -> Result<ResyncReason, Error> {
+        let hydrated = Instant::now();
         loop {
-            let why = self.follow_one().await;
+            let why = self.follow_one(tail.take()).await;
             let next = match &why {
                 Break::Log(error) => verdict(error.kind()),
                 Break::Asked(next) => next.clone(),
@@ -169,43 +200,60 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
                 Break::Refused(Refusal::Violation(_)) => Next::Resync(ResyncReason::Violation),
             };
             self.replica().health().reopened();
-            self.pause(&why).await;
-            if let Next::Resync(reason) = next {
-                return Ok(reason);
+            self.note(&why);
+            match next {
+                Next::Reopen => self.pause(&why).await,
+                Next::Resync(reason) => {
+                    self.in_haste |=
+                        reason == ResyncReason::Compacted && hydrated.elapsed() < SETTLED;
+                    self.pause_before_a_snapshot(&why, hydrated).await;
+                    return Ok(reason);
+                }
             }
         }
     }
 
     /// Opens one tail and applies what comes, until it breaks or another one is asked for.
-    async fn follow_one(&mut self) -> Break {
+    async fn follow_one(&mut self, open: Option<Tail>) -> Break {
         while self.requests.try_recv().is_ok() {
             // Asked of a tail that is gone.
         }
-        let _ = self.replica().doubted().now_or_never();
-        let mut after = self.replica().state().position;
+        let replica = Arc::clone(self.replica());
+        if mutant!("forget_doubts") {
+            replica.doubt().settle(replica.doubt().count());
+        }
+        let mut after = replica.state().position;
         after.revision.0 += u64::from(mutant!("resume_one_too_far"));
-        let mut tail = match self.log.tail(self.replica().keyspace(), after).await {
+        let opened = match open {
+            Some(tail) => Ok(tail),
+            None => answer("a tail", self.log.tail(replica.keyspace(), after)).await,
+        };
+        let mut tail = match opened {
             Ok(tail) => tail,
             Err(error) => return Break::Log(error),
         };
         self.applier.follow(self.log.capabilities().every_commit);
-        let replica = Arc::clone(self.replica());
-        let settled = tokio::time::sleep(SETTLED);
-        tokio::pin!(settled);
+        let opened = Instant::now();
+        let (settled, steady) = (sleep_until(opened + SETTLED), sleep_until(opened + STEADY));
+        tokio::pin!(settled, steady);
         loop {
             let batch = tokio::select! {
                 // In this order every time, so that a run on a paused clock can be repeated.
                 biased;
-                Some(next) = self.requests.recv() => return Break::Asked(next),
-                () = replica.doubted() => return Break::Refused(disproved()),
+                Some(request) = self.requests.recv() => return Break::Asked(request.next),
+                () = replica.doubt().raised() => return Break::Refused(disproved()),
                 batch = tail.next() => batch,
                 () = &mut settled, if !settled.is_elapsed() => {
                     self.recovered();
                     continue;
                 }
+                () = &mut steady, if !steady.is_elapsed() => {
+                    self.steadied();
+                    continue;
+                }
             };
             let applied = match batch {
-                Ok(batch) => self.applier.apply(batch),
+                Ok(batch) => self.applier.apply(batch).await,
                 Err(error) => return Break::Log(error),
             };
             if let Err(refusal) = applied {
@@ -213,7 +261,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
             }
             self.recovered();
             if mutant!("take_progress_for_proof") {
-                self.replica().health().prove(Instant::now());
+                replica.health().prove(Instant::now());
             }
             // A tail that always has more would otherwise never give others their turn.
             tokio::task::consume_budget().await;
@@ -224,33 +272,46 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         self.applier.replica()
     }
 
-    /// Whether a person has to mend something before a map that never was hydrated can be.
-    fn is_hopeless(&self, error: &Error) -> bool {
-        let is_permanent = matches!(
-            error.kind(),
-            ErrorKind::Denied | ErrorKind::Invalid | ErrorKind::Unsupported
-        );
-        is_permanent && self.replica().position().is_none()
-    }
-
-    /// Waits before the next attempt: longer each time, and not at all after a request of the prober.
-    async fn pause(&mut self, why: &Break) {
-        let keyspace = self.replica().keyspace().clone();
+    /// Tells of a failure, once for each outage.
+    fn note(&mut self, why: &Break) {
+        let replica = Arc::clone(self.replica());
         match why {
             Break::Log(error) => {
                 self.outage.attempt(error);
-                self.replica().health().failed(error);
+                replica.health().failed(error);
             }
             Break::Refused(Refusal::Violation(what)) => {
+                let broken = format!("the log broke its contract: {what}");
+                replica
+                    .health()
+                    .failed(&Error::new(ErrorKind::Stale, broken));
+                // What is shown until the next snapshot is no proof of anything.
+                replica.doubt().raise();
                 self.violated(what);
             }
             Break::Refused(Refusal::Undecodable(_)) => {}
             Break::Asked(next) => {
+                let keyspace = replica.keyspace();
                 tracing::debug!(%keyspace, ?next, "the tail is replaced");
-                return;
             }
         }
-        tokio::time::sleep(self.backoff.next()).await;
+    }
+
+    /// Waits before another tail is opened: longer each time, and not at all after a request of the prober.
+    async fn pause(&mut self, why: &Break) {
+        if !matches!(why, Break::Asked(_)) {
+            sleep(self.backoff.next()).await;
+        }
+    }
+
+    /// Waits before another snapshot is taken: longer each time, unless the last one was of use for a while.
+    async fn pause_before_a_snapshot(&mut self, why: &Break, hydrated: Instant) {
+        if hydrated.elapsed() >= STEADY || mutant!("resync_without_a_pause") {
+            self.resyncs.reset();
+        }
+        if !matches!(why, Break::Asked(_)) {
+            sleep(self.resyncs.next()).await;
+        }
     }
 
     /// Counts a violation, and tells of the first.
@@ -262,9 +323,16 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         }
     }
 
+    /// The log is followed again.
     fn recovered(&mut self) {
         self.backoff.reset();
         self.outage.ends();
+    }
+
+    /// It has been for a while.
+    fn steadied(&mut self) {
+        self.in_haste = false;
+        self.replica().health().settled();
     }
 
     fn end(&self, why: Error) {

@@ -2,19 +2,23 @@
 //!
 //! Nothing here knows what the tasks do.
 
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// How long stopping may take: a task that does not come to its next await by then is left to itself.
+const BOUND: Duration = Duration::from_secs(5);
 
 /// The tasks of a map: stopped when this is dropped.
 pub(crate) struct Tasks {
     stop: DropGuard,
-    running: Mutex<Option<JoinHandle<()>>>,
+    stopped: CancellationToken,
 }
 
 impl Tasks {
-    pub(crate) fn new(stop: CancellationToken, running: JoinHandle<()>) -> Tasks {
+    /// Of tasks that end when `stop` is cancelled, and then say so by cancelling `stopped`.
+    pub(crate) fn new(stop: CancellationToken, stopped: CancellationToken) -> Tasks {
         Tasks {
             stop: if mutant!("leave_tasks_behind") {
                 CancellationToken::new()
@@ -22,20 +26,13 @@ impl Tasks {
                 stop
             }
             .drop_guard(),
-            running: Mutex::new(Some(running)),
+            stopped,
         }
     }
 
-    /// Stops them, and waits until they have stopped.
-    pub(crate) async fn stop(&self) {
+    /// Stops them, and waits until they have stopped, whoever else waits; false when they have not within five seconds.
+    pub(crate) async fn stop(&self) -> bool {
         self.stop.token().cancel();
-        let running = self
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(running) = running {
-            let _ = running.await;
-        }
+        timeout(BOUND, self.stopped.cancelled()).await.is_ok()
     }
 }

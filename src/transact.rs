@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use globe_log_client::{
-    Epoch, Error, ErrorKind, Keyspace, LogClient, Precondition, Result, Transaction, Write,
-};
+use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, LogClient, Result, Transaction};
 use tokio::time::Instant;
 
 use crate::committer::{Committer, Onlooker};
 use crate::globe::Globe;
+use crate::guarded::{Draft, Stands};
 use crate::key::Key;
 use crate::view::View;
 
@@ -25,7 +24,7 @@ pub struct Txn<'a> {
     /// The lives of the log the views are from: one, but for a moment after a restore.
     lives: BTreeSet<u64>,
     /// What was read or written: what this attempt relies on standing there.
-    guards: BTreeMap<(Keyspace, Bytes), Precondition>,
+    guards: BTreeMap<(Keyspace, Bytes), Stands>,
     writes: BTreeMap<(Keyspace, Bytes), Pending>,
 }
 
@@ -34,7 +33,7 @@ type Seen = Arc<dyn Any + Send + Sync>;
 
 /// A write of this attempt: what is sent, and what a read of this attempt gets.
 struct Pending {
-    write: Write,
+    draft: Draft,
     value: Option<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -81,25 +80,43 @@ impl<'a> Txn<'a> {
         Ok(view.get(&key).cloned())
     }
 
-    /// Writes a key, if the transaction is committed.
+    /// Writes a key, if the transaction is committed. A key that ends with a lease goes on doing so.
     ///
     /// # Errors
-    /// `Invalid` for a map of another log; `Codec` for a key or value that cannot be encoded.
+    /// `Invalid` for a map of another log; `Codec` for a key or value that cannot be encoded, or could not be read again.
     pub fn put<K: Key, V: Send + Sync + 'static>(
         &mut self,
         map: &Globe<K, V>,
         key: impl Into<K>,
         value: V,
     ) -> Result<()> {
-        let (target, _) = self.touch(map, &key.into())?;
-        let write = map.writer().encode_value(&target.1, &value)?;
-        self.writes.insert(
-            target,
-            Pending {
-                write,
-                value: Some(Arc::new(value)),
-            },
-        );
+        self.write(map, &key.into(), value, false)
+    }
+
+    /// As [`Txn::put`], and takes the key off its lease: it ends with none any more.
+    ///
+    /// # Errors
+    /// As [`Txn::put`].
+    pub fn put_detached<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+        key: impl Into<K>,
+        value: V,
+    ) -> Result<()> {
+        self.write(map, &key.into(), value, true)
+    }
+
+    fn write<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+        key: &K,
+        value: V,
+        is_detached: bool,
+    ) -> Result<()> {
+        let (target, _) = self.touch(map, key)?;
+        let draft = map.writer().draft(&target.1, &value, is_detached)?;
+        let value = Some(Arc::new(value) as _);
+        self.writes.insert(target, Pending { draft, value });
         Ok(())
     }
 
@@ -116,7 +133,7 @@ impl<'a> Txn<'a> {
         self.writes.insert(
             target,
             Pending {
-                write: Write::Delete,
+                draft: Draft::Delete,
                 value: None,
             },
         );
@@ -137,7 +154,7 @@ impl<'a> Txn<'a> {
     ) -> Result<((Keyspace, Bytes), View<K, V>)> {
         let view = self.view_of(map)?;
         let text = map.writer().encode_key(key)?;
-        let guard = map.writer().known(&view.state, &text, Some(key));
+        let guard = map.writer().known(&view.state, &text, key);
         let target = (map.keyspace().clone(), text);
         self.guards.entry(target.clone()).or_insert(guard);
         Ok((target, view))
@@ -191,11 +208,13 @@ impl<'a> Txn<'a> {
 
     fn into_parts(self) -> (Vec<Arc<dyn Onlooker>>, Transaction) {
         let mut transaction = Transaction::new();
-        for ((keyspace, key), precondition) in self.guards {
-            transaction = transaction.when(&keyspace, key, precondition);
+        for (target, pending) in self.writes {
+            let stands = self.guards.get(&target).copied();
+            let write = pending.draft.write(stands.unwrap_or(Stands::Nothing));
+            transaction = transaction.write(&target.0, target.1, write);
         }
-        for ((keyspace, key), pending) in self.writes {
-            transaction = transaction.write(&keyspace, key, pending.write);
+        for ((keyspace, key), stands) in self.guards {
+            transaction = transaction.when(&keyspace, key, stands.precondition());
         }
         (
             self.maps

@@ -13,13 +13,16 @@ use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 
 use crate::change::{Change, ResyncReason};
-use crate::entry::{Entry, Quarantined};
+use crate::entry::Entry;
 use crate::key::Key;
+use crate::quarantine::Quarantined;
 
 /// What is published, whole, by the one applier.
 pub(crate) struct State<K, V> {
     pub(crate) entries: OrdMap<K, Entry<V>>,
     pub(crate) quarantine: OrdMap<Bytes, Quarantined>,
+    /// Which replica published it: its counters compare only inside one.
+    pub(crate) origin: Arc<()>,
     pub(crate) position: Position,
     /// Counts the publications that changed the entries: one more is the very next step.
     pub(crate) sequence: u64,
@@ -31,10 +34,11 @@ pub(crate) struct State<K, V> {
 }
 
 impl<K: Key, V> State<K, V> {
-    pub(crate) fn empty() -> State<K, V> {
+    pub(crate) fn empty(origin: Arc<()>) -> State<K, V> {
         State {
             entries: OrdMap::new(),
             quarantine: OrdMap::new(),
+            origin,
             position: Position::default(),
             sequence: 0,
             changed: Revision::ZERO,
@@ -48,11 +52,17 @@ impl<K: Key, V> State<K, V> {
         (self.resyncs > 0).then_some(self.position.epoch)
     }
 
+    /// The commit of the last publication that changed the entries.
+    pub(crate) fn changed_at(&self) -> Position {
+        Position::new(self.position.epoch, self.changed)
+    }
+
     /// The same map, in the applier's hands: the copy shares everything with this one.
     pub(crate) fn successor(&self) -> State<K, V> {
         State {
             entries: self.entries.clone(),
             quarantine: self.quarantine.clone(),
+            origin: Arc::clone(&self.origin),
             ..*self
         }
     }
@@ -76,7 +86,7 @@ impl<K: Key, V> View<K, V> {
         self.entry(key).map(Entry::value)
     }
 
-    /// The value of a key with the revisions that wrote it.
+    /// The value of a key with the version it is of.
     pub fn entry<Q>(&self, key: &Q) -> Option<&Entry<V>>
     where
         K: Borrow<Q>,
@@ -130,16 +140,11 @@ impl<K: Key, V> View<K, V> {
             .take_while(move |(key, _)| Borrow::<str>::borrow(*key).starts_with(prefix))
     }
 
-    /// Where in the log this view is true: a token another service can wait for.
+    /// Where in the log this view is true: a token another service can wait for. Of the empty view of a map that is not
+    /// hydrated yet it is the position before everything, `Position::default()`, which every map has reached.
     #[must_use]
     pub fn position(&self) -> Position {
         self.state.position
-    }
-
-    /// The revision of [`View::position`].
-    #[must_use]
-    pub fn revision(&self) -> Revision {
-        self.state.position.revision
     }
 
     /// The records that are kept out of this view because they could not be decoded, by key.
@@ -148,20 +153,19 @@ impl<K: Key, V> View<K, V> {
     }
 
     /// What turns `older` into this view, in the order of the keys: exact, in time that grows with the number of
-    /// changes and not with the size of the map, when both come from one `Globe`.
+    /// changes and not with the size of the map, when both come from one `Globe`. Found in one go: it never yields.
     pub fn diff(&self, older: &View<K, V>) -> Vec<Change<K, V>> {
-        difference(&older.state, &self.state, |_| true)
+        differences(&older.state, &self.state).collect()
     }
 }
 
-/// The changes between two states, of the keys that `covers`.
-pub(crate) fn difference<K: Key, V>(
-    older: &State<K, V>,
-    newer: &State<K, V>,
-    covers: impl Fn(&K) -> bool,
-) -> Vec<Change<K, V>> {
-    let gone_by = newer.changed;
-    let changes = older.entries.diff(&newer.entries).filter_map(|item| {
+/// The changes between two states, in the order of their keys.
+pub(crate) fn differences<'a, K: Key, V>(
+    older: &'a State<K, V>,
+    newer: &'a State<K, V>,
+) -> impl Iterator<Item = Change<K, V>> + 'a {
+    let gone_by = newer.changed_at();
+    older.entries.diff(&newer.entries).map(move |item| {
         let (key, old, new) = match item {
             DiffItem::Add(key, new) => (key, None, Some(new)),
             DiffItem::Update {
@@ -171,9 +175,8 @@ pub(crate) fn difference<K: Key, V>(
             DiffItem::Remove(key, old) => (key, Some(old), None),
         };
         let old = old.filter(|_| !mutant!("forget_old_values"));
-        covers(key).then(|| Change::new(key.clone(), old.cloned(), new.cloned(), gone_by))
-    });
-    changes.collect()
+        Change::new(key.clone(), old.cloned(), new.cloned(), gone_by)
+    })
 }
 
 impl<K, V> Clone for View<K, V> {

@@ -1,25 +1,29 @@
 //! Hearing what changes: exact differences between what a watch last showed and what stands now.
 //!
-//! A watch holds no queue, so it cannot overflow, and the replica never waits for one.
+//! A watch holds no queue that could overflow, and the replica never waits for one.
 
 use std::fmt;
 use std::sync::Arc;
 
-use globe_log_client::Position;
-use tokio::sync::mpsc;
+use globe_log_client::{Error, Position};
 
 use crate::change::{Change, ResyncReason};
+use crate::difference::difference;
 use crate::key::Key;
+use crate::pace::Pace;
 use crate::replica::Replica;
-use crate::subscribers::{Interest, Step, Subscription};
-use crate::view::{State, View, difference};
+use crate::subscribers::{Base, Interest, Mark, Span, Subscription};
+use crate::view::{State, View};
+
+/// The most steps a watch may ask to be kept.
+const MOST_STEPS: usize = 1 << 20;
 
 /// Why a watch moved on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
     /// Exactly one commit of the log that changed what the watch covers. Commits that changed only other keys may lie
-    /// between its two revisions.
+    /// between its two positions.
     Step,
     /// Several commits: the net difference. A key that was changed twice shows once.
     Coalesced,
@@ -29,7 +33,7 @@ pub enum Cause {
 
 /// All changes between two views, as one step: a transaction is in it whole or not at all.
 pub struct Changes<K, V> {
-    from: Arc<State<K, V>>,
+    from: Position,
     to: Arc<State<K, V>>,
     cause: Cause,
     changes: Vec<Change<K, V>>,
@@ -47,24 +51,16 @@ impl<K: Key, V> Changes<K, V> {
         self.changes.iter()
     }
 
-    /// Where in the log the watch stood before.
+    /// Where in the log the map stood before them: nothing that the watch covers had changed since it showed its last.
     #[must_use]
     pub fn from(&self) -> Position {
-        self.from.position
+        self.from
     }
 
     /// Where it stands with these changes.
     #[must_use]
     pub fn to(&self) -> Position {
         self.to.position
-    }
-
-    /// The whole map before these changes.
-    #[must_use]
-    pub fn before(&self) -> View<K, V> {
-        View {
-            state: Arc::clone(&self.from),
-        }
     }
 
     /// The whole map with these changes.
@@ -103,7 +99,7 @@ impl<'a, K, V> IntoIterator for &'a Changes<K, V> {
 impl<K: fmt::Debug, V> fmt::Debug for Changes<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Changes")
-            .field("from", &self.from.position)
+            .field("from", &self.from)
             .field("to", &self.to.position)
             .field("cause", &self.cause)
             .field("changes", &self.changes)
@@ -113,160 +109,189 @@ impl<K: fmt::Debug, V> fmt::Debug for Changes<K, V> {
 
 /// Follows a map, or a part of it. Made by [`Globe::watch`](crate::Globe::watch) and its kin.
 ///
-/// It starts from the view that stood when it was made ([`Watch::view`]); everything after that is shown by
-/// [`Watch::next`], as the exact difference to what this watch showed last. However slow it is, it holds back nobody,
-/// misses no net change, and costs no more memory than what has changed since. Dropping it ends it. It does not keep the
-/// map alive: when the last `Globe` handle is gone, it shows what came until then, and ends.
+/// It starts from what stood when it was made; everything after that is shown by [`Watch::next`], as the exact difference
+/// to what this watch showed last. To begin with a list, take [`Watch::catch_up`] first. However slow it is, it holds back
+/// nobody and misses no net change. Dropping it ends it. It does not keep the map alive: when the last `Globe` handle is
+/// gone, it shows what came until then, and ends.
+///
+/// What it costs while nobody calls `next`: a watch of one key keeps that entry; every other one keeps, from the first
+/// change on that it covers, the map as it was then, which shares with the present one all that has not changed since. (A
+/// predicate is asked by the watch alone: for one of [`watch_where`](crate::Globe::watch_where) every change counts.)
 pub struct Watch<K: Key, V> {
     replica: Arc<Replica<K, V>>,
     subscription: Subscription<K, V>,
-    shown: Arc<State<K, V>>,
-    steps: Option<Steps<K, V>>,
-}
-
-/// The queue of a watch that wants every revision.
-struct Steps<K, V> {
-    queue: mpsc::Receiver<Step<K, V>>,
-    /// The number of the last step taken from the queue, or passed over.
-    taken: u64,
-    /// What stood when the queue began, as long as it has not been shown.
-    start: Option<Arc<State<K, V>>>,
+    /// What it is to start from, if that is not what stood when it was made.
+    since: Option<Base<K, V>>,
+    /// What is being shown: left here by a call that was dropped.
+    span: Option<Span<K, V>>,
 }
 
 impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
     pub(crate) fn new(replica: Arc<Replica<K, V>>, interest: Interest<K>) -> Watch<K, V> {
-        // Subscribed before looking: what is published in between wakes the watch.
+        // Subscribed before looking: what is published in between is not missed.
         let subscription = replica.subscribers().subscribe(interest);
-        let shown = replica.state();
+        subscription.catch_up(|| replica.state());
         Watch {
             replica,
             subscription,
-            shown,
-            steps: None,
+            since: None,
+            span: None,
         }
     }
 
-    /// Starts from an older view instead: what has changed since is the first thing shown.
+    /// Starts from another view instead: what has changed since is the first thing shown, as one difference.
+    ///
+    /// The view may be of another handle on the same keyspace, or of one that is closed by now: the difference is then
+    /// made key by key, once. If that handle had seen more of the log than this one, nothing is shown before this one has
+    /// seen as much.
     #[must_use]
     pub fn since(mut self, view: &View<K, V>) -> Watch<K, V> {
-        self.shown = Arc::clone(&view.state);
-        if let Some(steps) = &mut self.steps {
-            steps.start = Some(self.replica.state());
-        }
+        self.since = Some(self.subscription.interest().base(&view.state));
+        self.span = None;
         self
     }
 
-    /// Wants every revision by itself, not only the net difference: up to `buffer` steps are kept for a watch that falls
-    /// behind (at least 1). One that falls further behind loses none of what changed, but sees it as one
-    /// [`Cause::Coalesced`] difference, and goes on by steps from there.
+    /// Wants every revision by itself, not only the net difference: up to `buffer` steps (1 to 1,048,576; what is outside
+    /// counts as the nearest) are kept for a watch that falls behind, each with the map as it was. One that falls further
+    /// behind loses none of what changed, but sees all that was kept as one [`Cause::Coalesced`] difference to what stands
+    /// when it looks, and goes on by steps from there.
     #[must_use]
-    pub fn every_revision(mut self, buffer: usize) -> Watch<K, V> {
-        let (queue, taken) = self.subscription.keep_steps(buffer.max(1));
-        self.steps = Some(Steps {
-            queue,
-            taken,
-            start: Some(self.replica.state()),
-        });
+    pub fn every_revision(self, buffer: usize) -> Watch<K, V> {
+        self.subscription.keep_steps(buffer.clamp(1, MOST_STEPS));
         self
     }
 
-    /// The view this watch has shown: what stood when it was made, or what the last [`Watch::next`] led to.
-    #[must_use]
-    pub fn view(&self) -> View<K, V> {
-        View {
-            state: Arc::clone(&self.shown),
-        }
+    /// The whole map as it stands now. What leads to it counts as shown: the next changes are those after it. Called
+    /// first, it is the list to begin with.
+    pub fn catch_up(&mut self) -> View<K, V> {
+        let state = self.subscription.catch_up(|| self.replica.state());
+        (self.since, self.span) = (None, None);
+        View { state }
     }
 
-    /// Waits for the next changes of what this watch covers. `None` when the map was closed and everything was shown.
+    /// Waits for the next changes of what this watch covers. `None` when the map has ended and everything was shown:
+    /// [`Watch::ended`] says why.
     ///
-    /// Cancel safe: what was not returned is part of the next call's changes.
+    /// Cancel safe: what was not returned is shown by the next call.
     pub async fn next(&mut self) -> Option<Changes<K, V>> {
         loop {
             // Asked before looking: what was published before the end is still shown.
             let ended = self.replica.has_ended();
-            if let Some(changes) = self.step() {
-                return Some(changes);
+            let publications = self.replica.publications();
+            if self.look() {
+                if let Some(changes) = self.show_in_turns().await {
+                    return Some(changes);
+                }
+                continue;
             }
             if ended {
                 return None;
             }
-            self.subscription.woken().await;
+            if self.since.is_some() {
+                let _ = self.replica.published_since(publications).await;
+            } else {
+                self.subscription.woken().await;
+            }
         }
     }
 
-    /// The next changes, if there are any now.
+    /// The next changes, if there are any now. Finds them in one go: after a large step that takes a while.
     pub fn try_next(&mut self) -> Option<Changes<K, V>> {
-        self.step()
-    }
-
-    fn step(&mut self) -> Option<Changes<K, V>> {
-        if self.steps.is_none() {
-            let now = self.replica.state();
-            return self.move_to(now, false);
-        }
-        while let Some((state, exact)) = self.next_step() {
-            if let Some(changes) = self.move_to(state, exact) {
+        while self.look() {
+            let span = self.span.take()?;
+            let changes = difference(&span, self.subscription.interest()).collect();
+            if let Some(changes) = Changes::of(&span, changes) {
                 return Some(changes);
             }
         }
         None
     }
 
-    /// The next state of a watch that wants every revision, and whether it is exactly one step away.
-    fn next_step(&mut self) -> Option<(Arc<State<K, V>>, bool)> {
-        let steps = self.steps.as_mut()?;
-        if let Some(start) = steps.start.take() {
-            return Some((start, false));
-        }
-        while let Ok(step) = steps.queue.try_recv() {
-            let is_next = step.number == steps.taken + 1;
-            steps.taken = step.number;
-            if step.state.sequence > self.shown.sequence {
-                return Some((step.state, is_next));
-            }
-        }
-        let lost = self.subscription.lost();
-        if lost > steps.taken {
-            steps.taken = lost;
-            return Some((self.replica.state(), false));
-        }
-        None
+    /// Why the map has ended and no more will come: `Closed`, or what it could not go on with. `None` while it follows.
+    #[must_use]
+    pub fn ended(&self) -> Option<Error> {
+        self.replica.ended()
     }
 
-    /// Shows `now`: the changes this watch covers, if there are any.
-    fn move_to(&mut self, now: Arc<State<K, V>>, is_one_step: bool) -> Option<Changes<K, V>> {
-        if now.sequence <= self.shown.sequence {
+    /// Finds out what is to be shown next; whether there is anything.
+    fn look(&mut self) -> bool {
+        if self.span.is_none() {
+            self.span = match self.since.take() {
+                Some(from) => self.from_another_view(from),
+                None => self.subscription.take(|| self.replica.state()),
+            };
+        }
+        self.span.is_some()
+    }
+
+    /// From a view that may be another replica's: not before this one has seen as much.
+    fn from_another_view(&mut self, from: Base<K, V>) -> Option<Span<K, V>> {
+        let (there, here) = (from.mark(), self.replica.state().position);
+        let is_early = !Arc::ptr_eq(&there.origin, self.replica.origin())
+            && there.position.epoch == here.epoch
+            && !here.covers(there.position);
+        if is_early {
+            self.since = Some(from);
             return None;
         }
-        let changes = difference(&self.shown, &now, |key| self.subscription.covers(key));
-        let from = std::mem::replace(&mut self.shown, Arc::clone(&now));
+        let to = self.subscription.catch_up(|| self.replica.state());
+        let is_step = false;
+        Some(Span { from, to, is_step })
+    }
+
+    /// The changes of the span at hand. It stays there until they are found, for a call that is dropped.
+    async fn show_in_turns(&mut self) -> Option<Changes<K, V>> {
+        let span = self.span.as_ref()?;
+        let mut changes = Vec::new();
+        let mut pace = Pace::new();
+        for change in difference(span, self.subscription.interest()) {
+            changes.push(change);
+            pace.step().await;
+        }
+        let span = self.span.take()?;
+        Changes::of(&span, changes)
+    }
+}
+
+impl<K: Key, V> Changes<K, V> {
+    fn of(span: &Span<K, V>, changes: Vec<Change<K, V>>) -> Option<Changes<K, V>> {
         if changes.is_empty() {
             return None;
         }
-        let cause = if now.resyncs != from.resyncs {
-            Cause::Resync(now.resync_reason)
-        } else if mutant!("call_everything_a_step")
-            || is_one_step
-            || now.sequence == from.sequence + 1
-        {
-            Cause::Step
-        } else {
-            Cause::Coalesced
-        };
+        let from = span.from.mark();
         Some(Changes {
-            from,
-            to: now,
-            cause,
+            cause: cause(&from, &span.to, span.is_step),
+            from: from.position,
+            to: Arc::clone(&span.to),
             changes,
         })
+    }
+}
+
+fn cause<K, V>(from: &Mark, to: &State<K, V>, is_step: bool) -> Cause {
+    if !Arc::ptr_eq(&from.origin, &to.origin) && !mutant!("compare_across_replicas") {
+        // Counters of another replica say nothing here.
+        return if from.position.epoch == to.position.epoch {
+            Cause::Coalesced
+        } else {
+            Cause::Resync(ResyncReason::EpochChanged)
+        };
+    }
+    if to.resyncs != from.resyncs {
+        return Cause::Resync(to.resync_reason);
+    }
+    let is_next = to.sequence == from.sequence + 1;
+    if is_step || is_next || mutant!("call_everything_a_step") {
+        Cause::Step
+    } else {
+        Cause::Coalesced
     }
 }
 
 impl<K: Key, V> fmt::Debug for Watch<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch")
-            .field("position", &self.shown.position)
+            .field("keyspace", self.replica.keyspace())
             .finish_non_exhaustive()
     }
 }

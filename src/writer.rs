@@ -4,29 +4,29 @@
 //!
 //! Every write is guarded by the revision of the key it replaces, so that a copy of it that arrives late, over newer
 //! data, fails (a put that had timed out at its client was seen to be applied 26 s later). A write that the caller meant
-//! to be unconditional is tried again with the newer revision.
+//! to be unconditional is tried again with the newer revision. The guard also tells the lease a key has: a put keeps it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream::{self, StreamExt, TryStreamExt};
 use globe_log_client::{
-    Conflict, Epoch, Error, ErrorKind, LogClient, Position, Precondition, Result, Transaction,
-    Write,
+    Epoch, Error, ErrorKind, LogClient, Position, Precondition, Result, Transaction, Version,
 };
 use tokio::time::Instant;
 
-use crate::chunks::{Guarded, chunks};
-use crate::codec::Codec;
+use crate::codec::{self, Codec};
 use crate::committer::Committer;
-use crate::key::Key;
+use crate::consistency::Looker;
+use crate::expected::Expected;
+use crate::guarded::{Draft, Guarded, Stands};
+use crate::key::{Key, encode_key};
 use crate::replica::Replica;
 use crate::view::State;
 
-/// Transactions of one `put_all` under way at once.
-const PIPELINE: usize = 8;
+/// Writes of a map, by the key in the log.
+pub(crate) type Writes = BTreeMap<Bytes, Guarded>;
 
 /// The writing side of one map.
 pub(crate) struct Writer<K, V> {
@@ -47,68 +47,105 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     }
 
     /// Writes whatever stands there.
-    pub(crate) async fn put(&self, key: &K, value: &V) -> Result<Position> {
-        let key = self.encode_key(key)?;
-        let write = self.encode_value(&key, value)?;
+    pub(crate) async fn put(&self, key: &K, value: &V, is_detached: bool) -> Result<Position> {
+        let text = self.encode_key(key)?;
+        let draft = self.draft(&text, value, is_detached)?;
         let state = self.replica.state();
-        let precondition = self.known(&state, &key, None);
-        self.commit_all(
-            &mut self.committer(),
-            state.epoch(),
-            BTreeMap::from([(
-                key,
-                Guarded {
-                    precondition,
-                    write,
-                },
-            )]),
-        )
-        .await
+        let stands = self.known(&state, &text, key);
+        let writes = Writes::from([(text, Guarded { stands, draft })]);
+        self.commit_all(&mut self.committer(), state.epoch(), writes)
+            .await
     }
 
-    /// Writes if the precondition holds.
-    pub(crate) async fn put_if(
+    /// Writes if the key holds what is expected.
+    pub(crate) async fn put_if(&self, key: &K, value: &V, expected: Expected) -> Result<Position> {
+        let text = self.encode_key(key)?;
+        let draft = self.draft(&text, value, false)?;
+        let mut committer = self.committer();
+        match expected {
+            Expected::Absent => {
+                let stands = Stands::Nothing;
+                self.commit_if(&mut committer, None, &text, Guarded { stands, draft })
+                    .await
+            }
+            Expected::At(version) => {
+                let stands = self.stands_at(&committer, &text, key, version).await?;
+                let epoch = expected.precondition().1;
+                self.commit_if(&mut committer, epoch, &text, Guarded { stands, draft })
+                    .await
+            }
+            Expected::Present => self.put_over(&mut committer, key, &text, draft).await,
+        }
+    }
+
+    /// Writes over whatever stands there, if anything does.
+    async fn put_over(
         &self,
+        committer: &mut Committer<'_>,
         key: &K,
-        value: &V,
-        precondition: Precondition,
+        text: &Bytes,
+        draft: Draft,
     ) -> Result<Position> {
-        let key = self.encode_key(key)?;
-        let write = self.encode_value(&key, value)?;
-        let epoch = self.life_of(precondition);
-        self.commit_if(&mut self.committer(), epoch, key, precondition, write)
-            .await
+        loop {
+            let state = self.replica.state();
+            let stands = self.known(&state, text, key);
+            if stands == Stands::Nothing {
+                // This replica may only be behind: the log tells.
+                let asked = Instant::now();
+                let question = self.when(text, Precondition::Present);
+                let there = committer.commit(&question).await;
+                self.answered(committer, there, asked).await?;
+                continue;
+            }
+            let draft = draft.clone();
+            let attempt = Guarded { stands, draft };
+            let committed = self
+                .commit_if(committer, state.epoch(), text, attempt)
+                .await;
+            match committed {
+                Err(error) if committer.reborn(&error, state.epoch()).await => {}
+                Err(error) if is_overtaken(&error) && committer.make_way().await => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Deletes whatever stands there; whether anything did.
     pub(crate) async fn delete(&self, key: &K) -> Result<bool> {
         let mut committer = self.committer();
-        let key = self.encode_key(key)?;
+        let text = self.encode_key(key)?;
         let mut state = self.replica.state();
-        let mut precondition = self.known(&state, &key, None);
+        let mut stands = self.known(&state, &text, key);
         loop {
             let asked = Instant::now();
-            let transaction = self.one(&key, precondition, Write::Delete);
+            let draft = Draft::Delete;
+            let transaction = self.one(&text, &Guarded { stands, draft });
             match committer.commit(&transaction.within(state.epoch())).await {
                 Ok(position) => {
                     committer.visible(position, asked).await?;
-                    return Ok(precondition != Precondition::Absent);
+                    return Ok(stands != Stands::Nothing);
                 }
                 Err(error) if committer.reborn(&error, state.epoch()).await => {
                     state = self.replica.state();
-                    precondition = self.known(&state, &key, None);
+                    stands = self.known(&state, &text, key);
                 }
-                Err(error) => precondition = self.newer(&mut committer, error, &key).await?,
+                Err(error) => stands = self.newer(&mut committer, error, &text).await?,
             }
         }
     }
 
-    /// Deletes if the precondition holds.
-    pub(crate) async fn delete_if(&self, key: &K, precondition: Precondition) -> Result<Position> {
-        let key = self.encode_key(key)?;
-        let (epoch, write) = (self.life_of(precondition), Write::Delete);
-        self.commit_if(&mut self.committer(), epoch, key, precondition, write)
-            .await
+    /// Deletes if the key holds what is expected.
+    pub(crate) async fn delete_if(&self, key: &K, expected: Expected) -> Result<Position> {
+        let text = self.encode_key(key)?;
+        let (precondition, epoch) = expected.precondition();
+        let write = Draft::Delete.write(Stands::Nothing);
+        let transaction =
+            self.when(&text, precondition)
+                .write(self.replica.keyspace(), text, write);
+        let mut committer = self.committer();
+        let asked = Instant::now();
+        let committed = committer.commit(&transaction.within(epoch)).await;
+        self.answered(&committer, committed, asked).await
     }
 
     /// Replaces a value by what a closure makes of it, again and again until nobody came in between.
@@ -130,122 +167,39 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
                 return Err(Error::new(ErrorKind::Codec, why));
             }
             let old = state.entries.get(key);
-            let precondition = old.map_or(Precondition::Absent, |entry| {
-                Precondition::At(entry.modified())
-            });
+            let stands = old.map_or(Stands::Nothing, Stands::entry);
             let value = next(old.map(|entry| &**entry.value()));
-            let write = self.encode_value(&text, &value)?;
+            let draft = self.draft(&text, &value, false)?;
             let epoch = state.epoch();
-            match self
-                .commit_if(&mut committer, epoch, text.clone(), precondition, write)
-                .await
-            {
-                Ok(_) => return Ok(Arc::new(value)),
-                Err(error) if committer.reborn(&error, epoch).await => {}
-                Err(error) if error.is_conflict() && committer.pause().await => {}
-                Err(error) => return Err(error),
+            let transaction = self.one(&text, &Guarded { stands, draft }).within(epoch);
+            let asked = Instant::now();
+            let error = match committer.commit(&transaction).await {
+                Ok(position) => {
+                    committer.visible(position, asked).await?;
+                    return Ok(Arc::new(value));
+                }
+                Err(error) => error,
+            };
+            if committer.reborn(&error, epoch).await {
+                continue;
+            }
+            let ErrorKind::Conflict(conflict) = error.kind() else {
+                return Err(error);
+            };
+            committer.saw(conflict).await;
+            if !committer.pause().await {
+                return Err(error);
             }
         }
-    }
-
-    /// Writes many entries in as few transactions as the log's limits allow, several under way at once.
-    pub(crate) async fn put_all(
-        &self,
-        entries: impl IntoIterator<Item = (K, V)>,
-    ) -> Result<Position> {
-        let state = self.replica.state();
-        let mut writes = BTreeMap::new();
-        for (key, value) in entries {
-            let text = self.encode_key(&key)?;
-            let write = self.encode_value(&text, &value)?;
-            let precondition = self.known(&state, &text, Some(&key));
-            writes.insert(
-                text,
-                Guarded {
-                    precondition,
-                    write,
-                },
-            );
-        }
-        let none = state.position;
-        self.commit_chunks(state.epoch(), writes)
-            .await
-            .map(|positions| {
-                positions
-                    .into_iter()
-                    .max_by_key(|position| position.revision)
-                    .unwrap_or(none)
-            })
-    }
-
-    /// Deletes every key that begins with `prefix`; how many there were.
-    pub(crate) async fn delete_prefix(&self, state: &State<K, V>, prefix: &str) -> Result<usize> {
-        let mut writes = BTreeMap::new();
-        for (key, entry) in &state.entries {
-            let text = self.encode_key(key)?;
-            if text.starts_with(prefix.as_bytes()) {
-                let precondition = Precondition::At(entry.modified());
-                writes.insert(
-                    text,
-                    Guarded {
-                        precondition,
-                        write: Write::Delete,
-                    },
-                );
-            }
-        }
-        for (text, bad) in &state.quarantine {
-            if text.starts_with(prefix.as_bytes()) {
-                let precondition = Precondition::At(bad.revision);
-                writes.insert(
-                    text.clone(),
-                    Guarded {
-                        precondition,
-                        write: Write::Delete,
-                    },
-                );
-            }
-        }
-        let count = writes.len();
-        self.commit_chunks(state.epoch(), writes)
-            .await
-            .map(|_| count)
-    }
-
-    async fn commit_chunks(
-        &self,
-        epoch: Option<Epoch>,
-        writes: BTreeMap<Bytes, Guarded>,
-    ) -> Result<Vec<Position>> {
-        let chunks = chunks(self.replica.keyspace(), writes, &self.log.capabilities());
-        let count = chunks.len();
-        // What the log would refuse is refused before any part is sent.
-        for chunk in &chunks {
-            self.transaction(chunk).check(&self.log.capabilities())?;
-        }
-        let commits = chunks
-            .into_iter()
-            .enumerate()
-            .map(|(index, chunk)| async move {
-                let committed = self.commit_all(&mut self.committer(), epoch, chunk).await;
-                committed.map_err(|error| match count {
-                    1 => error,
-                    _ => error.while_doing(format_args!(
-                        "transaction {} of {count}; others may have been committed",
-                        index + 1
-                    )),
-                })
-            });
-        stream::iter(commits).buffered(PIPELINE).try_collect().await
     }
 
     /// Commits writes that the caller meant to be unconditional: on a conflict, with the newer revisions; in another life
     /// of the log than the guards are from, with the guards of that one.
-    async fn commit_all(
+    pub(crate) async fn commit_all(
         &self,
         committer: &mut Committer<'_>,
         mut epoch: Option<Epoch>,
-        mut writes: BTreeMap<Bytes, Guarded>,
+        mut writes: Writes,
     ) -> Result<Position> {
         loop {
             let transaction = self.transaction(&writes).within(epoch);
@@ -257,8 +211,8 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             if committer.reborn(&error, epoch).await {
                 let state = self.replica.state();
                 epoch = state.epoch();
-                for (key, guarded) in &mut writes {
-                    guarded.precondition = self.known(&state, key, None);
+                for (text, guarded) in &mut writes {
+                    guarded.stands = self.known_by_text(&state, text);
                 }
                 continue;
             }
@@ -267,7 +221,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             };
             for failed in &conflict.failed {
                 if let Some(guarded) = writes.get_mut(&failed.key) {
-                    guarded.precondition = found(&failed.found);
+                    guarded.stands = Stands::found(failed.found.as_ref());
                 }
             }
             if !committer.make_way().await {
@@ -276,18 +230,28 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         }
     }
 
-    /// Commits a write under the caller's own precondition. On a conflict, what stands there is visible here on return.
+    /// Commits a write under the caller's own condition. On a conflict, what stands there is visible here on return.
     async fn commit_if(
         &self,
         committer: &mut Committer<'_>,
         epoch: Option<Epoch>,
-        key: Bytes,
-        precondition: Precondition,
-        write: Write,
+        text: &Bytes,
+        write: Guarded,
     ) -> Result<Position> {
         let asked = Instant::now();
-        let transaction = self.one(&key, precondition, write).within(epoch);
-        match committer.commit(&transaction).await {
+        let transaction = self.one(text, &write).within(epoch);
+        let committed = committer.commit(&transaction).await;
+        self.answered(committer, committed, asked).await
+    }
+
+    /// Waits until what a commit did, or what stood in its way, is visible here.
+    async fn answered(
+        &self,
+        committer: &Committer<'_>,
+        committed: Result<Position>,
+        asked: Instant,
+    ) -> Result<Position> {
+        match committed {
             Ok(position) => committer.visible(position, asked).await,
             Err(error) => {
                 if let ErrorKind::Conflict(conflict) = error.kind() {
@@ -298,12 +262,38 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         }
     }
 
-    /// The life of the log a caller's precondition speaks of: this replica's, if it names a revision.
-    fn life_of(&self, precondition: Precondition) -> Option<Epoch> {
-        match precondition {
-            Precondition::At(_) => self.replica.state().epoch(),
-            Precondition::Absent | Precondition::Present => None,
+    /// What stands at a key that is at a version. A replica that has not seen that version yet waits for it: it tells the
+    /// lease that a put is to keep.
+    async fn stands_at(
+        &self,
+        committer: &Committer<'_>,
+        text: &Bytes,
+        key: &K,
+        version: Version,
+    ) -> Result<Stands> {
+        let at = |stands| matches!(stands, Stands::Record(at, _) if at == version.revision());
+        let state = self.replica.state();
+        let here = self.known(&state, text, key);
+        if state.epoch() == Some(version.epoch()) && at(here) {
+            return Ok(here);
         }
+        let looker = Looker {
+            log: &self.log,
+            replica: &self.replica,
+            deadline: committer.deadline,
+        };
+        let seen = looker.at_least(version.position()).await;
+        seen.map_err(|error| match error.kind() {
+            ErrorKind::Stale => {
+                let why = format!("{} was not seen at {version} here", self.name(text));
+                Error::new(ErrorKind::Unavailable, why).with_source(error)
+            }
+            _ => error,
+        })?;
+        let here = self.known(&self.replica.state(), text, key);
+        // What is here by now overtook that version: the log says so.
+        let overtaken = Stands::Record(version.revision(), None);
+        Ok(if at(here) { here } else { overtaken })
     }
 
     /// What a conflict found at `key`, for another attempt; any other error, and a conflict at the deadline, is the answer.
@@ -311,89 +301,99 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         &self,
         committer: &mut Committer<'_>,
         error: Error,
-        key: &Bytes,
-    ) -> Result<Precondition> {
-        let ErrorKind::Conflict(Conflict { failed, .. }) = error.kind() else {
+        text: &Bytes,
+    ) -> Result<Stands> {
+        let ErrorKind::Conflict(conflict) = error.kind() else {
             return Err(error);
         };
+        let mut failed = conflict.failed.iter();
         let newer = failed
-            .iter()
-            .find(|failed| failed.key == *key)
-            .map(|failed| found(&failed.found));
+            .find(|failed| failed.key == *text)
+            .map(|failed| Stands::found(failed.found.as_ref()));
         match newer {
             Some(newer) if committer.make_way().await => Ok(newer),
             _ => Err(error),
         }
     }
 
-    fn transaction(&self, writes: &BTreeMap<Bytes, Guarded>) -> Transaction {
+    pub(crate) fn transaction(&self, writes: &Writes) -> Transaction {
         let keyspace = self.replica.keyspace();
         let begin = Transaction::new();
-        writes.iter().fold(begin, |transaction, (key, guarded)| {
+        writes.iter().fold(begin, |transaction, (text, guarded)| {
             transaction
-                .when(keyspace, key.clone(), guarded.precondition)
-                .write(keyspace, key.clone(), guarded.write.clone())
+                .when(keyspace, text.clone(), guarded.stands.precondition())
+                .write(keyspace, text.clone(), guarded.write())
         })
     }
 
-    fn one(&self, key: &Bytes, precondition: Precondition, write: Write) -> Transaction {
-        let keyspace = self.replica.keyspace();
-        if mutant!("drop_the_guard") {
-            return Transaction::new().write(keyspace, key.clone(), write);
-        }
-        Transaction::new()
-            .when(keyspace, key.clone(), precondition)
-            .write(keyspace, key.clone(), write)
+    fn one(&self, text: &Bytes, guarded: &Guarded) -> Transaction {
+        let begin = match mutant!("drop_the_guard") {
+            true => Transaction::new(),
+            false => self.when(text, guarded.stands.precondition()),
+        };
+        begin.write(self.replica.keyspace(), text.clone(), guarded.write())
+    }
+
+    fn when(&self, text: &Bytes, precondition: Precondition) -> Transaction {
+        Transaction::new().when(self.replica.keyspace(), text.clone(), precondition)
     }
 
     /// What this replica knows to stand at a key.
-    pub(crate) fn known(&self, state: &State<K, V>, text: &Bytes, key: Option<&K>) -> Precondition {
+    pub(crate) fn known(&self, state: &State<K, V>, text: &Bytes, key: &K) -> Stands {
         if let Some(bad) = state.quarantine.get(text) {
-            return Precondition::At(bad.revision);
+            return Stands::bad(bad);
         }
-        let entry = match key {
-            Some(key) => state.entries.get(key),
-            None => std::str::from_utf8(text)
-                .ok()
-                .and_then(|text| K::decode(text).ok())
-                .and_then(|key| state.entries.get(&key)),
-        };
-        entry.map_or(Precondition::Absent, |entry| {
-            Precondition::At(entry.modified())
-        })
+        let entry = state.entries.get(key);
+        entry.map_or(Stands::Nothing, Stands::entry)
     }
 
+    fn known_by_text(&self, state: &State<K, V>, text: &Bytes) -> Stands {
+        match crate::key::decode_key::<K>(text) {
+            Ok(key) => self.known(state, text, &key),
+            Err(_) => {
+                let bad = state.quarantine.get(text);
+                bad.map_or(Stands::Nothing, Stands::bad)
+            }
+        }
+    }
+
+    /// A key as it stands in the log.
     pub(crate) fn encode_key(&self, key: &K) -> Result<Bytes> {
-        let text = key.encode().map_err(|error| {
+        let text = encode_key(key).map_err(|error| {
             error.while_doing(format_args!("a key of {}", self.replica.keyspace()))
         })?;
         Ok(Bytes::from(text))
     }
 
-    pub(crate) fn encode_value(&self, key: &Bytes, value: &V) -> Result<Write> {
-        match self.codec.encode(value) {
-            Ok(bytes) => Ok(Write::Put {
-                value: bytes.into(),
-                lease: None,
-            }),
-            Err(error) => {
-                let why = format!("the value of {} cannot be encoded: {error}", self.name(key));
-                Err(Error::new(ErrorKind::Codec, why))
-            }
-        }
+    /// A put of a value.
+    pub(crate) fn draft(&self, text: &Bytes, value: &V, is_detached: bool) -> Result<Draft> {
+        let encoded = codec::encode(&*self.codec, value).map_err(|reason| {
+            let why = format!(
+                "the value of {} cannot be encoded: {reason}",
+                self.name(text)
+            );
+            Error::new(ErrorKind::Codec, why)
+        })?;
+        let encoded = Bytes::from(encoded);
+        Ok(match is_detached {
+            true => Draft::PutDetached(encoded),
+            false => Draft::Put(encoded),
+        })
     }
 
-    fn name(&self, key: &Bytes) -> String {
+    fn name(&self, text: &Bytes) -> String {
         format!(
             "{}/{}",
             self.replica.keyspace(),
-            String::from_utf8_lossy(key)
+            String::from_utf8_lossy(text)
         )
     }
 }
 
-fn found(record: &Option<globe_log_client::Record>) -> Precondition {
-    record.as_ref().map_or(Precondition::Absent, |record| {
-        Precondition::At(record.modified)
-    })
+/// Whether a conflict found something else than was known, and not nothing.
+fn is_overtaken(error: &Error) -> bool {
+    let ErrorKind::Conflict(conflict) = error.kind() else {
+        return false;
+    };
+    conflict.failed.iter().all(|failed| failed.found.is_some())
 }

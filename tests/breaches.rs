@@ -10,7 +10,7 @@
 
 mod rig;
 
-use globe::{Globe, MemoryLog, Phase, Precondition, Revision};
+use globe::{Expected, Globe, MemoryLog, Phase, Revision};
 use globe_faulty::{Fault, Faults, FaultyLog};
 use rig::{brisk, delete_raw, until, within, write_raw};
 
@@ -75,7 +75,7 @@ impl Scene {
     async fn is_the_log(&self, what: &str) {
         let truth = brisk(&self.memory).await;
         until(what, || truth.view().diff(&self.map.view()).is_empty()).await;
-        assert!(self.map.position().revision <= self.memory.head_position().revision);
+        assert!(self.map.position().unwrap().revision <= self.memory.head_position().revision);
     }
 }
 
@@ -106,7 +106,7 @@ async fn progress_that_was_never_committed_is_taken_back() {
     scene.log.heal();
     let real = || scene.memory.head_position().revision;
     until("the map stands where the log does", || {
-        scene.map.position().revision <= real()
+        scene.map.position().unwrap().revision <= real()
     })
     .await;
     scene.map.put("b", 2).await.unwrap();
@@ -150,7 +150,7 @@ async fn a_missed_write_is_found_by_a_refused_one() {
 
     let scene = Scene::new().await;
     scene.miss("a", 1).await;
-    let refused = scene.map.put_if("a", 9, Precondition::Absent).await;
+    let refused = scene.map.put_if("a", 9, Expected::Absent).await;
     assert!(refused.unwrap_err().is_conflict());
     scene.is_healed("a missed creation").await;
 }
@@ -262,5 +262,5 @@ async fn a_missed_last_write_of_a_key_is_what_nobody_can_find() {
     }
     assert_eq!(scene.map.get("a").as_deref(), Some(&1));
     assert_eq!(scene.violations(), 0);
-    assert!(scene.map.position().revision > Revision(10));
+    assert!(scene.map.position().unwrap().revision > Revision(10));
 }

@@ -16,7 +16,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use futures::FutureExt;
-use globe::{Consistency, Globe, MemoryLog, Precondition};
+use globe::{Consistency, Expected, Globe, MemoryLog};
 use rig::{Around, brisk, numbers, until, within, write_raw};
 
 type Numbers = Globe<String, u64>;
@@ -33,13 +33,13 @@ fn calls() -> Vec<(&'static str, Make)> {
             async move { drop(map.create("new", 1).await) }.boxed_local()
         }),
         ("put_if", |map| {
-            async move { drop(map.put_if("a", 1, Precondition::Present).await) }.boxed_local()
+            async move { drop(map.put_if("a", 1, Expected::Present).await) }.boxed_local()
         }),
         ("delete", |map| {
             async move { drop(map.delete("a").await) }.boxed_local()
         }),
         ("delete_if", |map| {
-            async move { drop(map.delete_if("a", Precondition::Present).await) }.boxed_local()
+            async move { drop(map.delete_if("a", Expected::Present).await) }.boxed_local()
         }),
         ("delete_prefix", |map| {
             async move { drop(map.delete_prefix("k").await) }.boxed_local()
@@ -124,7 +124,7 @@ async fn agree(map: &Numbers, log: &MemoryLog, after: &str) {
         "after {after}: whole or not at all"
     );
     let position = within(after, map.put("still-works", 1)).await.unwrap();
-    assert!(map.position().covers(position));
+    assert!(map.position().unwrap().covers(position));
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ mod rig;
 
 use std::time::Duration;
 
-use globe::{Consistency, ErrorKind, Globe, MemoryLog, Position, Precondition};
+use globe::{Consistency, ErrorKind, Expected, Globe, MemoryLog, Position};
 use rig::{Around, Calls, numbers, until, within, write_raw};
 use tokio::time::{Instant, sleep};
 
@@ -219,7 +219,8 @@ async fn a_map_that_is_not_hydrated_waits_as_well() {
     around.hold_snapshots(true);
     write_raw(&log, "numbers", "a", b"1").await;
     let map: Numbers = Globe::builder(around.clone(), "numbers").start().unwrap();
-    assert!(map.view_at(Consistency::Local).await.unwrap().is_empty());
+    assert!(map.try_view().is_none() && map.position().is_none());
+    assert!(map.view().is_empty(), "nothing is known yet");
     let looking = tokio::spawn({
         let map = map.clone();
         async move {
@@ -254,7 +255,7 @@ async fn a_closed_map_says_so_whatever_is_asked() {
         .map(drop),
         map.sync().await.map(drop),
         map.put("a", 2).await.map(drop),
-        map.put_if("a", 2, Precondition::Present).await.map(drop),
+        map.put_if("a", 2, Expected::Present).await.map(drop),
         map.update("a", |_| 2).await.map(drop),
         map.delete("a").await.map(drop),
         map.delete_prefix("").await.map(drop),

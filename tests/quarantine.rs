@@ -30,7 +30,7 @@ async fn an_undecodable_value_leaves_the_last_good_one_and_is_listed() {
     let listed = map.quarantine();
     let places: Vec<_> = listed
         .iter()
-        .map(|bad| (bad.key.clone(), bad.revision))
+        .map(|bad| (bad.key.clone(), bad.version.revision()))
         .collect();
     assert_eq!(
         places,

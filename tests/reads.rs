@@ -28,7 +28,7 @@ fn looks() -> [fn(&Numbers) -> u64; 5] {
         |map| *map.get("n").unwrap(),
         |map| **map.view().get("n").unwrap(),
         |map| **map.entry("n").unwrap().value(),
-        |map| **map.watch().view().get("n").unwrap(),
+        |map| **map.watch().catch_up().get("n").unwrap(),
         |map| {
             **map
                 .view()
@@ -178,7 +178,7 @@ async fn a_write_is_seen_by_every_thread_that_hears_of_it() {
                 let position = map.put(key.as_str(), value).await.unwrap();
                 assert_eq!(map.get(key.as_str()).as_deref(), Some(&value));
                 assert_eq!(map.view().get(key.as_str()).map(|v| **v), Some(value));
-                assert!(map.position().covers(position));
+                assert!(map.position().unwrap().covers(position));
                 assert!(map.view().position().covers(position));
                 let shown = watch.try_next().expect("the watch shows it as well");
                 assert!(shown.to().covers(position));
@@ -202,14 +202,14 @@ async fn a_position_never_runs_ahead_of_what_is_shown_nor_falls_back() {
     let reader = {
         let (map, stop) = (map.clone(), Arc::clone(&stop));
         thread::spawn(move || {
-            let mut last = map.position();
+            let mut last = map.position().unwrap();
             while !stop.load(Ordering::Acquire) {
-                let position = map.position();
+                let position = map.position().unwrap();
                 let view = map.view();
                 assert!(position.covers(last) && view.position().covers(position));
                 // In this keyspace the value is the revision that wrote it.
                 let shown = view.get("n").map_or(0, |n| **n);
-                assert_eq!(shown.max(1), view.revision().0.max(1));
+                assert_eq!(shown.max(1), view.position().revision.0.max(1));
                 last = view.position();
             }
         })

@@ -13,7 +13,7 @@ mod rig;
 use std::fmt::{Debug, Write};
 use std::time::Duration;
 
-use globe::{Globe, MemoryLog, Precondition};
+use globe::{Expected, Globe, MemoryLog};
 use rig::{Around, until, within, write_raw};
 use serde::{Deserialize, Serialize};
 
@@ -81,7 +81,7 @@ async fn no_value_is_ever_shown() {
         shown.debug(watch);
         let changes = watch.try_next().unwrap();
         shown.debug(&changes);
-        shown.debug(&changes.before());
+        shown.debug(&changes.after());
         changes.iter().for_each(|change| shown.debug(change));
     }
     shown.debug(&map);
@@ -89,7 +89,7 @@ async fn no_value_is_ever_shown() {
     shown.debug(&map.entry("a"));
     shown.debug(&map.status());
     shown.debug(&map.quarantine());
-    shown.debug(&map.view().diff(&watches[0].view()));
+    shown.debug(&map.view().diff(&watches[0].catch_up()));
 
     let txn: globe::Result<()> = map
         .transact(|txn| {
@@ -101,7 +101,7 @@ async fn no_value_is_ever_shown() {
     shown.error(&txn.unwrap_err());
     shown.error(&map.create("a", login()).await.unwrap_err());
     shown.error(
-        &map.put_if("a", login(), Precondition::Absent)
+        &map.put_if("a", login(), Expected::Absent)
             .await
             .unwrap_err(),
     );

@@ -126,7 +126,11 @@ async fn no_sampler_ever_sees_half_a_transaction_and_no_update_is_lost() {
 /// Every step a watch shows keeps the invariant, too.
 async fn follow_transfers(map: Numbers) {
     let mut watch = map.watch();
-    while watch.view().get("twin-a").is_none_or(|twin| **twin < 180) {
+    while watch
+        .catch_up()
+        .get("twin-a")
+        .is_none_or(|twin| **twin < 180)
+    {
         let changes = watch.next().await.unwrap();
         let after = changes.after();
         assert_eq!(after.get("twin-a"), after.get("twin-b"));
@@ -392,8 +396,8 @@ async fn a_transaction_is_one_step_of_a_watch() {
         (2, Cause::Step)
     );
     assert_eq!(
-        changes.as_slice()[0].revision(),
-        changes.as_slice()[1].revision()
+        changes.as_slice()[0].position().revision,
+        changes.as_slice()[1].position().revision
     );
 }
 

@@ -13,7 +13,7 @@ mod rig;
 use std::time::Duration;
 
 use globe::log_client::Transaction;
-use globe::{ErrorKind, Globe, LogClient, MemoryLog, Precondition};
+use globe::{ErrorKind, Expected, Globe, LogClient, MemoryLog, Precondition, Version};
 use rig::{Around, Calls, brisk, keyspace, numbers, within, write_raw};
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -27,10 +27,10 @@ async fn a_put_is_visible_here_when_it_returns_and_names_its_own_commit() {
     assert_eq!(map.get("a").as_deref(), Some(&2));
     let entry = map.entry("a").unwrap();
     assert_eq!(
-        (entry.created(), entry.modified()),
-        (first.revision, second.revision)
+        (entry.created().position(), entry.version().position()),
+        (first, second)
     );
-    assert!(map.position().covers(second));
+    assert!(map.position().unwrap().covers(second));
 }
 
 #[tokio::test]
@@ -70,15 +70,15 @@ async fn a_conflict_says_what_stands_there_and_shows_it() {
 #[tokio::test]
 async fn put_if_is_compare_and_swap() {
     let map = numbers(&MemoryLog::new()).await;
-    let at = |position: globe::Position| Precondition::At(position.revision);
+    let at = |position: globe::Position| Version::new(position.epoch, position.revision);
     assert!(
-        map.put_if("a", 1, Precondition::Present)
+        map.put_if("a", 1, Expected::Present)
             .await
             .unwrap_err()
             .is_conflict()
     );
     assert_eq!(map.get("a"), None);
-    let first = map.put_if("a", 1, Precondition::Absent).await.unwrap();
+    let first = map.put_if("a", 1, Expected::Absent).await.unwrap();
     let second = map.put_if("a", 2, at(first)).await.unwrap();
     assert!(
         map.put_if("a", 3, at(first))
@@ -86,7 +86,7 @@ async fn put_if_is_compare_and_swap() {
             .unwrap_err()
             .is_conflict()
     );
-    map.put_if("a", 4, Precondition::Present).await.unwrap();
+    map.put_if("a", 4, Expected::Present).await.unwrap();
     assert!(
         map.delete_if("a", at(second))
             .await
@@ -94,7 +94,7 @@ async fn put_if_is_compare_and_swap() {
             .is_conflict()
     );
     assert_eq!(map.get("a").as_deref(), Some(&4));
-    map.delete_if("a", Precondition::Present).await.unwrap();
+    map.delete_if("a", Expected::Present).await.unwrap();
     assert_eq!(map.get("a"), None);
 }
 
@@ -104,7 +104,7 @@ async fn a_revision_from_before_a_recreation_guards_nothing() {
     let old = map.put("a", 1).await.unwrap();
     assert!(map.delete("a").await.unwrap());
     map.create("a", 1).await.unwrap();
-    let guard = Precondition::At(old.revision);
+    let guard = Version::new(old.epoch, old.revision);
     assert!(map.put_if("a", 2, guard).await.unwrap_err().is_conflict());
 }
 
@@ -329,7 +329,7 @@ async fn put_all_writes_everything_within_the_limits_and_the_last_of_a_key_count
     assert_eq!(map.len(), 50);
     assert_eq!(map.get("k003").as_deref(), Some(&53), "the last one counts");
     assert_eq!(map.get("k040").as_deref(), Some(&40));
-    assert_eq!(map.put_all([]).await.unwrap(), map.position());
+    assert_eq!(map.put_all([]).await.unwrap(), map.position().unwrap());
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,7 +29,7 @@ async fn a_wiped_log_empties_its_maps_and_is_followed_anew() {
             one.put(format!("old-{number}"), number).await.unwrap();
         }
         synced(&two).await;
-        let before = one.position();
+        let before = one.position().unwrap();
         server.wipe().await;
         server.etcdctl(&["put", "flags/new", "1"]).await;
         are_reborn(&server, [&one, &two], before).await;
@@ -56,7 +56,7 @@ async fn a_restored_backup_takes_its_maps_back_with_it() {
         one.put("lost", 1).await.unwrap();
         one.delete("deleted later").await.unwrap();
         synced(&two).await;
-        let before = one.position();
+        let before = one.position().unwrap();
         server.restore_snapshot(&backup, bump).await;
         if bump.is_none() {
             are_reborn(&server, [&one, &two], before).await;
@@ -84,7 +84,7 @@ async fn a_write_guarded_by_another_life_is_refused() {
     map.put("a", 1).await.unwrap();
     let backup = server.save_snapshot().await;
     map.put("a", 2).await.unwrap();
-    let before = map.position();
+    let before = map.position().unwrap();
     server.restore_snapshot(&backup, None).await;
     // The same number comes again, for another write.
     server.etcdctl(&["put", "flags/a", "7"]).await;

@@ -83,7 +83,7 @@ impl Fold {
 }
 
 async fn fold(mut watch: Watch<String, u64>) -> Contents {
-    let mut folded = contents_of(&watch.view());
+    let mut folded = contents_of(&watch.catch_up());
     while let Some(changes) = watch.next().await {
         for change in changes.iter() {
             let before = folded.get(&change.key).copied();

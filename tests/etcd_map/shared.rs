@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use globe::{Consistency, ErrorKind, EtcdLog, Globe, Precondition, connect};
+use globe::{Consistency, ErrorKind, EtcdLog, Globe, connect};
 use globe_test_support::{EtcdServer, EtcdVersion};
 use serde::{Deserialize, Serialize};
 
@@ -26,11 +26,9 @@ async fn each_node_sees_what_the_other_wrote() {
 
         let taken = two.create("a", 2).await.unwrap_err();
         assert!(taken.is_conflict(), "{taken}");
-        let revision = two.entry("a").unwrap().modified();
-        two.put_if("a", 2, Precondition::At(revision))
-            .await
-            .unwrap();
-        let late = one.put_if("a", 3, Precondition::At(revision)).await;
+        let version = two.entry("a").unwrap().version();
+        two.put_if("a", 2, version).await.unwrap();
+        let late = one.put_if("a", 3, version).await;
         assert!(late.unwrap_err().is_conflict());
         assert_eq!(
             one.get("a").as_deref(),

@@ -38,16 +38,16 @@ pub(super) fn all(map: &Numbers) -> Vec<Follower> {
     let mut followers = Vec::new();
     for (watch, covers) in watches {
         for buffer in [None, Some(1), Some(3), Some(100_000)] {
-            let watch = match buffer {
+            let mut watch = match buffer {
                 Some(buffer) => watch(map).every_revision(buffer),
                 None => watch(map),
             };
+            let start = watch.catch_up();
             followers.push(Follower {
-                at: watch.view().position(),
+                at: start.position(),
                 folded: part(
                     &Content::from_iter(
-                        watch
-                            .view()
+                        start
                             .iter()
                             .map(|(key, entry)| (key.clone(), **entry.value())),
                     ),
@@ -117,7 +117,7 @@ impl Follower {
         match changes.cause() {
             Cause::Step => {
                 let commits = truth.commits_between(from, to, self.covers);
-                let revisions = changes.iter().map(globe::Change::revision);
+                let revisions = changes.iter().map(|change| change.position().revision);
                 assert_eq!(commits.len(), 1, "one commit: {changes:?}");
                 assert!(revisions.into_iter().all(|revision| revision == commits[0]));
             }

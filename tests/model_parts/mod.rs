@@ -8,7 +8,7 @@ mod op;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use globe::{Error, ErrorKind, Globe, LogClient, MemoryLog, Phase, Position, Precondition, Result};
+use globe::{Error, ErrorKind, Expected, Globe, LogClient, MemoryLog, Phase, Position, Result};
 use tokio::sync::Mutex;
 
 use crate::rig::truth::{Content, Truth};
@@ -152,8 +152,8 @@ impl World {
                 let known = node
                     .map
                     .entry(key)
-                    .map(|entry| Precondition::At(entry.modified()));
-                let guard = known.unwrap_or(Precondition::Absent);
+                    .map(|entry| Expected::At(entry.version()));
+                let guard = known.unwrap_or(Expected::Absent);
                 tokio::task::yield_now().await;
                 node.map.put_if(key, value, guard).await.map(Some)
             }
@@ -293,7 +293,7 @@ impl Node {
         }
         let last = self.last.replace(Some(view.position()));
         let fell_back = last.is_some_and(|last| {
-            last.epoch == view.position().epoch && last.revision > view.revision()
+            last.epoch == view.position().epoch && last.revision > view.position().revision
         });
         assert!(!fell_back, "{last:?} and then {}", view.position());
         for follower in self.followers.borrow_mut().iter_mut() {

@@ -19,14 +19,22 @@ mod sync;
 
 #[path = "../../../src/change.rs"]
 mod change;
+#[path = "../../../src/difference.rs"]
+mod difference;
+#[path = "../../../src/doubt.rs"]
+mod doubt;
 #[path = "../../../src/entry.rs"]
 mod entry;
 #[path = "../../../src/index.rs"]
 mod index;
 #[path = "../../../src/key.rs"]
 mod key;
+#[path = "../../../src/pace.rs"]
+mod pace;
 #[path = "../../../src/progress.rs"]
 mod progress;
+#[path = "../../../src/quarantine.rs"]
+mod quarantine;
 #[path = "../../../src/replica.rs"]
 mod replica;
 #[path = "../../../src/status.rs"]

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use globe_log_client::{Epoch, Keyspace, Position, Record, Revision};
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
@@ -32,12 +33,13 @@ fn publish(map: &Map, revision: u64) {
         modified: Revision(revision),
         lease: None,
     };
-    let entry = Entry::new(&record, revision);
+    let entry = Entry::new(&record, Epoch(1), revision);
     let changed: Changed<u8, u64> = vec![(KEY, Some(Arc::clone(entry.value())))];
     state.entries.insert(KEY, entry);
     state.position = Position::new(Epoch(1), Revision(revision));
     state.sequence += 1;
-    map.publish(state, changed);
+    let published = map.publish(state, changed).now_or_never();
+    assert!(published.is_some(), "so little is published in one turn");
 }
 
 fn get(map: &Map) -> u64 {

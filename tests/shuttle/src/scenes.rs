@@ -42,13 +42,13 @@ fn publish(map: &Map, last: u64) {
                 modified: Revision(revision),
                 lease: None,
             };
-            let entry = Entry::new(&record, revision);
+            let entry = Entry::new(&record, Epoch(1), revision);
             changed.push((key.to_owned(), Some(Arc::clone(entry.value()))));
             state.entries.insert(key.to_owned(), entry);
         }
         state.position = at(revision);
         state.sequence += 1;
-        map.publish(state, changed);
+        future::block_on(map.publish(state, changed));
     }
 }
 
@@ -66,7 +66,7 @@ fn view(map: &Map) -> u64 {
         .iter()
         .map(|key| view.get(*key).map_or(0, |value| **value))
         .collect();
-    let revision = view.revision().0;
+    let revision = view.position().revision.0;
     assert!(
         values.iter().all(|value| *value == revision),
         "a view is one revision: {values:?} at {revision}"
@@ -169,7 +169,7 @@ async fn follow_to_the_end(map: Map, follow: Follow, last: u64) {
     if let Follow::Steps(room) = follow {
         watch = watch.every_revision(room);
     }
-    let mut shown = watch.view().revision().0;
+    let mut shown = watch.catch_up().position().revision.0;
     while let Some(changes) = watch.next().await {
         assert_eq!(
             changes.from().revision.0,

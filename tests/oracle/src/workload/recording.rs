@@ -10,8 +10,8 @@ use crate::history::{Cause, Moved, Outcome, Place, Shown, Value, Version};
 pub(crate) fn version(entry: &Entry<Value>) -> Version {
     Version {
         tag: entry.value().tag.clone(),
-        created: entry.created().0,
-        modified: entry.modified().0,
+        created: entry.created().revision().0,
+        modified: entry.version().revision().0,
     }
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn moved(change: &Change<String, Value>) -> Moved {
         key: change.key.clone(),
         old: change.old.as_ref().map(version),
         new: change.new.as_ref().map(version),
-        revision: change.revision().0,
+        revision: change.position().revision.0,
     }
 }
 
@@ -69,7 +69,8 @@ pub(crate) fn failure(error: &Error) -> Outcome {
             });
             Outcome::Conflict(conflict.position, failed.collect())
         }
-        ErrorKind::Indeterminate => Outcome::Indeterminate,
+        // Of a write that was committed in a life that ended, nobody says whether the next one begins with it.
+        ErrorKind::Indeterminate | ErrorKind::EpochChanged => Outcome::Indeterminate,
         ErrorKind::Behind(position) => Outcome::Behind(*position),
         kind => Outcome::Refused(kind.to_string()),
     }

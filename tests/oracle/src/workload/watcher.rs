@@ -81,7 +81,7 @@ impl Watcher {
             watch = watch.every_revision(buffer);
         }
         let number = recorder.number();
-        let view = watch.view();
+        let view = watch.catch_up();
         let mut shown = shown(&view);
         shown.retain(|(key, _)| filter.covers(key));
         recorder.record(Event::Opened(Opened {

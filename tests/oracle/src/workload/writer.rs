@@ -2,7 +2,7 @@
 //!
 //! It touches only the keys `k…`, so that each of them is a register.
 
-use globe::{Precondition, Revision};
+use globe::{Revision, Version};
 use tokio::time::{Duration, timeout};
 
 use super::Map;
@@ -40,18 +40,24 @@ impl Client {
         underway.ends(outcome(returned.map(Some)));
     }
 
-    /// A revision to compare with: usually what stands there, sometimes a wrong one.
-    fn expected(&mut self, map: &Map, key: &str) -> u64 {
-        let stands = map.entry(key).map_or(1, |entry| entry.modified().0);
-        stands - u64::from(stands > 1 && self.rng.u8(..8) == 0)
+    /// A version to compare with: usually what stands there, sometimes a wrong one.
+    fn expected(&mut self, map: &Map, key: &str) -> Version {
+        let view = map.view();
+        let stands = view.get(key).is_some();
+        let version = match view.entry(key) {
+            Some(entry) => entry.version(),
+            None => Version::new(view.position().epoch, Revision(1)),
+        };
+        let wrong = u64::from(stands && version.revision().0 > 1 && self.rng.u8(..8) == 0);
+        Version::new(version.epoch(), Revision(version.revision().0 - wrong))
     }
 
     async fn put_if(&mut self, map: &Map, key: &str) {
-        let revision = self.expected(map, key);
+        let version = self.expected(map, key);
+        let revision = version.revision().0;
         let mut underway = self.begin(Action::PutIf(place(map, key), revision));
         let value = underway.attempt();
-        let precondition = Precondition::At(Revision(revision));
-        let returned = map.put_if(key, value, precondition).await;
+        let returned = map.put_if(key, value, version).await;
         underway.ends(outcome(returned.map(Some)));
     }
 
@@ -66,10 +72,10 @@ impl Client {
     }
 
     async fn delete_if(&mut self, map: &Map, key: &str) {
-        let revision = self.expected(map, key);
+        let version = self.expected(map, key);
+        let revision = version.revision().0;
         let underway = self.begin(Action::DeleteIf(place(map, key), revision));
-        let precondition = Precondition::At(Revision(revision));
-        let returned = map.delete_if(key, precondition).await;
+        let returned = map.delete_if(key, version).await;
         underway.ends(outcome(returned.map(Some)));
     }
 

@@ -1,0 +1,40 @@
+//! The exact difference between what a watch showed last and a newer state, as far as the watch covers it.
+//!
+//! It only compares: what is shown, and when, is the watch's to say.
+
+use crate::change::Change;
+use crate::key::Key;
+use crate::subscribers::{Base, Interest, Span};
+use crate::view::differences;
+
+/// The changes of a span, in the order of their keys.
+pub(crate) fn difference<'a, K: Key, V: Send + Sync>(
+    span: &'a Span<K, V>,
+    interest: &'a Interest<K>,
+) -> Box<dyn Iterator<Item = Change<K, V>> + Send + 'a> {
+    if let Interest::Key(key) = interest {
+        return Box::new(of_one_key(span, key).into_iter());
+    }
+    match &span.from {
+        Base::State(older) => {
+            let all = differences(older, &span.to);
+            Box::new(all.filter(|change| interest.covers(&change.key)))
+        }
+        // Only a watch of one key keeps an entry alone.
+        Base::Entry { .. } => Box::new(std::iter::empty()),
+    }
+}
+
+/// The change of one key, if there is any: two look-ups, however much else has changed.
+fn of_one_key<K: Key, V>(span: &Span<K, V>, key: &K) -> Option<Change<K, V>> {
+    let old = match &span.from {
+        Base::State(older) => older.entries.get(key),
+        Base::Entry { entry, .. } => entry.as_ref(),
+    };
+    let old = old.filter(|_| !mutant!("forget_old_values"));
+    let new = span.to.entries.get(key);
+    (old != new).then(|| {
+        let gone_by = span.to.changed_at();
+        Change::new(key.clone(), old.cloned(), new.cloned(), gone_by)
+    })
+}

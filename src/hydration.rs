@@ -1,0 +1,163 @@
+//! Reading a snapshot from the log: its pages beside their taking in, and what its history says of bad records.
+//!
+//! Every answer is waited for only so long, and nothing is published here.
+
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+use globe_log_client::{
+    Batch, Bytes, Epoch, Error, ErrorKind, Keyspace, LogClient, Position, Record, Result, Revision,
+    Tail,
+};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::applier::Applier;
+use crate::installation::{Installation, Recalled};
+use crate::key::Key;
+
+/// How long the log may take to answer, or to bring a page. Longer than any log's own bound, so that its own error comes
+/// first; a log that keeps its contract never lets this pass.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// Pages that may wait to be taken in while the next one is fetched.
+const PAGES_AHEAD: usize = 2;
+/// The same of a reading in haste: all of them.
+const ALL_PAGES: usize = 1 << 20;
+
+/// Bad records whose history is looked at in one snapshot. A wrong codec makes all of them bad.
+const LOOK_UPS: usize = 64;
+/// Looks under way at once.
+const AT_ONCE: usize = 8;
+/// How many bad values in a row are gone back behind.
+const BACK: usize = 16;
+
+/// What the fetching of a snapshot passes on: a page, or `None` after the last one.
+type Page = Result<Option<Vec<Record>>>;
+
+/// A snapshot whose pages are being fetched.
+pub(crate) struct Fetching {
+    pub(crate) position: Position,
+    pages: mpsc::Receiver<Page>,
+    _tasks: JoinSet<()>,
+}
+
+/// The answer of the log, or why there was none in time.
+pub(crate) async fn answer<T>(what: &str, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(ANSWER, answer).await.unwrap_or_else(|_| {
+        let why = format!("{what} did not come within {ANSWER:?}");
+        Err(Error::new(ErrorKind::Unavailable, why))
+    })
+}
+
+impl Fetching {
+    /// Begins to read. In haste all pages are read as fast as the log gives them, before it forgets their position.
+    pub(crate) async fn begin(
+        log: &dyn LogClient,
+        keyspace: &Keyspace,
+        in_haste: bool,
+    ) -> Result<Fetching> {
+        let mut snapshot = answer("a snapshot", log.snapshot(keyspace)).await?;
+        let position = snapshot.position();
+        let (sender, pages) = mpsc::channel(if in_haste { ALL_PAGES } else { PAGES_AHEAD });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            loop {
+                let page = answer("a page of the snapshot", snapshot.next_page()).await;
+                let is_last = !matches!(page, Ok(Some(_)));
+                if sender.send(page).await.is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        Ok(Fetching {
+            position,
+            pages,
+            _tasks: tasks,
+        })
+    }
+
+    /// The next page. Pages that stop without an end are no snapshot: its missing keys would look deleted.
+    pub(crate) async fn next_page(&mut self) -> Page {
+        let broken = || Error::new(ErrorKind::Unavailable, "the snapshot broke off");
+        self.pages.recv().await.unwrap_or_else(|| Err(broken()))
+    }
+}
+
+/// A tail that is read at once, whenever its batches are wanted: the log may forget meanwhile what they hold. What is
+/// committed until then is kept in memory.
+pub(crate) async fn tail_ahead(
+    log: &dyn LogClient,
+    keyspace: &Keyspace,
+    after: Position,
+) -> Result<Tail> {
+    let mut tail = answer("a tail", log.tail(keyspace, after)).await?;
+    let (sender, batches) = mpsc::unbounded_channel::<Result<Batch>>();
+    let mut reading = JoinSet::new();
+    reading.spawn(async move {
+        loop {
+            let batch = tail.next().await;
+            let is_last = batch.is_err();
+            if sender.send(batch).is_err() || is_last {
+                return;
+            }
+        }
+    });
+    let batches = stream::unfold((batches, reading), |(mut batches, reading)| async move {
+        let batch = batches.recv().await?;
+        Some((batch, (batches, reading)))
+    });
+    Ok(Tail::new(batches.boxed()))
+}
+
+impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
+    /// Looks up what stood before the bad records of a snapshot that this node has not followed, as far as the log
+    /// remembers: so that every node shows the same.
+    pub(crate) async fn recall_lost(&self, log: &dyn LogClient, install: &mut Installation<K, V>) {
+        if mutant!("forget_the_last_good") {
+            return;
+        }
+        let keyspace = self.replica().keyspace();
+        let epoch = install.position().epoch;
+        let lost = install.take_lost(LOOK_UPS);
+        let looks = lost.into_iter().map(|lost| async move {
+            let recalled = self
+                .last_good(log, keyspace, epoch, &lost.text, lost.written)
+                .await;
+            (lost, recalled)
+        });
+        let recalled: Vec<_> = stream::iter(looks).buffered(AT_ONCE).collect().await;
+        for (lost, recalled) in recalled {
+            self.recall(install, lost, recalled);
+        }
+    }
+
+    /// The last good value of a key before a bad one was written.
+    async fn last_good(
+        &self,
+        log: &dyn LogClient,
+        keyspace: &Keyspace,
+        epoch: Epoch,
+        key: &Bytes,
+        mut written: Revision,
+    ) -> Recalled<V> {
+        for _ in 0..BACK {
+            let at = Position::new(epoch, Revision(written.0.saturating_sub(1)));
+            let found = answer("a look back", log.record_at(keyspace, key, at)).await;
+            let record = match found {
+                Ok(Some(record)) if record.modified < written => record,
+                Ok(None) => return Recalled::Never,
+                Ok(Some(_)) | Err(_) => return Recalled::Forgotten,
+            };
+            if let Ok(value) = self.decode_value(&record.value) {
+                return Recalled::Good(record, value);
+            }
+            if record.created == record.modified {
+                return Recalled::Never;
+            }
+            written = record.modified;
+        }
+        Recalled::Forgotten
+    }
+}
