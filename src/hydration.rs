@@ -2,6 +2,7 @@
 //!
 //! Every answer is waited for only so long, and nothing is published here.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
@@ -23,8 +24,6 @@ const ANSWER: Duration = Duration::from_secs(15);
 
 /// Pages that may wait to be taken in while the next one is fetched.
 const PAGES_AHEAD: usize = 2;
-/// The same of a reading in haste: all of them.
-const ALL_PAGES: usize = 1 << 20;
 
 /// Bad records whose history is looked at in one snapshot. A wrong codec makes all of them bad.
 const LOOK_UPS: usize = 64;
@@ -40,6 +39,8 @@ type Page = Result<Option<Vec<Record>>>;
 pub(crate) struct Fetching {
     pub(crate) position: Position,
     pages: mpsc::Receiver<Page>,
+    /// Pages that were read before any is taken in.
+    gathered: VecDeque<Page>,
     _tasks: JoinSet<()>,
 }
 
@@ -52,15 +53,11 @@ pub(crate) async fn answer<T>(what: &str, answer: impl Future<Output = Result<T>
 }
 
 impl Fetching {
-    /// Begins to read. In haste all pages are read as fast as the log gives them, before it forgets their position.
-    pub(crate) async fn begin(
-        log: &dyn LogClient,
-        keyspace: &Keyspace,
-        in_haste: bool,
-    ) -> Result<Fetching> {
+    /// Begins to read.
+    pub(crate) async fn begin(log: &dyn LogClient, keyspace: &Keyspace) -> Result<Fetching> {
         let mut snapshot = answer("a snapshot", log.snapshot(keyspace)).await?;
         let position = snapshot.position();
-        let (sender, pages) = mpsc::channel(if in_haste { ALL_PAGES } else { PAGES_AHEAD });
+        let (sender, pages) = mpsc::channel(PAGES_AHEAD);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             loop {
@@ -74,12 +71,23 @@ impl Fetching {
         Ok(Fetching {
             position,
             pages,
+            gathered: VecDeque::new(),
             _tasks: tasks,
         })
     }
 
+    /// Reads all pages before the first one is taken in: the log may forget their position meanwhile.
+    pub(crate) async fn gather(&mut self) {
+        while let Some(page) = self.pages.recv().await {
+            self.gathered.push_back(page);
+        }
+    }
+
     /// The next page. Pages that stop without an end are no snapshot: its missing keys would look deleted.
     pub(crate) async fn next_page(&mut self) -> Page {
+        if let Some(page) = self.gathered.pop_front() {
+            return page;
+        }
         let broken = || Error::new(ErrorKind::Unavailable, "the snapshot broke off");
         self.pages.recv().await.unwrap_or_else(|| Err(broken()))
     }

@@ -108,16 +108,17 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         // What is doubted later, this snapshot may not show.
         let doubts = self.replica().doubt().count();
         let keyspace = self.replica().keyspace().clone();
-        let mut fetching = Fetching::begin(&*self.log, &keyspace, self.in_haste)
-            .await
-            .map_err(Break::Log)?;
+        let in_haste = self.in_haste && !mutant!("hydrate_at_leisure");
+        let fetching = Fetching::begin(&*self.log, &keyspace).await;
+        let mut fetching = fetching.map_err(Break::Log)?;
         let position = fetching.position;
         self.replica().health().admitted();
-        let tail = match self.in_haste {
-            true => Some(tail_ahead(&*self.log, &keyspace, position).await),
-            false => None,
-        };
-        let tail = tail.transpose().map_err(Break::Log)?;
+        let mut tail = None;
+        if in_haste {
+            let ahead = tail_ahead(&*self.log, &keyspace, position).await;
+            tail = Some(ahead.map_err(Break::Log)?);
+            fetching.gather().await;
+        }
         let goes_back = self.goes_back(position).await.map_err(Break::Log)?;
         if goes_back {
             self.violated("progress was claimed beyond what is in the log");

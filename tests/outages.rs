@@ -391,3 +391,50 @@ async fn many_maps_share_one_log_and_do_not_disturb_each_other() {
     }
     assert!(maps.iter().all(|map| map.status().phase == Phase::Live));
 }
+
+#[tokio::test(start_paused = true)]
+async fn in_a_plain_outage_a_write_is_unavailable_and_not_unknown() {
+    let log = MemoryLog::new();
+    let map = brisk(&log).await;
+    log.set_available(false);
+    let writes = [
+        map.put("a", 1).await.map(drop),
+        map.delete("a").await.map(drop),
+        map.update("a", |_| 1).await.map(drop),
+        map.put_all([("a".into(), 1)]).await.map(drop),
+        map.transact(|txn| txn.put(&map, "a", 1)).await,
+    ];
+    for outcome in writes {
+        let error = outcome.unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Unavailable, "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_undone_by_a_restore_is_told_at_once() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map: Globe<String, u64> = Globe::open(around.clone(), "numbers").await.unwrap();
+    let empty = log.backup();
+    for value in 0..20 {
+        // Committed in one life; before it is visible here, the log is restored, and this map follows it there.
+        around.hold_replies(true);
+        let put = tokio::spawn({
+            let map = map.clone();
+            async move { map.put("a", value).await }
+        });
+        let head = log.head_position();
+        until("it is committed", || log.head_position() != head).await;
+        log.restore(&empty);
+        let epoch = log.head_position().epoch;
+        until("the map is in the new life", || {
+            map.position().is_some_and(|here| here.epoch == epoch)
+        })
+        .await;
+        let begun = Instant::now();
+        around.hold_replies(false);
+        let error = within("an answer", put).await.unwrap().unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::EpochChanged, "{error}");
+        assert!(begun.elapsed() < SECOND, "at once: {:?}", begun.elapsed());
+    }
+}

@@ -10,8 +10,9 @@
 
 mod rig;
 
+use globe::log_client::Batch;
 use globe::{Cause, Changes, ErrorKind, MemoryLog};
-use rig::{numbers, within, write_raw};
+use rig::{Around, brisk, numbers, within, write_raw};
 
 #[tokio::test]
 async fn every_revision_is_shown_once_to_who_keeps_up() {
@@ -96,4 +97,63 @@ async fn wait_for_returns_the_view_that_satisfies() {
         .await
         .unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn every_revision_takes_any_number_of_steps_to_keep() {
+    let map = numbers(&MemoryLog::new()).await;
+    for buffer in [0, 1, usize::MAX] {
+        let mut watch = map.watch().every_revision(buffer);
+        map.put("a", 1).await.unwrap();
+        let changes = within("a step", watch.next()).await.unwrap();
+        assert_eq!(changes.cause(), Cause::Step, "{buffer}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_watch_of_every_revision_catches_up_under_load() {
+    let map = numbers(&MemoryLog::new()).await;
+    let mut watch = map.watch().every_revision(4);
+    let mut shown = Vec::new();
+    // Ten revisions for each look: it can never keep up.
+    for value in 0..1_000 {
+        map.put("a", value).await.unwrap();
+        if value % 10 == 9 {
+            let changes = watch.try_next().expect("there is always something");
+            shown.push((value, changes.cause(), values(&changes).1.unwrap()));
+        }
+    }
+    for (newest, cause, seen) in shown {
+        assert_eq!(
+            (cause, seen),
+            (Cause::Coalesced, newest),
+            "what stands when it looks"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn wait_for_wakes_at_a_resync_of_the_same_position() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map = brisk(&around).await;
+    // A batch is lost: the map stands where the log does, without what it should show.
+    around.distort(|batch| vec![Batch::progress(batch.revision)]);
+    let lost = write_raw(&log, "numbers", "k", b"7").await;
+    within(
+        "it has gone past",
+        map.wait_for(|view| view.position() == lost),
+    )
+    .await
+    .unwrap();
+    around.be_honest();
+    let waiting = tokio::spawn({
+        let map = map.clone();
+        async move { map.wait_for(|view| view.contains_key("k")).await }
+    });
+    tokio::task::yield_now().await;
+    // The conflict shows that something is missing; the snapshot that mends it is at the very same position.
+    assert!(map.create("k", 1).await.unwrap_err().is_conflict());
+    let view = within("it is woken", waiting).await.unwrap().unwrap();
+    assert_eq!(view.position(), lost, "nothing else was written");
 }

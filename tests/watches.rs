@@ -18,32 +18,8 @@ use std::task::{Context, Wake, Waker};
 
 use futures::FutureExt;
 use globe::{Cause, Changes, ErrorKind, Globe, MemoryLog, ResyncReason, View, Watch};
+use rig::shown::{changed, next, seen};
 use rig::{Around, brisk, delete_raw, numbers, until, within, write_raw};
-
-type Seen = (String, Option<u64>, Option<u64>);
-
-/// Each change as key, old and new value.
-fn seen(changes: &Changes<String, u64>) -> Vec<Seen> {
-    let each = changes.iter().map(|change| {
-        let value = |value: Option<&Arc<u64>>| value.map(|value| **value);
-        (
-            change.key.clone(),
-            value(change.old_value()),
-            value(change.new_value()),
-        )
-    });
-    each.collect()
-}
-
-fn changed(key: &str, old: Option<u64>, new: Option<u64>) -> Seen {
-    (key.to_owned(), old, new)
-}
-
-async fn next(watch: &mut Watch<String, u64>) -> Changes<String, u64> {
-    within("a change is shown", watch.next())
-        .await
-        .expect("the map is open")
-}
 
 fn content(view: &View<String, u64>) -> BTreeMap<String, u64> {
     view.iter()
@@ -235,31 +211,6 @@ fn fold(folded: &mut BTreeMap<String, u64>, changes: &Changes<String, u64>) {
         };
         assert_eq!(stood, old, "{key} in {changes:?}");
     }
-}
-
-#[tokio::test]
-async fn a_watch_since_a_view_shows_first_what_has_changed_since() {
-    let map = numbers(&MemoryLog::new()).await;
-    let view = map.view();
-    map.put("a", 1).await.unwrap();
-    map.put("b", 2).await.unwrap();
-    for mut watch in [
-        map.watch().since(&view),
-        map.watch().every_revision(8).since(&view),
-    ] {
-        let changes = next(&mut watch).await;
-        assert_eq!(
-            seen(&changes),
-            [changed("a", None, Some(1)), changed("b", None, Some(2))]
-        );
-        assert_eq!(changes.cause(), Cause::Coalesced);
-        assert!(watch.try_next().is_none());
-    }
-    let mut of_key = map.watch_key("b").since(&view);
-    assert_eq!(
-        seen(&next(&mut of_key).await),
-        [changed("b", None, Some(2))]
-    );
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod ear;
+pub(crate) mod shown;
 pub(crate) mod truth;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -12,7 +13,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use globe::log_client::{Batch, Lease, LogId, Snapshot, Tail, Transaction, async_trait};
+use globe::log_client::{
+    Batch, Bytes, Lease, LogId, Record, Snapshot, Tail, Transaction, async_trait,
+};
 use globe::{
     Capabilities, Error, ErrorKind, Globe, Keyspace, LeaseId, LogClient, MemoryLog, Position,
     Result,
@@ -98,6 +101,9 @@ type Distort = Box<dyn FnMut(Batch) -> Vec<Batch> + Send>;
 /// What becomes of the answer of `head` on its way to the map.
 type Misreport = Box<dyn FnMut(Position) -> Position + Send>;
 
+/// What is done before a page is read.
+type BeforePage = Box<dyn FnMut() + Send>;
+
 /// The transactions that passed through.
 type Kept = Arc<Mutex<Vec<Transaction>>>;
 
@@ -126,6 +132,16 @@ struct Shared {
     is_cut: watch::Sender<bool>,
     /// Held: whoever opens a snapshot waits until it is let go.
     holds_snapshots: watch::Sender<bool>,
+    /// How many pages of a snapshot come; the next one never does.
+    hangs_after_pages: Mutex<Option<usize>>,
+    /// What every request is refused with.
+    refusal: Mutex<Option<Error>>,
+    /// What is done before each page of a snapshot is read.
+    before_page: Mutex<Option<BeforePage>>,
+    /// Held: commits land, and their replies wait until they are let go.
+    holds_replies: watch::Sender<bool>,
+    /// How long tails live: they break after so many batches.
+    breaks_tails_after: Mutex<Option<(usize, Error)>>,
 }
 
 impl Around {
@@ -166,6 +182,30 @@ impl Around {
         self.shared.holds_snapshots.send_replace(held);
     }
 
+    pub(crate) fn hold_replies(&self, held: bool) {
+        self.shared.holds_replies.send_replace(held);
+    }
+
+    /// Snapshots from now on hang after so many pages, or not.
+    pub(crate) fn hang_after_pages(&self, pages: Option<usize>) {
+        *self.shared.hangs_after_pages.lock().unwrap() = pages;
+    }
+
+    /// Every request is refused with this from now on, or none.
+    pub(crate) fn refuse(&self, refusal: Option<Error>) {
+        *self.shared.refusal.lock().unwrap() = refusal;
+    }
+
+    /// Is called before each page that is read.
+    pub(crate) fn before_each_page(&self, call: impl FnMut() + Send + 'static) {
+        *self.shared.before_page.lock().unwrap() = Some(Box::new(call));
+    }
+
+    /// Tails from now on break after so many batches, with this error.
+    pub(crate) fn break_tails_after(&self, batches: Option<(usize, Error)>) {
+        *self.shared.breaks_tails_after.lock().unwrap() = batches;
+    }
+
     /// A copy of every transaction from now on.
     pub(crate) fn keep_transactions(&self) -> Kept {
         let kept = Kept::default();
@@ -196,6 +236,9 @@ impl Around {
     }
 
     fn check_way(&self) -> Result<()> {
+        if let Some(refusal) = &*self.shared.refusal.lock().unwrap() {
+            return Err(refusal.clone());
+        }
         if *self.shared.is_cut.borrow() {
             return Err(cut_off());
         }
@@ -244,7 +287,21 @@ impl LogClient for Around {
         self.reach().await?;
         let mut held = self.shared.holds_snapshots.subscribe();
         let _ = held.wait_for(|held| !held).await;
-        self.inner.snapshot(keyspace).await
+        let snapshot = self.inner.snapshot(keyspace).await?;
+        let position = snapshot.position();
+        let state = (snapshot, Arc::clone(&self.shared), 0);
+        let pages = futures::stream::unfold(state, |(mut snapshot, shared, number)| async move {
+            let hangs_after = *shared.hangs_after_pages.lock().unwrap();
+            if hangs_after == Some(number) {
+                std::future::pending::<()>().await;
+            }
+            if let Some(call) = &mut *shared.before_page.lock().unwrap() {
+                call();
+            }
+            let page = snapshot.next_page().await.transpose()?;
+            Some((page, (snapshot, shared, number + 1)))
+        });
+        Ok(Snapshot::new(position, pages.boxed()))
     }
 
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
@@ -253,6 +310,7 @@ impl LogClient for Around {
         let tail = self.inner.tail(keyspace, after).await?;
         let shared = Arc::clone(&self.shared);
         let state = (tail, self.shared.is_cut.subscribe());
+        let breaks = self.shared.breaks_tails_after.lock().unwrap().clone();
         let batches = futures::stream::unfold(state, |(mut tail, mut is_cut)| async move {
             Some((unless_cut(&mut tail, &mut is_cut).await, (tail, is_cut)))
         });
@@ -263,7 +321,25 @@ impl LogClient for Around {
             };
             futures::stream::iter(batches)
         });
-        Ok(Tail::new(passed.boxed()))
+        let Some((batches, error)) = breaks else {
+            return Ok(Tail::new(passed.boxed()));
+        };
+        let broken = futures::stream::iter([Err(error)]);
+        Ok(Tail::new(passed.take(batches).chain(broken).boxed()))
+    }
+
+    async fn record_at(
+        &self,
+        keyspace: &Keyspace,
+        key: &Bytes,
+        at: Position,
+    ) -> Result<Option<Record>> {
+        self.check_way()?;
+        self.inner.record_at(keyspace, key, at).await
+    }
+
+    fn last_failure(&self) -> Option<Error> {
+        self.inner.last_failure()
     }
 
     async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
@@ -291,6 +367,8 @@ impl LogClient for Around {
         if self.shared.loses_replies.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
+        let mut held = self.shared.holds_replies.subscribe();
+        let _ = held.wait_for(|held| !held).await;
         committed
     }
 

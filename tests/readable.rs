@@ -1,0 +1,153 @@
+//! What would not decode again is never sent, whichever way it is written; what another program wrote is kept out.
+//!
+//! Only what is written is looked at: what arrives is `quarantine.rs`'s.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod rig;
+
+use globe::{ErrorKind, Expected, Globe, Key, MemoryLog, Result};
+use rig::{until, within, write_raw};
+use serde::{Deserialize, Serialize};
+
+/// Every way to write one key.
+async fn writes<K: Key, V: Clone + Send + Sync + 'static>(
+    map: &Globe<K, V>,
+    key: &K,
+    value: &V,
+) -> Vec<(&'static str, Result<()>)> {
+    let k = || key.clone();
+    let v = || value.clone();
+    vec![
+        ("put", map.put(k(), v()).await.map(drop)),
+        ("put_detached", map.put_detached(k(), v()).await.map(drop)),
+        ("create", map.create(k(), v()).await.map(drop)),
+        (
+            "put_if",
+            map.put_if(k(), v(), Expected::Present).await.map(drop),
+        ),
+        ("update", map.update(k(), |_| v()).await.map(drop)),
+        ("put_all", map.put_all([(k(), v())]).await.map(drop)),
+        ("transact", map.transact(|txn| txn.put(map, k(), v())).await),
+    ]
+}
+
+async fn are_refused<K: Key, V: Clone + Send + Sync + 'static>(
+    log: &MemoryLog,
+    map: &Globe<K, V>,
+    key: &K,
+    value: &V,
+) {
+    let head = log.head_position();
+    for (way, outcome) in writes(map, key, value).await {
+        let error = outcome.expect_err(way);
+        assert_eq!(*error.kind(), ErrorKind::Codec, "{way}: {error}");
+    }
+    assert_eq!(log.head_position(), head, "nothing was sent");
+    assert!(map.quarantine().is_empty());
+}
+
+#[tokio::test]
+async fn a_float_that_is_no_number_is_refused_on_every_path() {
+    let log = MemoryLog::new();
+    // Strict: one such record would end the whole fleet.
+    let map: Globe<String, f64> = Globe::builder(log.clone(), "floats")
+        .strict(true)
+        .open()
+        .await
+        .unwrap();
+    map.put("w", 1.0).await.unwrap();
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        are_refused(&log, &map, &"w".to_owned(), &value).await;
+    }
+    assert_eq!(map.get("w").as_deref(), Some(&1.0));
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Forgetful {
+    #[serde(skip_serializing)]
+    needed: u8,
+}
+
+#[tokio::test]
+async fn a_field_that_is_not_written_but_needed_is_refused_on_every_path() {
+    let log = MemoryLog::new();
+    let map: Globe<String, Forgetful> = Globe::open(log.clone(), "fields").await.unwrap();
+    are_refused(&log, &map, &"k".to_owned(), &Forgetful { needed: 1 }).await;
+    assert_eq!(Forgetful { needed: 1 }.needed, 1);
+}
+
+/// Written in lower case, so `A` is read as another key than was written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Folded(String);
+
+impl Key for Folded {
+    fn encode(&self) -> Result<String> {
+        Ok(self.0.to_lowercase())
+    }
+
+    fn decode(text: &str) -> Result<Folded> {
+        Ok(Folded(text.to_lowercase()))
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_read_as_it_was_written_is_refused_on_every_path() {
+    let log = MemoryLog::new();
+    let map: Globe<Folded, u64> = Globe::open(log.clone(), "folded").await.unwrap();
+    are_refused(&log, &map, &Folded("A".into()), &1).await;
+    let delete = map.delete(Folded("A".into())).await.unwrap_err();
+    assert_eq!(*delete.kind(), ErrorKind::Codec);
+    map.put(Folded("a".into()), 1).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_text_that_is_not_canonical_is_quarantined_and_no_breach() {
+    let log = MemoryLog::new();
+    let map: Globe<Folded, u64> = Globe::open(log.clone(), "folded").await.unwrap();
+    for round in 0..10 {
+        for text in ["a", "A"] {
+            write_raw(&log, "folded", text, round.to_string().as_bytes()).await;
+        }
+    }
+    within("it is seen", map.sync()).await.unwrap();
+    let status = map.status();
+    assert_eq!((status.violations, status.resyncs), (0, 0));
+    assert_eq!(map.get(&Folded("a".into())).as_deref(), Some(&9));
+    assert_eq!(map.quarantine().len(), 1);
+    assert_eq!(map.quarantine()[0].key, "A");
+    assert_eq!(map.delete_prefix("A").await.unwrap(), 1);
+    until("it is gone", || map.quarantine().is_empty()).await;
+    assert_eq!(map.len(), 1);
+}
+
+#[tokio::test]
+async fn json_floats_come_back_exactly() {
+    let log = MemoryLog::new();
+    let map: Globe<u64, f64> = Globe::open(log.clone(), "floats").await.unwrap();
+    let mut bits = 0x9E37_79B9_7F4A_7C15_u64;
+    let random = (0..2_000).map(|_| {
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        f64::from_bits(bits)
+    });
+    let known = [0.906_797_926_584_168_5, -0.0, f64::MIN_POSITIVE, f64::MAX];
+    let floats: Vec<f64> = known
+        .into_iter()
+        .chain(random.filter(|float| float.is_finite()))
+        .collect();
+    map.put_all((0..).zip(floats.iter().copied()))
+        .await
+        .unwrap();
+    for (key, float) in (0..).zip(&floats) {
+        let found = *map.get(&key).unwrap();
+        assert_eq!(
+            found.to_bits(),
+            float.to_bits(),
+            "{float:e} came back as {found:e}"
+        );
+    }
+}
