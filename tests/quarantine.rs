@@ -12,6 +12,7 @@ mod rig;
 
 use globe::{Codec, CodecError, ErrorKind, Globe, MemoryLog, Phase};
 use rig::{brisk, delete_raw, numbers, until, within, write_raw};
+use tracing::Level;
 
 #[tokio::test(start_paused = true)]
 async fn an_undecodable_value_leaves_the_last_good_one_and_is_listed() {
@@ -245,4 +246,29 @@ async fn a_codec_that_panics_could_not_decode_and_harms_nobody_else() {
         .unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::Codec);
     assert_eq!(map.get("ok"), None, "nothing is half-written");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_codec_is_told_of_a_few_times_and_then_summed_up() {
+    let (ear, _listening) = rig::ear::listen();
+    let log = MemoryLog::new();
+    for number in 0..1_000 {
+        write_raw(&log, "numbers", &format!("k{number:03}"), b"bad").await;
+    }
+    let map = brisk(&log).await;
+    assert_eq!(map.quarantine().len(), 1_000);
+    let warnings = || {
+        let lines = ear.at(Level::WARN).into_iter();
+        lines.filter(|line| line.contains("kept out")).count()
+    };
+    let first = warnings();
+    assert!((1..=10).contains(&first), "{first} warnings");
+    // The same again at a resync is nothing new.
+    log.hold_tails(true);
+    let head = write_raw(&log, "numbers", "good", b"1").await;
+    log.compact(head.revision).unwrap();
+    log.hold_tails(false);
+    until("the resync", || map.status().resyncs == 1).await;
+    assert_eq!(warnings(), first);
+    assert_eq!(map.quarantine().len(), 1_000);
 }
