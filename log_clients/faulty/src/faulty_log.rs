@@ -116,7 +116,9 @@ impl FaultyLog {
         }
         if dice.hits(Fault::Backup) {
             let restore = operator.backup();
-            *self.backup() = Some(restore);
+            // The one before is an operator's: it is dropped outside the lock.
+            let before = self.backup().replace(restore);
+            drop(before);
         }
         let has_backup = self.backup().is_some();
         if has_backup && dice.hits(Fault::Restore) {
@@ -143,9 +145,12 @@ impl FaultyLog {
         }
         let snapshot = self.shared.inner.snapshot(keyspace).await?;
         let (position, records) = (snapshot.position(), snapshot.collect().await?);
-        let first = self.shared.first.lock();
-        let mut first = first.unwrap_or_else(PoisonError::into_inner);
-        first.insert(keyspace.clone(), (position, records));
+        let another = {
+            let first = self.shared.first.lock();
+            let mut first = first.unwrap_or_else(PoisonError::into_inner);
+            first.insert(keyspace.clone(), (position, records))
+        };
+        drop(another);
         Ok(None)
     }
 }

@@ -6,15 +6,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use globe_log_client::{
     Capabilities, Conflict, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position,
-    Result, Revision, Snapshot, Tail, Transaction, async_trait,
+    Result, Revision, Snapshot, Tail, Transaction, Write, async_trait,
 };
 use tokio::time::Instant;
 
 use crate::builder::MemoryLogBuilder;
 use crate::pages::Pages;
-use crate::server::Server;
+use crate::server::{Server, State};
 use crate::store::Store;
 use crate::tailing::Tailing;
 
@@ -55,7 +56,7 @@ impl MemoryLog {
     /// The newest committed position, whether or not the log is available.
     #[must_use]
     pub fn head_position(&self) -> Position {
-        self.server.state().position()
+        self.server.look(State::position)
     }
 
     /// Forgets the history up to and including `revision`.
@@ -67,34 +68,39 @@ impl MemoryLog {
     /// # Errors
     /// `Invalid` for a revision that was not reached yet.
     pub fn compact(&self, revision: Revision) -> Result<()> {
-        self.server.change(|state| {
+        let forgotten = self.server.change(|state| {
             let head = state.store.revision;
             if revision > head {
                 let context = format!("cannot compact up to {revision}: the log stands at {head}");
                 return Err(Error::new(ErrorKind::Invalid, context));
             }
-            state.store.compact(revision);
-            Ok(())
-        })
+            Ok(state.store.compact(revision))
+        })?;
+        drop(forgotten);
+        Ok(())
     }
 
     /// All it holds now: records, history, leases.
     #[must_use]
     pub fn backup(&self) -> MemoryBackup {
-        let store = self.server.state().store.clone();
+        let store = self.server.look(|state| state.store.clone());
         MemoryBackup { store }
     }
 
     /// Goes back to a backup, as an operator does who starts a cluster from one: revisions go on from there and are used
     /// again, in a new epoch; leases live for their full time again; open tails and snapshots end with `EpochChanged`.
     pub fn restore(&self, backup: &MemoryBackup) {
-        let store = backup.store.clone();
-        self.server.change(|state| state.begin_again(store));
+        self.begin_again(backup.store.clone());
     }
 
     /// Loses everything: as [`restore`](MemoryLog::restore) to a backup of an empty log.
     pub fn wipe(&self) {
-        self.server.change(|state| state.begin_again(Store::new()));
+        self.begin_again(Store::new());
+    }
+
+    fn begin_again(&self, store: Store) {
+        let lost = self.server.change(|state| state.begin_again(store));
+        drop(lost);
     }
 
     /// Makes the log unavailable, or available again. While it is not, every call fails with `Unavailable`, and open
@@ -103,7 +109,7 @@ impl MemoryLog {
         self.server.change(|state| {
             state.is_available = is_available;
             if !is_available {
-                state.broken_below = state.tails;
+                state.broken_below = state.tails.get();
             }
         });
     }
@@ -117,7 +123,8 @@ impl MemoryLog {
     /// Makes the tails that are open now silent for ever, as a connection does whose other end froze. Tails opened later
     /// are well.
     pub fn silence_open_tails(&self) {
-        self.server.change(|state| state.silent_below = state.tails);
+        self.server
+            .change(|state| state.silent_below = state.tails.get());
     }
 
     /// Gives other tasks their turn: nothing here waits for a network, so a caller in a loop would never yield.
@@ -157,25 +164,26 @@ impl LogClient for MemoryLog {
 
     async fn head(&self, _keyspace: &Keyspace) -> Result<Position> {
         self.yield_sometimes().await;
-        Ok(self.server.reach()?.position())
+        self.server.reach(|state| Ok(state.position()))
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
         transaction.check(&self.server.capabilities)?;
         self.yield_sometimes().await;
-        let mut state = self.server.reach()?;
-        state.check_life(transaction.epoch)?;
-        let failed = state.store.failed(&transaction);
-        if !failed.is_empty() {
-            let position = state.position();
-            return Err(Error::conflict(Conflict { position, failed }));
-        }
-        if let Some(lease) = state.store.lost_lease(&transaction) {
-            return Err(lost(lease));
-        }
-        state.store.apply(transaction.writes);
-        self.server.changed.notify_waiters();
-        Ok(state.position())
+        let writes = copied(&transaction.writes);
+        self.server.write(|state| {
+            state.check_life(transaction.epoch)?;
+            let failed = state.store.failed(&transaction);
+            if !failed.is_empty() {
+                let position = state.position();
+                return Err(Error::conflict(Conflict { position, failed }));
+            }
+            if let Some(lease) = state.store.lost_lease(&transaction) {
+                return Err(lost(lease));
+            }
+            state.store.apply(writes);
+            Ok(state.position())
+        })
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Lease> {
@@ -185,33 +193,52 @@ impl LogClient for MemoryLog {
             return Err(refused_ttl(ttl, most));
         }
         self.yield_sometimes().await;
-        let mut state = self.server.reach()?;
-        let id = state.next_lease();
-        if !state.store.leases.grant(id, ttl, Instant::now()) {
-            return Err(refused_ttl(ttl, most));
-        }
         // Tails that wait must learn when this one ends.
-        self.server.changed.notify_waiters();
-        Ok(Lease { id, ttl })
+        self.server.write(|state| {
+            let id = state.next_lease();
+            if state.store.leases.grant(id, ttl, Instant::now()) {
+                return Ok(Lease { id, ttl });
+            }
+            Err(refused_ttl(ttl, most))
+        })
     }
 
     async fn renew(&self, lease: LeaseId) -> Result<()> {
         self.check_has_leases()?;
         self.yield_sometimes().await;
-        let mut state = self.server.reach()?;
-        if state.store.leases.renew(lease, Instant::now()) {
-            return Ok(());
-        }
-        Err(lost(lease))
+        self.server.write(|state| {
+            if state.store.leases.renew(lease, Instant::now()) {
+                return Ok(());
+            }
+            Err(lost(lease))
+        })
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<()> {
         self.check_has_leases()?;
         self.yield_sometimes().await;
-        self.server.reach()?.store.end_lease(lease);
-        self.server.changed.notify_waiters();
-        Ok(())
+        self.server.write(|state| {
+            state.store.end_lease(lease);
+            Ok(())
+        })
     }
+}
+
+/// The writes in memory of the log's own, as a log has them that lives elsewhere: it neither holds on to a caller's
+/// buffer, nor runs the caller's code when it forgets a value (bytes can have an owner with a `Drop`).
+fn copied(writes: &[(Keyspace, Bytes, Write)]) -> Vec<(Keyspace, Bytes, Write)> {
+    let copy = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
+    let copied = writes.iter().map(|(keyspace, key, write)| {
+        let write = match write {
+            Write::Put { value, lease } => Write::Put {
+                value: copy(value),
+                lease: *lease,
+            },
+            Write::Delete => Write::Delete,
+        };
+        (keyspace.clone(), copy(key), write)
+    });
+    copied.collect()
 }
 
 fn lost(lease: LeaseId) -> Error {

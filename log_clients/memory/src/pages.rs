@@ -23,16 +23,15 @@ pub(crate) struct Pages {
 
 impl Pages {
     pub(crate) fn open(server: &Arc<Server>, keyspace: &Keyspace) -> Result<Snapshot> {
-        let state = server.reach()?;
+        let (position, records) =
+            server.reach(|state| Ok((state.position(), state.store.records(keyspace))))?;
         let pages = Pages {
             server: Arc::clone(server),
-            position: state.position(),
-            records: state.store.records(keyspace),
+            position,
+            records,
             last: None,
             is_over: false,
         };
-        drop(state);
-        let position = pages.position;
         let pages = futures::stream::unfold(pages, |mut pages| async move {
             pages.next().transpose().map(|page| (page, pages))
         });
@@ -53,7 +52,8 @@ impl Pages {
 
     fn page(&mut self) -> Result<Vec<Record>> {
         // The map at hand would still answer, but a log that forgot the position could not.
-        self.server.reach()?.check_followable(self.position)?;
+        self.server
+            .reach(|state| state.check_followable(self.position))?;
         let from = match self.last.take() {
             Some(last) => Bound::Excluded(last),
             None => Bound::Unbounded,

@@ -1,9 +1,10 @@
 //! The log its clients share: the store behind a lock, and what an operator does to it.
 //!
-//! Never waits: what has to wait listens to `changed`.
+//! Never waits: what has to wait listens to `changed`. Never wakes anybody under its lock: a waker may call the log.
 
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use globe_log_client::{
     Capabilities, Epoch, Error, ErrorKind, LeaseId, LogId, Position, Result, Revision,
@@ -30,8 +31,8 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) is_available: bool,
     pub(crate) holds_tails: bool,
-    /// How many tails were opened: the number of the next one.
-    pub(crate) tails: u64,
+    /// How many tails were opened: the number of the next one. Nobody waits for it to change.
+    pub(crate) tails: Cell<u64>,
     /// Tails with a smaller number are broken.
     pub(crate) broken_below: u64,
     /// Tails with a smaller number are silent for ever.
@@ -47,7 +48,7 @@ impl Server {
             store: Store::new(),
             is_available,
             holds_tails: false,
-            tails: 0,
+            tails: Cell::new(0),
             broken_below: 0,
             silent_below: 0,
             last_lease: 0,
@@ -61,28 +62,47 @@ impl Server {
         }
     }
 
-    /// The log as it is now: leases whose time is up are ended first, so that nobody ever sees one that outlived it.
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = state.store.revision;
-        state.store.expire(Instant::now());
-        if state.store.revision > before {
-            self.changed.notify_waiters();
-        }
-        state
+    /// Looks at the log as it is now.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        self.turn(|state| look(state), |_| false)
     }
 
-    /// The log as a client finds it.
-    pub(crate) fn reach(&self) -> Result<MutexGuard<'_, State>> {
-        let state = self.state();
-        state.check_available()?;
-        Ok(state)
+    /// Looks at the log as a client finds it.
+    pub(crate) fn reach<T>(&self, look: impl FnOnce(&State) -> Result<T>) -> Result<T> {
+        self.look(|state| {
+            state.check_available()?;
+            look(state)
+        })
+    }
+
+    /// Changes the log for a client, and wakes who listens unless that was refused.
+    pub(crate) fn write<T>(&self, write: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        let checked = |state: &mut State| {
+            state.check_available()?;
+            write(state)
+        };
+        self.turn(checked, Result::is_ok)
     }
 
     /// Changes the log, and wakes who listens.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let outcome = change(&mut self.state());
-        self.changed.notify_waiters();
+        self.turn(change, |_| true)
+    }
+
+    /// The only place where the lock is taken. Leases whose time is up are ended first, so that nobody ever sees one that
+    /// outlived it. What `work` leaves behind it returns, to be dropped outside; and outside is woken who listens, because
+    /// a waker may do anything at once: drop a tail, commit, look.
+    fn turn<T>(&self, work: impl FnOnce(&mut State) -> T, is_news: impl FnOnce(&T) -> bool) -> T {
+        let (outcome, has_expired) = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = state.store.revision;
+            state.store.expire(Instant::now());
+            let has_expired = state.store.revision > before;
+            (work(&mut state), has_expired)
+        };
+        if has_expired || is_news(&outcome) {
+            self.changed.notify_waiters();
+        }
         outcome
     }
 }
@@ -132,11 +152,11 @@ impl State {
         LeaseId(self.last_lease)
     }
 
-    /// Goes on from `store`, in a new life.
-    pub(crate) fn begin_again(&mut self, mut store: Store) {
+    /// Goes on from `store`, in a new life, and returns what it held.
+    pub(crate) fn begin_again(&mut self, mut store: Store) -> Store {
         store.leases.renew_all(Instant::now());
-        self.store = store;
         self.epoch = new_epoch();
+        std::mem::replace(&mut self.store, store)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::leases::{Leases, Place};
 const LOOK: usize = 1024;
 
 /// What one commit changed, by keyspace.
-type Commit = BTreeMap<Keyspace, Vec<Change>>;
+pub(crate) type Commit = BTreeMap<Keyspace, Vec<Change>>;
 
 /// The content of a log. Cloning it copies the list of commits, but no record.
 #[derive(Clone)]
@@ -84,7 +84,7 @@ impl Store {
         leases.find(|lease| !self.leases.is_alive(*lease))
     }
 
-    /// Makes one commit of the writes. What changes nothing makes none.
+    /// Makes one commit of the writes, whose bytes it keeps. What changes nothing makes none.
     pub(crate) fn apply(&mut self, writes: Vec<(Keyspace, Bytes, Write)>) {
         let revision = self.revision.next();
         let mut commit = Commit::new();
@@ -152,11 +152,16 @@ impl Store {
         }
     }
 
-    /// Forgets the commits up to and including `revision`.
-    pub(crate) fn compact(&mut self, revision: Revision) {
-        while self.compacted < revision && self.commits.pop_front().is_some() {
+    /// Forgets the commits up to and including `revision`, and returns them.
+    pub(crate) fn compact(&mut self, revision: Revision) -> VecDeque<Arc<Commit>> {
+        let mut forgotten = VecDeque::new();
+        while self.compacted < revision
+            && let Some(commit) = self.commits.pop_front()
+        {
             self.compacted = self.compacted.next();
+            forgotten.push_back(commit);
         }
+        forgotten
     }
 
     /// The next batch of a keyspace after a revision that is not forgotten: progress if there was none, nothing if the

@@ -9,7 +9,7 @@ use globe_log_client::{Batch, Error, ErrorKind, Keyspace, Position, Result, Tail
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
-use crate::server::Server;
+use crate::server::{Server, State};
 
 pub(crate) struct Tailing {
     server: Arc<Server>,
@@ -30,16 +30,16 @@ enum Look {
 impl Tailing {
     /// Opens a tail, if the history after `after` is still there.
     pub(crate) fn open(server: &Arc<Server>, keyspace: &Keyspace, after: Position) -> Result<Tail> {
-        let mut state = server.reach()?;
-        state.check_followable(after)?;
+        let number = server.reach(|state| {
+            state.check_followable(after)?;
+            Ok(state.tails.replace(state.tails.get() + 1))
+        })?;
         let tailing = Tailing {
             server: Arc::clone(server),
             keyspace: keyspace.clone(),
             cursor: after,
-            number: state.tails,
+            number,
         };
-        state.tails += 1;
-        drop(state);
         let batches = futures::stream::unfold(tailing, |mut tailing| async move {
             Some((tailing.next().await, tailing))
         });
@@ -59,7 +59,14 @@ impl Tailing {
     }
 
     fn look(&mut self) -> Result<Look> {
-        let state = self.server.state();
+        let look = self.server.look(|state| self.found(state))?;
+        if let Look::Found(batch) = &look {
+            self.cursor.revision = batch.revision;
+        }
+        Ok(look)
+    }
+
+    fn found(&self, state: &State) -> Result<Look> {
         let deadline = state.store.leases.next_deadline();
         if state.holds_tails || self.number < state.silent_below {
             return Ok(Look::Nothing(deadline));
@@ -71,13 +78,7 @@ impl Tailing {
             return Err(Error::new(ErrorKind::Unavailable, context));
         }
         let found = state.store.after(self.cursor.revision, &self.keyspace);
-        Ok(match found {
-            Some(batch) => {
-                self.cursor.revision = batch.revision;
-                Look::Found(batch)
-            }
-            None => Look::Nothing(deadline),
-        })
+        Ok(found.map_or(Look::Nothing(deadline), Look::Found))
     }
 }
 
