@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use globe_log_client::{
-    Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position, Record,
-    Result, Revision, Snapshot, Tail, Transaction, async_trait,
+    Bytes, Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position,
+    Record, Result, Revision, Snapshot, Tail, Transaction, async_trait,
 };
 
 use crate::builder::FaultyLogBuilder;
@@ -200,6 +200,19 @@ impl LogClient for FaultyLog {
             head.revision = Revision(head.revision.0.saturating_sub(back).max(1));
         }
         Ok(head)
+    }
+
+    async fn record_at(
+        &self,
+        keyspace: &Keyspace,
+        key: &Bytes,
+        at: Position,
+    ) -> Result<Option<Record>> {
+        let mut dice = self.dice();
+        self.send(&mut dice).await?;
+        let record = self.shared.inner.record_at(keyspace, key, at).await?;
+        dice.delay().await;
+        Ok(record)
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {

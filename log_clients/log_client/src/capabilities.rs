@@ -36,6 +36,8 @@ pub struct Capabilities {
     pub fenced: bool,
     /// `grant`, `renew` and `revoke` work.
     pub leases: bool,
+    /// `record_at` works: the log knows what stood at a key at every position it has not forgotten.
+    pub history: bool,
 }
 
 impl Capabilities {
@@ -56,6 +58,7 @@ impl Capabilities {
             durable: true,
             fenced: true,
             leases: true,
+            history: true,
         }
     }
 }

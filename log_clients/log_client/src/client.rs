@@ -70,9 +70,11 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     /// What stood at a key when the log stood at `at`: how a node that comes late finds the last good value of a record
     /// that cannot be decoded any more.
     ///
-    /// - It MUST be exact: the newest record of the key that was not deleted, as of that position, or `None`.
-    /// - From forgotten history it MUST be `Compacted`, in another life of the log `EpochChanged`; a log that keeps no
-    ///   history says `Unsupported`, as this does.
+    /// - It MUST be exact: the record a snapshot at that position would have held, or `None`. Where a lease had ended, its
+    ///   records are gone.
+    /// - It MUST answer for every position a tail can start after: the one that is compacted up to included. For those
+    ///   before, it MUST be `Compacted`; in another life of the log, or beyond its head, `EpochChanged`.
+    /// - A log that keeps no history ([`Capabilities::history`]) says `Unsupported`, as this does.
     async fn record_at(
         &self,
         _keyspace: &Keyspace,

@@ -34,7 +34,7 @@ impl MemoryLogBuilder {
     }
 
     /// Other limits than the usual ones, to see how a caller does with them. What they say the log cannot do
-    /// (leases, several keyspaces) it then refuses.
+    /// (leases, several keyspaces, history) it then refuses.
     pub fn capabilities(mut self, capabilities: Capabilities) -> MemoryLogBuilder {
         self.capabilities = capabilities;
         self

@@ -9,10 +9,11 @@
 //! | keyspace | an ordered, persistent map |
 //! | revision | one number a commit, across all keyspaces; the empty log stands at 1 |
 //! | epoch | a random number, drawn anew by [`MemoryLog::restore`] and [`MemoryLog::wipe`] |
-//! | history | kept whole until [`MemoryLog::compact`] |
+//! | history | kept whole until [`MemoryLog::compact`]; from there on, what stood at a key is known of every position |
 //! | lease | on tokio's time, exactly as long as asked |
 
 mod builder;
+mod history;
 mod leases;
 mod memory_log;
 mod pages;

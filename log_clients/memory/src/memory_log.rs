@@ -9,11 +9,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use globe_log_client::{
     Capabilities, Conflict, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position,
-    Result, Revision, Snapshot, Tail, Transaction, Write, async_trait,
+    Record, Result, Revision, Snapshot, Tail, Transaction, Write, async_trait,
 };
 use tokio::time::Instant;
 
 use crate::builder::MemoryLogBuilder;
+use crate::history::Back;
 use crate::pages::Pages;
 use crate::server::{Server, State};
 use crate::store::Store;
@@ -133,11 +134,14 @@ impl MemoryLog {
     }
 
     fn check_has_leases(&self) -> Result<()> {
-        let capabilities = &self.server.capabilities;
-        if capabilities.leases {
+        self.check_can(self.server.capabilities.leases, "has no leases")
+    }
+
+    fn check_can(&self, can: bool, otherwise: &str) -> Result<()> {
+        if can {
             return Ok(());
         }
-        let context = format!("the {} log has no leases", capabilities.name);
+        let context = format!("the {} log {otherwise}", self.server.capabilities.name);
         Err(Error::new(ErrorKind::Unsupported, context))
     }
 }
@@ -165,6 +169,28 @@ impl LogClient for MemoryLog {
     async fn head(&self, _keyspace: &Keyspace) -> Result<Position> {
         self.yield_sometimes().await;
         self.server.reach(|state| Ok(state.position()))
+    }
+
+    async fn record_at(
+        &self,
+        keyspace: &Keyspace,
+        key: &Bytes,
+        at: Position,
+    ) -> Result<Option<Record>> {
+        self.check_can(self.server.capabilities.history, "keeps no history")?;
+        self.yield_sometimes().await;
+        let mut revision = at.revision;
+        loop {
+            let back = self.server.reach(|state| {
+                state.check_followable(at)?;
+                Ok(state.store.at(keyspace, key, revision))
+            })?;
+            match back {
+                Back::Found(record) => return Ok(record),
+                Back::Further(earlier) => revision = earlier,
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {

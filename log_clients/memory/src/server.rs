@@ -120,11 +120,12 @@ impl State {
         Err(Error::new(ErrorKind::Unavailable, context))
     }
 
-    /// A position can be followed: it is of this life, and nothing after it is forgotten.
+    /// A position can be followed, and looked at: it is of this life, and nothing after it is forgotten.
     pub(crate) fn check_followable(&self, position: Position) -> Result<()> {
         self.check_epoch(position)?;
-        if position.revision < self.store.compacted {
-            return Err(forgotten(position.revision, self.store.compacted));
+        let compacted = self.store.compacted();
+        if position.revision < compacted {
+            return Err(forgotten(position.revision, compacted));
         }
         Ok(())
     }

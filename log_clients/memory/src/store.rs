@@ -2,7 +2,7 @@
 //!
 //! Pure data: it never waits, never locks, and knows nothing of clients, epochs or outages.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,24 +13,16 @@ use globe_log_client::{
 use imbl::OrdMap;
 use tokio::time::Instant;
 
+use crate::history::{Back, Commit, History, Records};
 use crate::leases::{Leases, Place};
-
-/// How many commits one look at the history goes through: the log is locked meanwhile.
-const LOOK: usize = 1024;
-
-/// What one commit changed, by keyspace.
-pub(crate) type Commit = BTreeMap<Keyspace, Vec<Change>>;
 
 /// The content of a log. Cloning it copies the list of commits, but no record.
 #[derive(Clone)]
 pub(crate) struct Store {
     pub(crate) revision: Revision,
-    /// The newest forgotten commit.
-    pub(crate) compacted: Revision,
     pub(crate) leases: Leases,
-    live: HashMap<Keyspace, OrdMap<Bytes, Record>>,
-    /// The commits after `compacted`, one a revision.
-    commits: VecDeque<Arc<Commit>>,
+    live: Records,
+    history: History,
 }
 
 impl Store {
@@ -38,10 +30,9 @@ impl Store {
     pub(crate) fn new() -> Store {
         Store {
             revision: Revision::ZERO.next(),
-            compacted: Revision::ZERO,
             leases: Leases::default(),
-            live: HashMap::new(),
-            commits: VecDeque::from([Arc::default()]),
+            live: Records::new(),
+            history: History::new(),
         }
     }
 
@@ -99,7 +90,7 @@ impl Store {
         }
         commit.retain(|_, changes| !changes.is_empty());
         if !commit.is_empty() {
-            self.commits.push_back(Arc::new(commit));
+            self.history.push(commit);
             self.revision = revision;
         }
     }
@@ -152,32 +143,28 @@ impl Store {
         }
     }
 
-    /// Forgets the commits up to and including `revision`, and returns them.
-    pub(crate) fn compact(&mut self, revision: Revision) -> VecDeque<Arc<Commit>> {
-        let mut forgotten = VecDeque::new();
-        while self.compacted < revision
-            && let Some(commit) = self.commits.pop_front()
-        {
-            self.compacted = self.compacted.next();
-            forgotten.push_back(commit);
-        }
-        forgotten
+    /// The newest forgotten revision.
+    pub(crate) fn compacted(&self) -> Revision {
+        self.history.compacted
     }
 
-    /// The next batch of a keyspace after a revision that is not forgotten: progress if there was none, nothing if the
-    /// revision is the newest.
+    /// Forgets the commits up to and including `revision`, and returns them.
+    pub(crate) fn compact(&mut self, revision: Revision) -> VecDeque<Arc<Commit>> {
+        self.history.forget(revision)
+    }
+
+    /// The next batch of a keyspace after a revision that is not forgotten.
     pub(crate) fn after(&self, revision: Revision, keyspace: &Keyspace) -> Option<Batch> {
-        let seen = usize::try_from(revision.0 - self.compacted.0).ok()?;
-        let mut at = revision;
-        for commit in self.commits.iter().skip(seen).take(LOOK) {
-            at = at.next();
-            if let Some(changes) = commit.get(keyspace) {
-                return Some(Batch {
-                    revision: at,
-                    changes: changes.clone(),
-                });
-            }
+        self.history.after(revision, keyspace)
+    }
+
+    /// What stood at a key at a revision that is not forgotten.
+    pub(crate) fn at(&self, keyspace: &Keyspace, key: &Bytes, revision: Revision) -> Back {
+        let live = self.record(keyspace, key);
+        match live.filter(|record| record.modified <= revision) {
+            // Not written since.
+            Some(record) => Back::Found(Some(record.clone())),
+            None => self.history.at(keyspace, key, revision),
         }
-        (at > revision).then(|| Batch::progress(at))
     }
 }

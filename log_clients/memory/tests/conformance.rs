@@ -40,7 +40,7 @@ impl Harness for MemoryHarness {
 
 globe_log_client::conformance!(MemoryHarness);
 
-/// Few operations, little room, one keyspace at a time, no leases.
+/// Few operations, little room, one keyspace at a time, no leases, no history.
 mod limited {
     use super::*;
 
@@ -56,6 +56,7 @@ mod limited {
             capabilities.max_key_bytes = 64;
             capabilities.spans_keyspaces = false;
             capabilities.leases = false;
+            capabilities.history = false;
             let log = MemoryLog::builder().capabilities(capabilities).build();
             LimitedHarness(MemoryHarness(log))
         }

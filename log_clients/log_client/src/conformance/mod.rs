@@ -21,6 +21,7 @@ mod space;
 pub mod cancel;
 pub mod commit;
 pub mod compaction;
+pub mod history;
 pub mod isolation;
 pub mod lease;
 pub mod limits;
@@ -65,6 +66,12 @@ macro_rules! conformance {
                 an_open_tail_overtaken_by_compaction_is_whole_or_compacted
                 compaction_amid_the_pages_of_a_snapshot_leaves_no_hole
                 a_compacted_log_still_holds_every_live_record
+            }
+            history {
+                what_stood_at_a_key_is_told_of_every_position
+                what_stood_at_the_compaction_is_told_and_nothing_before
+                what_a_lease_took_with_it_stood_there_before
+                another_life_and_the_future_have_no_history_here
             }
             commit {
                 the_position_returned_is_this_commits_own
@@ -153,6 +160,7 @@ mod tests {
             include_str!("cancel.rs"),
             include_str!("commit.rs"),
             include_str!("compaction.rs"),
+            include_str!("history.rs"),
             include_str!("isolation.rs"),
             include_str!("lease.rs"),
             include_str!("limits.rs"),
