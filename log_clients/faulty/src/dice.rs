@@ -80,10 +80,14 @@ impl Dice {
 
     /// Waits, if [`Fault::Delay`] happens now.
     pub(crate) async fn delay(&mut self) {
-        if self.hits(Fault::Delay) {
-            let delay = self.delay_time();
+        if let Some(delay) = self.late() {
             tokio::time::sleep(delay).await;
         }
+    }
+
+    /// How long to wait, if [`Fault::Delay`] happens now.
+    pub(crate) fn late(&mut self) -> Option<Duration> {
+        self.hits(Fault::Delay).then(|| self.delay_time())
     }
 
     pub(crate) fn delay_time(&mut self) -> Duration {
@@ -93,9 +97,13 @@ impl Dice {
 
     /// Waits for as long as an answer that never comes is waited for.
     pub(crate) async fn silence(&mut self) {
-        let longest = self.chance.faults(|faults| faults.silence);
-        let silence = self.part_of(longest);
+        let silence = self.silence_time();
         tokio::time::sleep(silence).await;
+    }
+
+    pub(crate) fn silence_time(&mut self) -> Duration {
+        let longest = self.chance.faults(|faults| faults.silence);
+        self.part_of(longest)
     }
 
     pub(crate) fn lateness(&mut self) -> Duration {

@@ -21,6 +21,9 @@ pub enum Fault {
     LoseReply,
     /// A commit reported as `Indeterminate` reaches the log later, and lands if its preconditions still hold then.
     LandLate,
+    /// A commit is held on its way, without an answer until its deadline (`Indeterminate`) or until its caller gives up.
+    /// It reaches the log later, but never after a later commit of this client was acknowledged: the outcome is fenced.
+    HoldRequest,
     /// A tail breaks.
     CutTail,
     /// A tail delivers nothing for a while, then breaks: a connection whose other end froze.
@@ -33,6 +36,8 @@ pub enum Fault {
     SplitPage,
     /// A snapshot breaks off between two pages.
     CutSnapshot,
+    /// A page does not come for a while, then the snapshot breaks off: a connection whose other end froze.
+    SilenceSnapshot,
     /// An operator compacts the history, up to the newest commit or not quite.
     Compact,
     /// An operator makes a backup.
@@ -51,6 +56,8 @@ pub enum Fault {
     LieProgress,
     /// A tail falls silent for ever, without breaking.
     MuteTail,
+    /// A page of a snapshot never comes.
+    MuteSnapshot,
     /// `head` answers with an older position.
     StaleHead,
     /// A record is missing from a snapshot.
@@ -61,18 +68,20 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 23] = [
+    pub const ALL: [Fault; 26] = [
         Fault::Delay,
         Fault::Refuse,
         Fault::LoseRequest,
         Fault::LoseReply,
         Fault::LandLate,
+        Fault::HoldRequest,
         Fault::CutTail,
         Fault::SilenceTail,
         Fault::LagTail,
         Fault::Progress,
         Fault::SplitPage,
         Fault::CutSnapshot,
+        Fault::SilenceSnapshot,
         Fault::Compact,
         Fault::Backup,
         Fault::Restore,
@@ -82,6 +91,7 @@ impl Fault {
         Fault::RepeatBatch,
         Fault::LieProgress,
         Fault::MuteTail,
+        Fault::MuteSnapshot,
         Fault::StaleHead,
         Fault::HoleInSnapshot,
         Fault::OldSnapshot,

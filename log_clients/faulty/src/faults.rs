@@ -37,7 +37,8 @@ impl Faults {
     }
 
     /// Everything the contract allows, but for [`Fault::Backup`] and [`Fault::Restore`], which lose what was
-    /// acknowledged: a bad day, on which work still gets done.
+    /// acknowledged, and [`Fault::HoldRequest`], which is no worse than [`Fault::LandLate`]: a bad day, on which work still
+    /// gets done.
     pub fn legal() -> Faults {
         Faults::none()
             .with(Fault::Delay, 0.3)
@@ -51,6 +52,7 @@ impl Faults {
             .with(Fault::Progress, 0.2)
             .with(Fault::SplitPage, 0.3)
             .with(Fault::CutSnapshot, 0.05)
+            .with(Fault::SilenceSnapshot, 0.01)
             .with(Fault::Compact, 0.02)
     }
 
@@ -66,8 +68,8 @@ impl Faults {
         self
     }
 
-    /// How long a call waits for an answer that never comes, and a tail is silent before it breaks, at most; 3 s if not
-    /// set.
+    /// How long a call waits for an answer that never comes, and a tail or a snapshot is silent before it breaks, at most;
+    /// 3 s if not set. A commit waits no longer than its [timeout](globe_log_client::Transaction::timeout).
     pub fn silence(mut self, longest: Duration) -> Faults {
         self.silence = longest;
         self

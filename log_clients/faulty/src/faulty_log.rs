@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use globe_log_client::{
@@ -14,9 +14,11 @@ use globe_log_client::{
 };
 
 use crate::builder::FaultyLogBuilder;
+use crate::deadline::Deadline;
 use crate::dice::{Chance, Dice};
 use crate::fault::Fault;
 use crate::faults::Faults;
+use crate::fence::Fence;
 use crate::operator::{Operator, Restore};
 use crate::{paging, tailing};
 
@@ -33,6 +35,9 @@ struct Shared {
     backup: Mutex<Option<Restore>>,
     /// The first snapshot of each keyspace, for [`Fault::OldSnapshot`].
     first: Mutex<BTreeMap<Keyspace, (Position, Vec<Record>)>>,
+    fence: Arc<Fence>,
+    /// Why the last call failed, if it did not reach the log.
+    last_failure: Mutex<Option<Error>>,
     /// Whether [`Fault::LandLate`] was ever possible: an outcome that was fenced once must stay so.
     may_land_late: AtomicBool,
 }
@@ -62,6 +67,8 @@ impl FaultyLog {
                 chance,
                 backup: Mutex::default(),
                 first: Mutex::default(),
+                fence: Arc::default(),
+                last_failure: Mutex::default(),
                 may_land_late: AtomicBool::new(may_land_late),
             }),
         }
@@ -104,6 +111,22 @@ impl FaultyLog {
         Ok(())
     }
 
+    /// Remembers why a call did not reach the log, and forgets it when one does.
+    fn noted<T>(&self, outcome: Result<T>) -> Result<T> {
+        let failure = outcome.as_ref().err().filter(|error| {
+            let kind = error.kind();
+            matches!(kind, ErrorKind::Unavailable | ErrorKind::Indeterminate)
+        });
+        let before = std::mem::replace(&mut *self.failure(), failure.cloned());
+        drop(before);
+        outcome
+    }
+
+    fn failure(&self) -> MutexGuard<'_, Option<Error>> {
+        let failure = self.shared.last_failure.lock();
+        failure.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What operators do, now and then, while others write.
     fn operate(&self, dice: &mut Dice, committed: Revision) {
         let Some(operator) = &self.shared.operator else {
@@ -129,7 +152,7 @@ impl FaultyLog {
         }
     }
 
-    fn backup(&self) -> std::sync::MutexGuard<'_, Option<Restore>> {
+    fn backup(&self) -> MutexGuard<'_, Option<Restore>> {
         let backup = self.shared.backup.lock();
         backup.unwrap_or_else(PoisonError::into_inner)
     }
@@ -155,19 +178,9 @@ impl FaultyLog {
     }
 }
 
-#[async_trait]
-impl LogClient for FaultyLog {
-    fn id(&self) -> LogId {
-        self.shared.inner.id()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        let mut capabilities = self.shared.inner.capabilities();
-        capabilities.fenced &= !self.shared.may_land_late.load(Ordering::Relaxed);
-        capabilities
-    }
-
-    async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
+/// Each verb as the network does it.
+impl FaultyLog {
+    async fn take_snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
         let mut dice = self.dice();
         self.send(&mut dice).await?;
         let keeps_old = self.shared.chance.faults(|f| f.chance(Fault::OldSnapshot)) > 0.0;
@@ -182,7 +195,7 @@ impl LogClient for FaultyLog {
         Ok(paging::disturb(snapshot, dice))
     }
 
-    async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
+    async fn open_tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
         let mut dice = self.dice();
         self.send(&mut dice).await?;
         let tail = self.shared.inner.tail(keyspace, after).await?;
@@ -190,7 +203,7 @@ impl LogClient for FaultyLog {
         Ok(tailing::disturb(tail, after.revision, dice))
     }
 
-    async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
+    async fn ask_head(&self, keyspace: &Keyspace) -> Result<Position> {
         let mut dice = self.dice();
         self.send(&mut dice).await?;
         let mut head = self.shared.inner.head(keyspace).await?;
@@ -202,70 +215,118 @@ impl LogClient for FaultyLog {
         Ok(head)
     }
 
+    /// A call that may be late, refused, or lost, and whose answer may be late.
+    async fn ask<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut dice = self.dice();
+        self.send(&mut dice).await?;
+        let answer = call.await;
+        dice.delay().await;
+        answer
+    }
+
+    async fn try_commit(&self, mut transaction: Transaction) -> Result<Position> {
+        let (shared, mut dice) = (&self.shared, self.dice());
+        let deadline = Deadline::after(transaction.timeout);
+        if !deadline.wait(dice.late()).await {
+            return Err(unavailable("no time was left to send it"));
+        }
+        if dice.hits(Fault::Refuse) {
+            return Err(unavailable("the log refused the call"));
+        }
+        if self.loses(&mut dice, &transaction) {
+            deadline.wait(Some(dice.silence_time())).await;
+            return Err(unknown());
+        }
+        transaction.timeout = deadline.left();
+        let outcome = shared.inner.commit(transaction).await;
+        if let Ok(position) = &outcome {
+            shared.fence.close().await;
+            self.operate(&mut dice, position.revision);
+        }
+        let is_in_time = deadline.wait(dice.late()).await;
+        if dice.hits(Fault::LoseReply) {
+            deadline.wait(Some(dice.silence_time())).await;
+            return Err(unknown());
+        }
+        if !is_in_time {
+            return Err(unknown());
+        }
+        outcome
+    }
+
+    /// Whether a commit does not reach the log while its caller waits. The caller cannot know whether it ever will.
+    fn loses(&self, dice: &mut Dice, transaction: &Transaction) -> bool {
+        let inner = || Arc::clone(&self.shared.inner);
+        if dice.hits(Fault::LoseRequest) {
+            return true;
+        }
+        if dice.hits(Fault::LandLate) {
+            land_late(inner(), transaction.clone(), dice.lateness());
+            return true;
+        }
+        let is_held = dice.hits(Fault::HoldRequest);
+        if is_held {
+            let (fence, late) = (&self.shared.fence, dice.lateness());
+            fence.hold(inner(), transaction.clone(), late);
+        }
+        is_held
+    }
+}
+
+#[async_trait]
+impl LogClient for FaultyLog {
+    fn id(&self) -> LogId {
+        self.shared.inner.id()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = self.shared.inner.capabilities();
+        capabilities.fenced &= !self.shared.may_land_late.load(Ordering::Relaxed);
+        capabilities
+    }
+
+    async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
+        self.noted(self.take_snapshot(keyspace).await)
+    }
+
+    async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
+        self.noted(self.open_tail(keyspace, after).await)
+    }
+
+    async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
+        self.noted(self.ask_head(keyspace).await)
+    }
+
     async fn record_at(
         &self,
         keyspace: &Keyspace,
         key: &Bytes,
         at: Position,
     ) -> Result<Option<Record>> {
-        let mut dice = self.dice();
-        self.send(&mut dice).await?;
-        let record = self.shared.inner.record_at(keyspace, key, at).await?;
-        dice.delay().await;
-        Ok(record)
+        let record = self.shared.inner.record_at(keyspace, key, at);
+        self.noted(self.ask(record).await)
+    }
+
+    fn last_failure(&self) -> Option<Error> {
+        let own = self.failure().clone();
+        own.or_else(|| self.shared.inner.last_failure())
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
         transaction.check(&self.capabilities())?;
-        let mut dice = self.dice();
-        dice.delay().await;
-        if dice.hits(Fault::Refuse) {
-            return Err(unavailable("the log refused the call"));
-        }
-        if dice.hits(Fault::LoseRequest) {
-            dice.silence().await;
-            return Err(unknown());
-        }
-        if dice.hits(Fault::LandLate) {
-            let late = dice.lateness();
-            land_late(Arc::clone(&self.shared.inner), transaction, late);
-            dice.silence().await;
-            return Err(unknown());
-        }
-        let outcome = self.shared.inner.commit(transaction).await;
-        if let Ok(position) = &outcome {
-            self.operate(&mut dice, position.revision);
-        }
-        dice.delay().await;
-        if dice.hits(Fault::LoseReply) {
-            dice.silence().await;
-            return Err(unknown());
-        }
-        outcome
+        self.noted(self.try_commit(transaction).await)
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Lease> {
-        let mut dice = self.dice();
-        self.send(&mut dice).await?;
-        let lease = self.shared.inner.grant(ttl).await?;
-        dice.delay().await;
-        Ok(lease)
+        self.noted(self.ask(self.shared.inner.grant(ttl)).await)
     }
 
     async fn renew(&self, lease: LeaseId) -> Result<()> {
-        let mut dice = self.dice();
-        self.send(&mut dice).await?;
-        let renewed = self.shared.inner.renew(lease).await;
-        dice.delay().await;
-        renewed
+        self.noted(self.ask(self.shared.inner.renew(lease)).await)
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<()> {
-        let mut dice = self.dice();
-        self.send(&mut dice).await?;
-        let revoked = self.shared.inner.revoke(lease).await;
-        dice.delay().await;
-        revoked
+        self.noted(self.ask(self.shared.inner.revoke(lease)).await)
     }
 }
 

@@ -3,10 +3,12 @@
 //! does not come from its seed.
 
 mod builder;
+mod deadline;
 mod dice;
 mod fault;
 mod faults;
 mod faulty_log;
+mod fence;
 mod ledger;
 mod operator;
 mod paging;

@@ -37,6 +37,14 @@ impl Paging {
             let why = "the snapshot broke off";
             return Err(Error::new(ErrorKind::Unavailable, why));
         }
+        if self.dice.hits(Fault::SilenceSnapshot) {
+            self.dice.silence().await;
+            let why = "a page of the snapshot did not come in time";
+            return Err(Error::new(ErrorKind::Unavailable, why));
+        }
+        if self.dice.hits(Fault::MuteSnapshot) {
+            std::future::pending::<()>().await;
+        }
         if let Some(page) = self.ready.pop_front() {
             return Ok(Some(page));
         }

@@ -107,6 +107,116 @@ async fn a_late_commit_lands_only_if_its_preconditions_hold_then() {
     );
 }
 
+/// A log on which one fault always happens, and for a minute where it takes time.
+fn long(fault: Fault, seed: u64) -> (MemoryLog, FaultyLog) {
+    let memory = MemoryLog::new();
+    let minute = Duration::from_secs(60);
+    let faults = Faults::none().delay(minute).silence(minute);
+    let log = FaultyLog::builder(memory.clone())
+        .faults(faults.lateness(minute).with(fault, 1.0))
+        .seed(seed)
+        .build();
+    (memory, log)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_is_answered_within_its_timeout_whatever_happens_to_it() {
+    let second = Duration::from_secs(1);
+    let mut cut_short = 0;
+    for fault in [
+        Fault::Delay,
+        Fault::Refuse,
+        Fault::LoseRequest,
+        Fault::LoseReply,
+        Fault::LandLate,
+        Fault::HoldRequest,
+    ] {
+        for seed in 0..20 {
+            let (memory, log) = long(fault, seed);
+            let asked = Instant::now();
+            let outcome = log.commit(put("a").taking_at_most(second)).await;
+            // Tokio's timer wakes up to a millisecond late.
+            let took = asked.elapsed();
+            assert!(
+                took <= second + Duration::from_millis(1),
+                "{fault}: {took:?}"
+            );
+            cut_short += u32::from(took >= second);
+            let stood = count(&memory).await;
+            tokio::time::sleep(Duration::from_secs(120)).await;
+            let stands = count(&memory).await;
+            match outcome.map_err(|error| error.kind().clone()) {
+                Ok(_) => assert_eq!((stood, stands), (1, 1), "{fault}"),
+                Err(ErrorKind::Unavailable) => assert_eq!((stood, stands), (0, 0), "{fault}"),
+                Err(kind) => assert_eq!(kind, ErrorKind::Indeterminate, "{fault}"),
+            }
+        }
+    }
+    assert!(cut_short > 50, "{cut_short} were cut short");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_was_held_lands_unless_a_later_one_was_acknowledged() {
+    let mut landed = [0, 0];
+    for seed in 0..20 {
+        for is_followed in [false, true] {
+            let (memory, log) = long(Fault::HoldRequest, seed);
+            assert!(log.capabilities().fenced);
+            let given_up = timeout(Duration::from_millis(10), log.commit(put("held"))).await;
+            let hasty = put("also held").taking_at_most(Duration::from_millis(10));
+            let outcome = kind_of(log.commit(hasty)).await;
+            assert_eq!(outcome, ErrorKind::Indeterminate);
+            log.heal();
+            let before = count(&memory).await;
+            if is_followed {
+                log.commit(put("later")).await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_secs(120)).await;
+            let after = count(&memory).await - before;
+            if is_followed {
+                assert_eq!(after, 1, "seed {seed}: {given_up:?} landed late");
+            }
+            landed[usize::from(is_followed)] += after;
+        }
+    }
+    assert!(landed[0] > 20, "what is held does come late: {landed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_comes_late_and_the_snapshot_breaks_or_it_never_comes() {
+    for (fault, breaks) in [(Fault::SilenceSnapshot, true), (Fault::MuteSnapshot, false)] {
+        let (memory, log) = always(fault);
+        memory.commit(put("a")).await.unwrap();
+        let mut snapshot = log.snapshot(&flags()).await.unwrap();
+        let asked = Instant::now();
+        match timeout(Duration::from_secs(60), snapshot.next_page()).await {
+            Ok(page) => {
+                assert_eq!(*page.unwrap_err().kind(), ErrorKind::Unavailable);
+                assert!(asked.elapsed() <= Duration::from_secs(3), "{fault}");
+                assert_eq!(snapshot.next_page().await.unwrap(), None);
+            }
+            Err(_) => assert!(!breaks, "{fault} must break"),
+        }
+        assert_eq!(fault.breaks_the_contract(), !breaks);
+    }
+}
+
+#[tokio::test]
+async fn why_a_call_failed_is_known_until_one_is_answered() {
+    let (memory, log) = always(Fault::Refuse);
+    assert!(log.last_failure().is_none());
+    let error = log.head(&flags()).await.unwrap_err();
+    assert_eq!(log.last_failure().unwrap().to_string(), error.to_string());
+    log.heal();
+    assert!(log.last_failure().is_some(), "nobody has asked since");
+    log.head(&flags()).await.unwrap();
+    assert!(log.last_failure().is_none());
+    // Of the log inside as well.
+    memory.set_available(false);
+    memory.head(&flags()).await.unwrap_err();
+    assert!(log.last_failure().is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn tails_break_at_once_or_after_a_silence_or_never() {
     for (fault, breaks) in [

@@ -88,6 +88,9 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
 
     /// Why the log could not be reached when it was last tried, if it has not been reached since. Never talks to the log:
     /// it is for a status, while a call is still trying.
+    ///
+    /// - Once a call was answered, by whatever answer, it MUST be `None` until another one is not.
+    /// - A log whose calls try again inside MUST say it while they do. One whose calls fail at once need not, as this does.
     fn last_failure(&self) -> Option<Error> {
         None
     }

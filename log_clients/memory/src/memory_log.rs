@@ -25,7 +25,8 @@ use crate::tailing::Tailing;
 /// Besides the verbs of [`LogClient`] it has those of an operator, so that a test can do to it what happens to real
 /// logs: forget history, be restored from a backup, be wiped, be down, fall silent.
 ///
-/// It keeps its whole history until [`compact`](MemoryLog::compact) is called.
+/// It keeps its whole history until [`compact`](MemoryLog::compact) is called. It answers at once, so the
+/// [timeout](Transaction::timeout) of a transaction means nothing to it.
 #[derive(Clone)]
 pub struct MemoryLog {
     server: Arc<Server>,
@@ -191,6 +192,10 @@ impl LogClient for MemoryLog {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    fn last_failure(&self) -> Option<Error> {
+        self.server.look(|state| state.last_failure.clone())
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {

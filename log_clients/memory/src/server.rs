@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) broken_below: u64,
     /// Tails with a smaller number are silent for ever.
     pub(crate) silent_below: u64,
+    /// Why the last call was not answered, if it was not.
+    pub(crate) last_failure: Option<Error>,
     /// Never used again, not even after a restore: else one client could renew another's.
     last_lease: i64,
 }
@@ -51,6 +53,7 @@ impl Server {
             tails: Cell::new(0),
             broken_below: 0,
             silent_below: 0,
+            last_failure: None,
             last_lease: 0,
         };
         Server {
@@ -69,19 +72,20 @@ impl Server {
 
     /// Looks at the log as a client finds it.
     pub(crate) fn reach<T>(&self, look: impl FnOnce(&State) -> Result<T>) -> Result<T> {
-        self.look(|state| {
-            state.check_available()?;
+        let admitted = |state: &mut State| {
+            state.admit()?;
             look(state)
-        })
+        };
+        self.turn(admitted, |_| false)
     }
 
     /// Changes the log for a client, and wakes who listens unless that was refused.
     pub(crate) fn write<T>(&self, write: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
-        let checked = |state: &mut State| {
-            state.check_available()?;
+        let admitted = |state: &mut State| {
+            state.admit()?;
             write(state)
         };
-        self.turn(checked, Result::is_ok)
+        self.turn(admitted, Result::is_ok)
     }
 
     /// Changes the log, and wakes who listens.
@@ -118,6 +122,13 @@ impl State {
         }
         let context = "the memory log was made unavailable";
         Err(Error::new(ErrorKind::Unavailable, context))
+    }
+
+    /// Answers a call, if the log is available, and remembers which of the two it was.
+    fn admit(&mut self) -> Result<()> {
+        let admitted = self.check_available();
+        self.last_failure = admitted.clone().err();
+        admitted
     }
 
     /// A position can be followed, and looked at: it is of this life, and nothing after it is forgotten.

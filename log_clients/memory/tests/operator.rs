@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use globe_log_client::{
-    Change, ErrorKind, Keyspace, LogClient, Position, Revision, Snapshot, Tail, Transaction,
+    Change, ErrorKind, Keyspace, LogClient, Position, Precondition, Revision, Snapshot, Tail,
+    Transaction,
 };
 use globe_memory::MemoryLog;
 
@@ -96,6 +97,9 @@ async fn while_it_is_unavailable_every_call_says_so_and_open_tails_break() {
         log.snapshot(&keyspace).await.unwrap_err(),
         log.tail(&keyspace, at).await.unwrap_err(),
         log.head(&keyspace).await.unwrap_err(),
+        log.record_at(&keyspace, &"key".into(), at)
+            .await
+            .unwrap_err(),
         log.commit(put).await.unwrap_err(),
         log.grant(Duration::from_secs(60)).await.unwrap_err(),
         log.renew(lease).await.unwrap_err(),
@@ -114,6 +118,22 @@ async fn while_it_is_unavailable_every_call_says_so_and_open_tails_break() {
     );
     log.renew(lease).await.unwrap();
     assert_eq!(log.head_position(), at, "nothing was written");
+}
+
+#[tokio::test]
+async fn why_it_was_not_reached_is_told_until_a_call_is_answered() {
+    let log = MemoryLog::new();
+    assert!(log.last_failure().is_none());
+    log.set_available(false);
+    assert!(log.last_failure().is_none(), "nobody has asked yet");
+    let error = log.head(&keyspace()).await.unwrap_err();
+    log.set_available(true);
+    let told = log.last_failure().expect("nobody has asked since");
+    assert_eq!(told.to_string(), error.to_string());
+    // Any answer will do.
+    let absent = Transaction::new().when(&keyspace(), "key", Precondition::Present);
+    assert!(log.commit(absent).await.unwrap_err().is_conflict());
+    assert!(log.last_failure().is_none());
 }
 
 #[tokio::test]
