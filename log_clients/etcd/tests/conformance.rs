@@ -1,13 +1,14 @@
 //! The etcd log keeps the contract, on every server version it is tested with.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use globe_etcd::EtcdLog;
-use globe_log_client::conformance::Harness;
+use globe_log_client::conformance::{Harness, Line};
 use globe_log_client::{Keyspace, LogClient, Revision, async_trait};
-use globe_test_support::{EtcdServer, EtcdVersion, Proxy};
+use globe_test_support::{EtcdServer, EtcdVersion, Flow, Proxy, Weather};
 use tokio::sync::{Mutex, OnceCell};
 
 /// A server of one version, and a log on it.
@@ -17,6 +18,7 @@ struct EtcdHarness {
     port: u16,
     log: EtcdLog,
     proxy: OnceCell<Proxy>,
+    backup: Mutex<Option<PathBuf>>,
 }
 
 async fn log(endpoint: &str) -> EtcdLog {
@@ -34,21 +36,57 @@ impl EtcdHarness {
             endpoint,
             port,
             proxy: OnceCell::new(),
+            backup: Mutex::default(),
         }
     }
 
-    async fn deaf(&self) -> EtcdLog {
-        let proxy = self.proxy.get_or_init(|| Proxy::start(self.port)).await;
-        let deaf = EtcdLog::builder()
-            .endpoint(format!("127.0.0.1:{}", proxy.port()))
+    async fn proxy(&self) -> &Proxy {
+        self.proxy.get_or_init(|| Proxy::start(self.port)).await
+    }
+
+    /// A client that has just reached the server through the proxy.
+    async fn frail(&self) -> EtcdLog {
+        let frail = EtcdLog::builder()
+            .endpoint(self.proxy().await.endpoint())
+            .page_size(7)
             .deadline(Duration::from_secs(2))
             .connect()
             .await
             .unwrap();
         let keyspace = Keyspace::new("first-contact").unwrap();
-        deaf.head(&keyspace).await.unwrap();
-        proxy.freeze_replies();
+        frail.head(&keyspace).await.unwrap();
+        frail
+    }
+
+    async fn set_line(&self, line: Line) {
+        let proxy = self.proxy().await;
+        match line {
+            Line::Well => proxy.heal(),
+            Line::Frozen => proxy.freeze(),
+            Line::Renewed => {
+                for frozen in 0..proxy.connections() {
+                    proxy.set_one(frozen, Weather::both(Flow::held()));
+                }
+                proxy.set(Weather::default());
+            }
+        }
+    }
+
+    async fn deaf(&self) -> EtcdLog {
+        let deaf = self.frail().await;
+        self.proxy().await.freeze_replies();
         deaf
+    }
+
+    async fn back_up(&self) {
+        let backup = self.server.lock().await.save_snapshot().await;
+        *self.backup.lock().await = Some(backup);
+    }
+
+    async fn restore(&self) {
+        let backup = self.backup.lock().await.take().unwrap();
+        let mut server = self.server.lock().await;
+        server.restore_snapshot(&backup, None).await;
     }
 
     async fn stranger(&self) -> EtcdLog {
@@ -103,6 +141,28 @@ macro_rules! conformance_on {
                 async fn wipe(&self) -> bool {
                     self.0.server.lock().await.wipe().await;
                     true
+                }
+
+                /// `h2` wakes whoever waits for a stream while it holds the lock of the connection.
+                fn wakes_outside_locks(&self) -> bool {
+                    false
+                }
+
+                async fn backup(&self) -> bool {
+                    self.0.back_up().await;
+                    true
+                }
+
+                async fn restore(&self) {
+                    self.0.restore().await;
+                }
+
+                async fn frail(&self) -> Option<Arc<dyn LogClient>> {
+                    Some(Arc::new(self.0.frail().await))
+                }
+
+                async fn set_line(&self, line: Line) {
+                    self.0.set_line(line).await;
                 }
 
                 async fn deaf(&self) -> Option<Arc<dyn LogClient>> {

@@ -1,24 +1,48 @@
 //! Without faults it keeps the contract of the log inside; with those that only take time or come in pieces, as well.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use globe_faulty::{Fault, Faults, FaultyLog};
-use globe_log_client::conformance::Harness;
+use globe_log_client::conformance::{Harness, Line};
 use globe_log_client::{LogClient, Revision, async_trait};
-use globe_memory::MemoryLog;
+use globe_memory::{MemoryBackup, MemoryLog};
 
 struct Around {
     memory: MemoryLog,
     log: FaultyLog,
+    /// Another client, whose line is frozen at times.
+    frail: FaultyLog,
+    faults: Faults,
+    backup: Mutex<Option<MemoryBackup>>,
 }
 
 impl Around {
     fn new(faults: Faults) -> Around {
         let memory = MemoryLog::builder().page_size(7).build();
-        let log = FaultyLog::builder(memory.clone()).faults(faults).build();
-        Around { memory, log }
+        let client = || FaultyLog::builder(memory.clone()).faults(faults.clone());
+        Around {
+            log: client().build(),
+            frail: client().seed(1).build(),
+            memory,
+            faults,
+            backup: Mutex::default(),
+        }
+    }
+
+    /// Commits are held on a frozen line, and so are the pages of a snapshot.
+    fn set_line(&self, line: Line) {
+        let faults = self.faults.clone();
+        let second = Duration::from_secs(1);
+        self.frail.set_faults(match line {
+            Line::Well | Line::Renewed => faults,
+            Line::Frozen => faults
+                .with(Fault::HoldRequest, 1.0)
+                .with(Fault::SilenceSnapshot, 1.0)
+                .silence(second)
+                .lateness(2 * second),
+        });
     }
 
     fn compact(&self, revision: Revision) {
@@ -57,6 +81,24 @@ macro_rules! harness {
             async fn wipe(&self) -> bool {
                 self.0.memory.wipe();
                 true
+            }
+
+            async fn backup(&self) -> bool {
+                *self.0.backup.lock().unwrap() = Some(self.0.memory.backup());
+                true
+            }
+
+            async fn restore(&self) {
+                let backup = self.0.backup.lock().unwrap().take();
+                self.0.memory.restore(&backup.unwrap());
+            }
+
+            async fn frail(&self) -> Option<Arc<dyn LogClient>> {
+                Some(Arc::new(self.0.frail.clone()))
+            }
+
+            async fn set_line(&self, line: Line) {
+                self.0.set_line(line);
             }
         }
     };

@@ -30,6 +30,8 @@ use crate::transaction::Transaction;
 ///   not have been committed, but is never committed in part.
 /// - A log that was restored, wiped, replaced or rolled back MUST be noticed at the first answer after a (re)connect,
 ///   and MUST be reported as a new [`Epoch`](crate::Epoch) from then on, never silently followed.
+/// - A waker MUST be called outside every lock of the log's own: it may use the log before it returns. What a library
+///   below holds while it wakes, the backend's documentation says.
 /// - Errors that only a person can mend (credentials, certificates, permission) MUST be `Denied`, not `Unavailable`.
 /// - No secret MUST ever appear in an error, a log line or a `Debug`.
 #[async_trait]
@@ -47,6 +49,8 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     /// - It MUST reflect every commit acknowledged before the call (linearizable).
     /// - Records MUST come in key order, each key once, and only those of this keyspace.
     /// - A log that forgets the position while pages are read MUST end the stream with `Compacted`, never with a hole.
+    /// - Every page as well MUST end in bounded time: one that does not come, and a log that goes away between pages, MUST
+    ///   end the stream with `Unavailable`, never short.
     async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot>;
 
     /// The batches committed in `keyspace` after `after`.
@@ -59,6 +63,8 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     /// - If `after` belongs to another epoch it MUST fail with `EpochChanged`.
     /// - After [`head`](LogClient::head) returned R, every open tail of that keyspace MUST reach R soon (with a batch or
     ///   with progress) without another write; one that cannot MUST break.
+    /// - When the log goes away it MUST break with `Unavailable`, or go on without a gap once the log is back; it MUST NOT
+    ///   stay silent for ever.
     /// - Dropping it MUST free everything it used at the log.
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail>;
 
@@ -106,6 +112,7 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     ///   MUST NOT land after a later commit of this client was acknowledged ([`Capabilities::fenced`]).
     /// - Within [`Transaction::timeout`] it MUST answer: with `Unavailable` when it is certain that no server was given it,
     ///   or that none will carry it out, and with `Indeterminate` only when neither is.
+    /// - The position MUST be of the life the commit is in, even if the log was restored before the reply came.
     /// - A transaction that changes nothing MUST NOT be an error; it returns a position at which its preconditions held.
     /// - A put under a lease that is gone MUST fail with `LeaseLost` and write nothing.
     async fn commit(&self, transaction: Transaction) -> Result<Position>;
@@ -119,7 +126,8 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
 
     /// Makes a lease live for its full time again.
     ///
-    /// - A lease that is gone MUST be `LeaseLost`.
+    /// - A lease that is gone MUST be `LeaseLost`. A log that cannot be reached MUST be `Unavailable`: an outage is not the
+    ///   end of a lease.
     async fn renew(&self, lease: LeaseId) -> Result<()>;
 
     /// Ends a lease and deletes its records in one commit. A lease that is gone already is no error.

@@ -1,18 +1,24 @@
 //! The memory log keeps the contract; and one that can do less keeps what is left of it.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use globe_log_client::conformance::Harness;
 use globe_log_client::{LogClient, Revision, async_trait};
-use globe_memory::MemoryLog;
+use globe_memory::{MemoryBackup, MemoryLog};
 
-struct MemoryHarness(MemoryLog);
+struct MemoryHarness(MemoryLog, Mutex<Option<MemoryBackup>>);
+
+impl MemoryHarness {
+    fn of(log: MemoryLog) -> MemoryHarness {
+        MemoryHarness(log, Mutex::default())
+    }
+}
 
 #[async_trait]
 impl Harness for MemoryHarness {
     async fn start() -> MemoryHarness {
-        MemoryHarness(MemoryLog::builder().page_size(7).build())
+        MemoryHarness::of(MemoryLog::builder().page_size(7).build())
     }
 
     fn log(&self) -> Arc<dyn LogClient> {
@@ -36,6 +42,16 @@ impl Harness for MemoryHarness {
         self.0.wipe();
         true
     }
+
+    async fn backup(&self) -> bool {
+        *self.1.lock().unwrap() = Some(self.0.backup());
+        true
+    }
+
+    async fn restore(&self) {
+        let backup = self.1.lock().unwrap().take();
+        self.0.restore(&backup.unwrap());
+    }
 }
 
 globe_log_client::conformance!(MemoryHarness);
@@ -58,7 +74,7 @@ mod limited {
             capabilities.leases = false;
             capabilities.history = false;
             let log = MemoryLog::builder().capabilities(capabilities).build();
-            LimitedHarness(MemoryHarness(log))
+            LimitedHarness(MemoryHarness::of(log))
         }
 
         fn log(&self) -> Arc<dyn LogClient> {

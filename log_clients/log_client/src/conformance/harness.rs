@@ -14,6 +14,17 @@ use crate::position::Revision;
 /// How long one case may take altogether.
 const CASE: Duration = Duration::from_secs(120);
 
+/// What happens on the line of [`Harness::frail`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Everything passes. What was held arrives now, even if its sender has long given up.
+    Well,
+    /// Nothing passes, in either direction, and nothing is refused or broken.
+    Frozen,
+    /// What was frozen stays so, and what is sent anew passes: over another connection, as a rule.
+    Renewed,
+}
+
 /// A log to run the suite on.
 ///
 /// The log must take at least eight operations in a transaction.
@@ -37,7 +48,8 @@ pub trait Harness: Send + Sync + 'static {
     async fn compact(&self, revision: Revision);
 
     /// Takes the log away (frozen, killed, cut off) or brings the same log back, and says whether it could. Without it,
-    /// `every_call_ends_while_the_log_is_away_and_works_when_it_is_back` only sees calls to a log that is there.
+    /// the cases of `outage` that need it (`every_call_ends_while_the_log_is_away_and_works_when_it_is_back` and those after
+    /// it) only see calls to a log that is there.
     async fn set_reachable(&self, _reachable: bool) -> bool {
         false
     }
@@ -47,6 +59,29 @@ pub trait Harness: Send + Sync + 'static {
     async fn wipe(&self) -> bool {
         false
     }
+
+    /// Whether a waker may use the log before it returns. Where the library below wakes under a lock of its own, it may
+    /// not: in `a_waker_may_call_the_log_that_woke_it` it then hands that on to a task.
+    fn wakes_outside_locks(&self) -> bool {
+        true
+    }
+
+    /// Makes a backup of the log as it is now, and says whether it could. Without it,
+    /// `a_reply_across_a_restore_is_of_the_life_its_commit_is_in` only sees that a guard of another life is refused.
+    async fn backup(&self) -> bool {
+        false
+    }
+
+    /// Goes back to the backup, at the same address.
+    async fn restore(&self) {}
+
+    /// A client of its own, whose line to the log can freeze. Without one, the cases of `line` only see one that is well.
+    async fn frail(&self) -> Option<Arc<dyn LogClient>> {
+        None
+    }
+
+    /// What happens on that line from now on.
+    async fn set_line(&self, _line: Line) {}
 
     /// A client whose requests reach the log and whose answers to commits get lost. Without it,
     /// `a_commit_whose_reply_was_lost_is_never_a_plain_failure` only sees commits whose reply arrives.

@@ -41,11 +41,22 @@ impl Mirror {
         })
     }
 
-    /// The next batch or progress, applied.
-    pub(crate) async fn step(&mut self) -> Result<Batch> {
-        let batch = soon("a batch", self.tail.next()).await?;
+    /// Tails on from where it is.
+    pub(crate) async fn reopen(&mut self, space: &Space) -> Result<()> {
+        self.tail = space.log.tail(&space.keyspace, self.position).await?;
+        Ok(())
+    }
+
+    /// The next batch or progress, applied, however long it takes. Cancel safe, as the tail is.
+    pub(crate) async fn step_at_leisure(&mut self) -> Result<Batch> {
+        let batch = self.tail.next().await?;
         self.apply(&batch);
         Ok(batch)
+    }
+
+    /// The next batch or progress, applied.
+    pub(crate) async fn step(&mut self) -> Result<Batch> {
+        soon("a batch", self.step_at_leisure()).await
     }
 
     /// The next batch that holds changes.

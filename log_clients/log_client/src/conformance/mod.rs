@@ -25,12 +25,15 @@ pub mod history;
 pub mod isolation;
 pub mod lease;
 pub mod limits;
+pub mod line;
 pub mod outage;
 pub mod precondition;
+pub mod restore;
 pub mod snapshot;
 pub mod tail;
+pub mod waker;
 
-pub use harness::{Harness, run};
+pub use harness::{Harness, Line, run};
 
 /// Makes a test of every case of the suite, in a module `conformance`. The argument is a type that implements
 /// [`Harness`](crate::conformance::Harness).
@@ -123,9 +126,26 @@ macro_rules! conformance {
             }
             outage {
                 every_call_ends_while_the_log_is_away_and_works_when_it_is_back
+                a_tail_opened_before_an_outage_breaks_or_goes_on_without_a_gap
+                a_tail_that_waits_through_an_outage_breaks_or_goes_on_without_a_gap
+                an_outage_is_not_the_end_of_a_lease
+                a_log_taken_away_between_pages_leaves_no_short_snapshot
+                a_commit_is_answered_within_its_timeout
+                why_the_log_is_away_is_told_while_a_call_still_tries
                 a_commit_whose_reply_was_lost_is_never_a_plain_failure
                 what_only_a_person_can_mend_is_denied
                 a_wiped_log_is_in_another_epoch
+            }
+            line {
+                a_page_that_hangs_ends_the_snapshot_in_bounded_time
+                a_commit_on_a_frozen_line_is_answered_within_its_timeout
+                a_commit_that_was_given_up_never_lands_after_a_later_one
+            }
+            restore {
+                a_reply_across_a_restore_is_of_the_life_its_commit_is_in
+            }
+            waker {
+                a_waker_may_call_the_log_that_woke_it
             }
         }
     };
@@ -164,10 +184,13 @@ mod tests {
             include_str!("isolation.rs"),
             include_str!("lease.rs"),
             include_str!("limits.rs"),
+            include_str!("line.rs"),
             include_str!("outage.rs"),
             include_str!("precondition.rs"),
+            include_str!("restore.rs"),
             include_str!("snapshot.rs"),
             include_str!("tail.rs"),
+            include_str!("waker.rs"),
         ];
         let declared = themes.iter().flat_map(|source| source.lines());
         for line in declared.filter_map(|line| line.strip_prefix("pub async fn ")) {

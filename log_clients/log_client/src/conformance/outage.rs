@@ -2,7 +2,11 @@
 //!
 //! Never does to a log what its harness cannot: the weaker case is then said in [`Harness`].
 
+use std::pin::pin;
 use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::harness::Harness;
 use super::mirror::Mirror;
@@ -15,7 +19,17 @@ use crate::transaction::{Precondition, Transaction};
 /// How long a call may take to find out that the log is away, or back.
 const OUTAGE: Duration = Duration::from_secs(60);
 
-async fn in_bounded_time<T>(what: &str, call: impl Future<Output = T>) -> T {
+/// How long to wait before a call is tried again.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// How long a commit may take, and how much later its answer may be on a busy machine.
+const TIMEOUT: Duration = Duration::from_millis(500);
+const SLACK: Duration = Duration::from_secs(3);
+
+/// A call that takes no longer than this does not try again inside.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+pub(crate) async fn in_bounded_time<T>(what: &str, call: impl Future<Output = T>) -> T {
     match tokio::time::timeout(OUTAGE, call).await {
         Ok(outcome) => outcome,
         Err(_) => panic!("{what} did not end in {OUTAGE:?}"),
@@ -41,16 +55,24 @@ pub async fn every_call_ends_while_the_log_is_away_and_works_when_it_is_back(
         );
         assert!(says_so, "{error}");
     }
-    let back = async {
-        while space.log.head(&space.keyspace).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    in_bounded_time("finding the log again", back).await;
+    when_found(&space).await;
     let mut mirror = Mirror::open(&space).await;
     assert!(mirror.position.covers(at));
     let written = space.put("after", "value").await;
     mirror.reach(written).await;
+}
+
+/// Waits until the log answers again.
+pub(crate) async fn when_found(space: &Space) -> Position {
+    let found = async {
+        loop {
+            match space.log.head(&space.keyspace).await {
+                Ok(head) => break head,
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    };
+    in_bounded_time("finding the log again", found).await
 }
 
 /// The outcomes of one call of each kind.
@@ -71,6 +93,180 @@ async fn every_call(space: &Space, at: Position) -> Vec<Result<()>> {
         outcomes.push(in_bounded_time("a revocation", log.revoke(LeaseId(1))).await);
     }
     outcomes
+}
+
+pub async fn a_tail_opened_before_an_outage_breaks_or_goes_on_without_a_gap(harness: &dyn Harness) {
+    let space = Space::fresh(harness);
+    space.put("before", "value").await;
+    let mut mirror = Mirror::open(&space).await;
+    // Nobody has asked it for anything when the log goes away.
+    let written = write_after_an_outage(harness, &space).await;
+    let (_written, known) = watch::channel(Some(written));
+    let follow = follow_to(&mut mirror, &space, known);
+    in_bounded_time("the tail", follow).await;
+    assert_eq!(mirror.records, space.records().await);
+}
+
+pub async fn a_tail_that_waits_through_an_outage_breaks_or_goes_on_without_a_gap(
+    harness: &dyn Harness,
+) {
+    let space = Space::fresh(harness);
+    space.put("before", "value").await;
+    let mut mirror = Mirror::open(&space).await;
+    let (written, known) = watch::channel(None);
+    let writer = async {
+        written.send_replace(Some(write_after_an_outage(harness, &space).await));
+    };
+    let both = async { tokio::join!(follow_to(&mut mirror, &space, known), writer) };
+    in_bounded_time("the tail", both).await;
+    assert_eq!(mirror.records, space.records().await);
+}
+
+/// Takes the log away and brings it back, then puts, overwrites and deletes, and says where that ended.
+async fn write_after_an_outage(harness: &dyn Harness, space: &Space) -> Position {
+    harness.set_reachable(false).await;
+    harness.set_reachable(true).await;
+    when_found(space).await;
+    space.put("after", "1").await;
+    space.put("after", "2").await;
+    space.put("last", "value").await;
+    space.delete("before").await
+}
+
+/// Follows until the position that will be known is reached, through every break: each says `Unavailable`.
+async fn follow_to(
+    mirror: &mut Mirror,
+    space: &Space,
+    mut known: watch::Receiver<Option<Position>>,
+) {
+    loop {
+        let goal = *known.borrow_and_update();
+        if goal.is_some_and(|goal| mirror.position.covers(goal)) {
+            return;
+        }
+        let step = tokio::select! {
+            biased;
+            Ok(()) = known.changed() => continue,
+            step = mirror.step_at_leisure() => step,
+        };
+        let Err(mut error) = step else { continue };
+        loop {
+            assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}");
+            match mirror.reopen(space).await {
+                Ok(()) => break,
+                Err(again) => error = again,
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+pub async fn an_outage_is_not_the_end_of_a_lease(harness: &dyn Harness) {
+    let space = Space::fresh(harness);
+    if !space.capabilities().leases {
+        return;
+    }
+    let lease = soon("a lease", space.log.grant(10 * OUTAGE));
+    let lease = lease.await.unwrap().id;
+    let leased = Transaction::new().put_leased(&space.keyspace, "key", "value", lease);
+    space.commit(leased).await;
+    let is_away = harness.set_reachable(false).await;
+    let renewed = in_bounded_time("a renewal", space.log.renew(lease)).await;
+    harness.set_reachable(true).await;
+    match renewed {
+        Ok(()) => assert!(!is_away, "a log that is away answered"),
+        Err(error) => assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}"),
+    }
+    when_found(&space).await;
+    let renewed = soon("a renewal", space.log.renew(lease)).await;
+    renewed.expect("its time was not over");
+    assert_eq!(space.record("key").await.unwrap().lease, Some(lease));
+}
+
+pub async fn a_log_taken_away_between_pages_leaves_no_short_snapshot(harness: &dyn Harness) {
+    let space = Space::fresh(harness);
+    space.fill(1500).await;
+    let snapshot = soon("a snapshot", space.log.snapshot(&space.keyspace)).await;
+    let mut snapshot = snapshot.unwrap();
+    let mut records = soon("a page", snapshot.next_page()).await.unwrap().unwrap();
+    harness.set_reachable(false).await;
+    let outcome = loop {
+        match in_bounded_time("a page", snapshot.next_page()).await {
+            Ok(Some(page)) => records.extend(page),
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    harness.set_reachable(true).await;
+    match outcome {
+        Ok(()) => assert_eq!(records.len(), 1500, "a short snapshot"),
+        Err(error) => assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}"),
+    }
+    // What broke off stays so, although the log is back.
+    assert_eq!(soon("the end", snapshot.next_page()).await.unwrap(), None);
+    when_found(&space).await;
+    assert_eq!(space.records().await.len(), 1500);
+}
+
+pub async fn a_commit_is_answered_within_its_timeout(harness: &dyn Harness) {
+    let space = Space::fresh(harness);
+    let put = |key: &'static str, timeout| {
+        let put = Transaction::new().put(&space.keyspace, key, "value");
+        put.taking_at_most(timeout)
+    };
+    space.commit(put("well", PATIENCE)).await;
+    let is_away = harness.set_reachable(false).await;
+    let mut unavailable = Vec::new();
+    for key in ["a", "b", "c"] {
+        let asked = Instant::now();
+        let outcome = in_bounded_time("a commit", space.log.commit(put(key, TIMEOUT))).await;
+        let took = asked.elapsed();
+        assert!(took < TIMEOUT + SLACK, "it was answered after {took:?}");
+        match outcome {
+            Ok(_) => assert!(!is_away, "a log that is away answered"),
+            Err(error) if error.kind() == &ErrorKind::Unavailable => unavailable.push(key),
+            Err(error) => assert_eq!(error.kind(), &ErrorKind::Indeterminate, "{error}"),
+        }
+    }
+    harness.set_reachable(true).await;
+    when_found(&space).await;
+    space.put("later", "value").await;
+    let records = space.records().await;
+    for key in unavailable {
+        let there = records.contains_key(key.as_bytes());
+        assert!(!there, "{key} was called unavailable, and it was written");
+    }
+}
+
+pub async fn why_the_log_is_away_is_told_while_a_call_still_tries(harness: &dyn Harness) {
+    let space = Space::fresh(harness);
+    let (log, keyspace) = (&space.log, &space.keyspace);
+    space.head().await;
+    assert!(log.last_failure().is_none(), "it was just reached");
+    harness.set_reachable(false).await;
+    let asked = Instant::now();
+    let mut told = None;
+    let mut call = pin!(log.head(keyspace));
+    let answered = async {
+        loop {
+            tokio::select! {
+                biased;
+                head = &mut call => break head,
+                () = tokio::time::sleep(AGAIN) => told = told.take().or(log.last_failure()),
+            }
+        }
+    };
+    let outcome = in_bounded_time("head", answered).await;
+    let tries_again = asked.elapsed() > AT_ONCE;
+    harness.set_reachable(true).await;
+    if outcome.is_err() && tries_again {
+        assert!(told.is_some(), "it tried for long, and nobody was told why");
+    }
+    for error in told.iter().chain(outcome.as_ref().err()) {
+        assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}");
+    }
+    when_found(&space).await;
+    assert!(log.last_failure().is_none(), "it was reached again");
 }
 
 pub async fn a_commit_whose_reply_was_lost_is_never_a_plain_failure(harness: &dyn Harness) {
@@ -126,15 +322,7 @@ pub async fn a_wiped_log_is_in_another_epoch(harness: &dyn Harness) {
         assert_eq!(refusal(strange).await, ErrorKind::EpochChanged);
         return;
     }
-    let answered = async {
-        loop {
-            match space.log.head(&space.keyspace).await {
-                Ok(head) => break head,
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            }
-        }
-    };
-    let head = in_bounded_time("finding the new log", answered).await;
+    let head = when_found(&space).await;
     assert_ne!(
         head.epoch, before.epoch,
         "the new log was taken for the old one"
