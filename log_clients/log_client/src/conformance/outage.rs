@@ -5,13 +5,13 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout};
 
 use super::harness::Harness;
 use super::mirror::Mirror;
 use super::space::{PATIENCE, Space, of_another_life, refusal, soon};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lease::LeaseId;
 use crate::position::Position;
 use crate::transaction::{Precondition, Transaction};
@@ -25,6 +25,9 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// How long a commit may take, and how much later its answer may be on a busy machine.
 const TIMEOUT: Duration = Duration::from_millis(500);
 const SLACK: Duration = Duration::from_secs(3);
+
+/// How long the log stays away from a tail that does not notice.
+const AWAY: Duration = Duration::from_secs(1);
 
 /// A call that takes no longer than this does not try again inside.
 const AT_ONCE: Duration = Duration::from_secs(2);
@@ -96,68 +99,104 @@ async fn every_call(space: &Space, at: Position) -> Vec<Result<()>> {
 }
 
 pub async fn a_tail_opened_before_an_outage_breaks_or_goes_on_without_a_gap(harness: &dyn Harness) {
-    let space = Space::fresh(harness);
-    space.put("before", "value").await;
-    let mut mirror = Mirror::open(&space).await;
-    // Nobody has asked it for anything when the log goes away.
-    let written = write_after_an_outage(harness, &space).await;
-    let (_written, known) = watch::channel(Some(written));
-    let follow = follow_to(&mut mirror, &space, known);
-    in_bounded_time("the tail", follow).await;
-    assert_eq!(mirror.records, space.records().await);
+    for first in [FirstAsked::WhileAway, FirstAsked::OnceBack] {
+        tails_through_an_outage(harness, first).await;
+    }
 }
 
 pub async fn a_tail_that_waits_through_an_outage_breaks_or_goes_on_without_a_gap(
     harness: &dyn Harness,
 ) {
+    tails_through_an_outage(harness, FirstAsked::Before).await;
+}
+
+/// When a tail is first asked for a batch.
+#[derive(Clone, Copy)]
+enum FirstAsked {
+    Before,
+    WhileAway,
+    OnceBack,
+}
+
+/// Follows a log that goes away and comes back.
+async fn tails_through_an_outage(harness: &dyn Harness, first: FirstAsked) {
     let space = Space::fresh(harness);
     space.put("before", "value").await;
     let mut mirror = Mirror::open(&space).await;
-    let (written, known) = watch::channel(None);
-    let writer = async {
-        written.send_replace(Some(write_after_an_outage(harness, &space).await));
+    let outage = Outage::default();
+    let follow = async {
+        match first {
+            FirstAsked::Before => {}
+            FirstAsked::WhileAway => outage.begun.notified().await,
+            FirstAsked::OnceBack => outage.over.notified().await,
+        }
+        outage.follow(&mut mirror, &space).await;
     };
-    let both = async { tokio::join!(follow_to(&mut mirror, &space, known), writer) };
+    let both = async { tokio::join!(follow, outage.run(harness, &space)) };
     in_bounded_time("the tail", both).await;
     assert_eq!(mirror.records, space.records().await);
 }
 
-/// Takes the log away and brings it back, then puts, overwrites and deletes, and says where that ended.
-async fn write_after_an_outage(harness: &dyn Harness, space: &Space) -> Position {
-    harness.set_reachable(false).await;
-    harness.set_reachable(true).await;
-    when_found(space).await;
-    space.put("after", "1").await;
-    space.put("after", "2").await;
-    space.put("last", "value").await;
-    space.delete("before").await
+/// An outage, and what its two sides tell each other.
+#[derive(Default)]
+struct Outage {
+    begun: Notify,
+    over: Notify,
+    /// The tail has broken.
+    noticed: Notify,
+    /// What was written afterwards.
+    written: watch::Sender<Option<Position>>,
 }
 
-/// Follows until the position that will be known is reached, through every break: each says `Unavailable`.
-async fn follow_to(
-    mirror: &mut Mirror,
-    space: &Space,
-    mut known: watch::Receiver<Option<Position>>,
-) {
-    loop {
-        let goal = *known.borrow_and_update();
-        if goal.is_some_and(|goal| mirror.position.covers(goal)) {
-            return;
-        }
-        let step = tokio::select! {
-            biased;
-            Ok(()) = known.changed() => continue,
-            step = mirror.step_at_leisure() => step,
-        };
-        let Err(mut error) = step else { continue };
+impl Outage {
+    /// Takes the log away until that is noticed, then writes what a tail must not miss.
+    async fn run(&self, harness: &dyn Harness, space: &Space) {
+        harness.set_reachable(false).await;
+        self.begun.notify_one();
+        // A tail may also go on as if nothing had been.
+        let _ = timeout(AWAY, self.noticed.notified()).await;
+        harness.set_reachable(true).await;
+        self.over.notify_one();
+        when_found(space).await;
+        space.put("after", "1").await;
+        space.put("after", "2").await;
+        space.put("last", "value").await;
+        let last = space.delete("before").await;
+        self.written.send_replace(Some(last));
+    }
+
+    /// Follows until everything written was seen, through every break: each says `Unavailable`.
+    async fn follow(&self, mirror: &mut Mirror, space: &Space) {
+        let mut written = self.written.subscribe();
         loop {
-            assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}");
-            match mirror.reopen(space).await {
-                Ok(()) => break,
-                Err(again) => error = again,
+            let last = *written.borrow_and_update();
+            if last.is_some_and(|last| mirror.position.covers(last)) {
+                return;
             }
-            tokio::time::sleep(AGAIN).await;
+            let step = tokio::select! {
+                biased;
+                Ok(()) = written.changed() => continue,
+                step = mirror.step_at_leisure() => step,
+            };
+            if let Err(error) = step {
+                self.noticed.notify_one();
+                resume(mirror, space, error).await;
+            }
+            // A log that is busy telling is no reason to starve the other side.
+            tokio::task::yield_now().await;
         }
+    }
+}
+
+/// Opens another tail where one broke, as soon as there is one.
+async fn resume(mirror: &mut Mirror, space: &Space, mut error: Error) {
+    loop {
+        assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}");
+        match mirror.reopen(space).await {
+            Ok(()) => return,
+            Err(again) => error = again,
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
