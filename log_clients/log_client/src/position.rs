@@ -163,3 +163,83 @@ impl TryFrom<String> for Version {
         text.parse()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers with every count of digits, and both ends.
+    fn numbers() -> impl Iterator<Item = u64> {
+        let ends = (0..64).flat_map(|bit| [(1 << bit) - 1, 1 << bit]);
+        ends.chain([u64::MAX, 0x0123_4567_89ab_cdef])
+    }
+
+    #[test]
+    fn a_version_is_read_back_from_its_text() {
+        for revision in numbers() {
+            for epoch in numbers() {
+                let version = Version::new(Epoch(epoch), Revision(revision));
+                assert_eq!(version.to_string().parse::<Version>().unwrap(), version);
+                let json = serde_json::to_string(&version).unwrap();
+                assert_eq!(json, format!("\"{version}\""));
+                assert_eq!(serde_json::from_str::<Version>(&json).unwrap(), version);
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_not_canonical_is_no_version() {
+        let good = "7-00000000000000fe";
+        good.parse::<Version>().unwrap();
+        let mut bad: Vec<String> = [
+            "",
+            "-",
+            "7",
+            "7-",
+            "-00000000000000fe",
+            "7-fe",
+            "7-0000000000000fe",
+            "7-000000000000000fe",
+            "7-00000000000000FE",
+            "7-+0000000000000fe",
+            "7-0x000000000000fe",
+            "+7-00000000000000fe",
+            "-7-00000000000000fe",
+            "07-00000000000000fe",
+            "7.0-00000000000000fe",
+            "\u{667}-00000000000000fe",
+            "18446744073709551616-00000000000000fe",
+            "7@00000000000000fe",
+            "7\u{2013}00000000000000fe",
+            "W/7-00000000000000fe",
+            "\"7-00000000000000fe\"",
+        ]
+        .map(String::from)
+        .into();
+        // One character too many, wherever.
+        for at in 0..=good.len() {
+            for extra in [' ', '\n', '\0', '0', '-', '_'] {
+                let mut text = String::from(good);
+                text.insert(at, extra);
+                // `70-…` is another version, and a good one.
+                if text != "70-00000000000000fe" {
+                    bad.push(text);
+                }
+            }
+        }
+        for text in bad {
+            let error = text.parse::<Version>().unwrap_err();
+            assert_eq!(error.kind(), &ErrorKind::Invalid, "{text:?}");
+            let json = serde_json::to_string(&text).unwrap();
+            serde_json::from_str::<Version>(&json).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_revision_of_another_life_is_another_version() {
+        let here = Version::new(Epoch(1), Revision(2));
+        assert_ne!(here, Version::new(Epoch(2), Revision(2)));
+        assert_ne!(here, Version::new(Epoch(1), Revision(1)));
+        assert_eq!(here.position(), Position::new(Epoch(1), Revision(2)));
+    }
+}

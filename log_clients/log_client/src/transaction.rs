@@ -300,3 +300,30 @@ fn check_size(
         ),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_not_part_of_what_is_limited() {
+        let keyspace = Keyspace::new("flags").unwrap();
+        let put = Transaction::new().put(&keyspace, "key", "value");
+        let bytes = put.bytes();
+        let hasty = put.taking_at_most(Duration::ZERO);
+        assert_eq!(hasty.timeout, Some(Duration::ZERO));
+        assert_eq!(hasty.bytes(), bytes);
+        hasty.check(&Capabilities::full("test")).unwrap();
+    }
+
+    #[test]
+    fn no_debug_shows_a_value() {
+        let keyspace = Keyspace::new("flags").unwrap();
+        let put = Transaction::new().put(&keyspace, "key", "s3cret");
+        assert!(!format!("{put:?}").contains("s3cret"));
+        let mut capabilities = Capabilities::full("test");
+        capabilities.max_value_bytes = 1;
+        let error = put.check(&capabilities).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("s3cret"));
+    }
+}
