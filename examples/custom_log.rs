@@ -1,8 +1,10 @@
 //! A `LogClient` of one's own, in one file: a log around a log, which keeps a journal.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use globe::log_client::{Lease, LogId, Snapshot, Tail, Transaction, async_trait};
-use globe::{Capabilities, Globe, Keyspace, LeaseId, LogClient, MemoryLog, Position, Result};
+use globe::log_client::{Bytes, Lease, LogId, Record, Snapshot, Tail, Transaction, async_trait};
+use globe::{
+    Capabilities, Error, Globe, Keyspace, LeaseId, LogClient, MemoryLog, Position, Result,
+};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -25,6 +27,18 @@ impl<L: LogClient> LogClient for JournalLog<L> {
     }
     async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
         self.0.head(keyspace).await
+    }
+    // These two have bodies of their own: a log around a log that leaves them out keeps no history and gives no reasons.
+    async fn record_at(
+        &self,
+        keyspace: &Keyspace,
+        key: &Bytes,
+        at: Position,
+    ) -> Result<Option<Record>> {
+        self.0.record_at(keyspace, key, at).await
+    }
+    fn last_failure(&self) -> Option<Error> {
+        self.0.last_failure()
     }
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
         let what = format!("{:?}", transaction.writes); // Shows the size of a value, never the value.

@@ -7,18 +7,18 @@ use crate::key::Key;
 use crate::subscribers::{Base, Interest, Span};
 use crate::view::differences;
 
-/// The changes of a span, in the order of their keys.
+/// The changes of a span, in the order of their keys; nothing in the place of one that is not covered.
 pub(crate) fn difference<'a, K: Key, V: Send + Sync>(
     span: &'a Span<K, V>,
     interest: &'a Interest<K>,
-) -> Box<dyn Iterator<Item = Change<K, V>> + Send + 'a> {
+) -> Box<dyn Iterator<Item = Option<Change<K, V>>> + Send + 'a> {
     if let Interest::Key(key) = interest {
-        return Box::new(of_one_key(span, key).into_iter());
+        return Box::new(std::iter::once(of_one_key(span, key)));
     }
     match &span.from {
         Base::State(older) => {
-            let all = differences(older, &span.to);
-            Box::new(all.filter(|change| interest.covers(&change.key)))
+            let covers = |key: &K| interest.covers(key);
+            Box::new(differences(older, &span.to, covers))
         }
         // Only a watch of one key keeps an entry alone.
         Base::Entry { .. } => Box::new(std::iter::empty()),

@@ -241,6 +241,9 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// still stands: whole, or not at all, in one round trip. When something has changed in between, the closure is called
     /// again with newer views, so it should do nothing but compute. See [`Txn`].
     ///
+    /// An error that the closure returns is returned as it is: what it was decided on has not been validated, and may be
+    /// older than the log.
+    ///
     /// What is validated is the keys it read, or wrote. Each map is read at one position; several maps may be read at
     /// different ones until the commit proves that nothing in between mattered.
     ///

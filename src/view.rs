@@ -155,15 +155,19 @@ impl<K: Key, V> View<K, V> {
     /// What turns `older` into this view, in the order of the keys: exact, in time that grows with the number of
     /// changes and not with the size of the map, when both come from one `Globe`. Found in one go: it never yields.
     pub fn diff(&self, older: &View<K, V>) -> Vec<Change<K, V>> {
-        differences(&older.state, &self.state).collect()
+        differences(&older.state, &self.state, |_| true)
+            .flatten()
+            .collect()
     }
 }
 
-/// The changes between two states, in the order of their keys.
+/// What differs between two states, in the order of the keys: a change, or nothing where the key is not wanted. So whoever
+/// takes turns can count what is passed over as well.
 pub(crate) fn differences<'a, K: Key, V>(
     older: &'a State<K, V>,
     newer: &'a State<K, V>,
-) -> impl Iterator<Item = Change<K, V>> + 'a {
+    wants: impl Fn(&K) -> bool + 'a,
+) -> impl Iterator<Item = Option<Change<K, V>>> + 'a {
     let gone_by = newer.changed_at();
     older.entries.diff(&newer.entries).map(move |item| {
         let (key, old, new) = match item {
@@ -175,7 +179,7 @@ pub(crate) fn differences<'a, K: Key, V>(
             DiffItem::Remove(key, old) => (key, Some(old), None),
         };
         let old = old.filter(|_| !mutant!("forget_old_values"));
-        Change::new(key.clone(), old.cloned(), new.cloned(), gone_by)
+        wants(key).then(|| Change::new(key.clone(), old.cloned(), new.cloned(), gone_by))
     })
 }
 

@@ -199,7 +199,8 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
     pub fn try_next(&mut self) -> Option<Changes<K, V>> {
         while self.look() {
             let span = self.span.take()?;
-            let changes = difference(&span, self.subscription.interest()).collect();
+            let changes = difference(&span, self.subscription.interest());
+            let changes = changes.flatten().collect();
             if let Some(changes) = Changes::of(&span, changes) {
                 return Some(changes);
             }
@@ -217,7 +218,7 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
     fn look(&mut self) -> bool {
         if self.span.is_none() {
             self.span = match self.since.take() {
-                Some(from) => self.from_another_view(from),
+                Some(from) => self.span_since(from),
                 None => self.subscription.take(|| self.replica.state()),
             };
         }
@@ -225,7 +226,7 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
     }
 
     /// From a view that may be another replica's: not before this one has seen as much.
-    fn from_another_view(&mut self, from: Base<K, V>) -> Option<Span<K, V>> {
+    fn span_since(&mut self, from: Base<K, V>) -> Option<Span<K, V>> {
         let (there, here) = (from.mark(), self.replica.state().position);
         let is_early = !Arc::ptr_eq(&there.origin, self.replica.origin())
             && there.position.epoch == here.epoch
@@ -245,7 +246,7 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
         let mut changes = Vec::new();
         let mut pace = Pace::new();
         for change in difference(span, self.subscription.interest()) {
-            changes.push(change);
+            changes.extend(change);
             pace.step().await;
         }
         let span = self.span.take()?;

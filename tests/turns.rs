@@ -93,6 +93,21 @@ async fn a_resync_and_who_watches_it_let_others_have_their_turns() {
 }
 
 #[tokio::test]
+async fn a_watch_of_a_prefix_takes_turns_though_all_that_changed_lies_beside_it() {
+    let log = filled().await;
+    let map: Globe<String, u64> = Globe::open(log.clone(), "numbers").await.unwrap();
+    let mut watch = map.watch_prefix("a");
+    map.put("a", 1).await.unwrap();
+    log.wipe();
+    write_raw(&log, "numbers", "a", b"2").await;
+    until("the resync", || map.len() == 1).await;
+    let turns = Turns::begin();
+    let changes = within("one change", watch.next()).await.unwrap();
+    assert_eq!(changes.as_slice().len(), 1);
+    assert!(turns.count() >= TURNS, "{} turns", turns.count());
+}
+
+#[tokio::test]
 async fn a_put_of_many_lets_others_have_their_turns_before_it_sends_anything() {
     let log = MemoryLog::new();
     let around = Around::new(&log);

@@ -73,7 +73,7 @@ async fn a_version_travels_as_text_and_fits_an_etag() {
     let ErrorKind::Conflict(conflict) = late.kind() else {
         panic!("{late}");
     };
-    let found = conflict.version(b"k").unwrap();
+    let found = conflict.version(one.keyspace(), b"k").unwrap();
     one.put_if("k", 3, found).await.unwrap();
     let json = serde_json::to_string(&found).unwrap();
     assert_eq!(serde_json::from_str::<Version>(&json).unwrap(), found);

@@ -88,6 +88,7 @@ pub(crate) struct Calls {
     pub(crate) tails: AtomicUsize,
     pub(crate) heads: AtomicUsize,
     pub(crate) commits: AtomicUsize,
+    pub(crate) looks_back: AtomicUsize,
 }
 
 impl Calls {
@@ -334,6 +335,7 @@ impl LogClient for Around {
         key: &Bytes,
         at: Position,
     ) -> Result<Option<Record>> {
+        self.shared.calls.looks_back.fetch_add(1, Ordering::SeqCst);
         self.check_way()?;
         self.inner.record_at(keyspace, key, at).await
     }

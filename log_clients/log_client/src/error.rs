@@ -98,8 +98,10 @@ impl Conflict {
     /// The version of what stood at a key whose precondition failed, to compare with at the next attempt; `None` when
     /// there was no such key, or it was not compared.
     #[must_use]
-    pub fn version(&self, key: &[u8]) -> Option<Version> {
-        let failed = self.failed.iter().find(|failed| failed.key == key)?;
+    pub fn version(&self, keyspace: &Keyspace, key: &[u8]) -> Option<Version> {
+        let is_it =
+            |failed: &&FailedPrecondition| failed.keyspace == *keyspace && failed.key == key;
+        let failed = self.failed.iter().find(is_it)?;
         let found = failed.found.as_ref()?;
         Some(Version::new(self.position.epoch, found.modified))
     }
@@ -237,9 +239,12 @@ mod tests {
     fn a_conflict_gives_the_version_to_compare_with_next() {
         let conflict = conflict();
         let version = Version::new(Epoch(0xfe), Revision(7));
-        assert_eq!(conflict.version(b"there"), Some(version));
-        assert_eq!(conflict.version(b"missing"), None);
-        assert_eq!(conflict.version(b"not compared"), None);
+        let flags = Keyspace::new("flags").unwrap();
+        assert_eq!(conflict.version(&flags, b"there"), Some(version));
+        assert_eq!(conflict.version(&flags, b"missing"), None);
+        assert_eq!(conflict.version(&flags, b"not compared"), None);
+        let other = Keyspace::new("other").unwrap();
+        assert_eq!(conflict.version(&other, b"there"), None);
     }
 
     #[test]

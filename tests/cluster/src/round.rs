@@ -149,7 +149,7 @@ async fn witness(scenario: &Scenario, site: &mut Site) -> Witness {
         let truth = Truth::listen(log, "the log", &KEYSPACES, &site.recorder).await;
         return Witness::Log(truth.expect("the truth of a healthy log"));
     }
-    let epoch = site.nodes[0].first.position().unwrap().epoch;
+    let epoch = site.nodes[0].first.position().unwrap_or_default().epoch;
     Witness::Members(Ears::listen(sources, epoch, &site.recorder).await)
 }
 

@@ -45,7 +45,12 @@ pub(crate) async fn compact_at_the_cursor(site: &mut Site) {
         site.loses_all("the nodes are away");
         site.all_doors().for_each(Proxy::cut);
         sleep(Duration::from_millis(300)).await;
-        let cursor = site.nodes[0].first.position().unwrap().revision.0;
+        let cursor = site.nodes[0]
+            .first
+            .position()
+            .unwrap_or_default()
+            .revision
+            .0;
         for key in ["k0", "k1"] {
             put_and_delete(site, key).await;
         }
@@ -73,7 +78,7 @@ async fn put_and_delete(site: &Site, key: &str) {
     let client = recorder.number();
     let tag = format!("operator-{client}");
     let name = format!("{}/{key}", KEYSPACES[0]);
-    let epoch = site.nodes[0].first.position().unwrap().epoch;
+    let epoch = site.nodes[0].first.position().unwrap_or_default().epoch;
     let endpoint = site.cluster[0].endpoint();
     let mut etcd = Client::connect([endpoint], None).await.expect("a client");
     let mut op = Op {

@@ -91,7 +91,9 @@ impl Sampler {
 pub(crate) fn health(recorder: &Recorder, node: u32, map: &Map) {
     let call = recorder.now();
     let status = map.status();
-    let position = map.position().unwrap();
+    let Some(position) = map.position() else {
+        return;
+    };
     let ret = recorder.now();
     let staleness = status.staleness.map(|age| age.as_micros());
     recorder.record(Event::Health(Health {
