@@ -222,6 +222,27 @@ impl<'a> Committer<'a> {
         }
     }
 
+    /// Makes ready for another attempt from what stands here then, after a conflict or in another life of the log; any other
+    /// error, and one at the deadline, is the answer.
+    pub(crate) async fn look_again(
+        &mut self,
+        error: Error,
+        guarded_in: Option<Epoch>,
+    ) -> Result<()> {
+        if self.reborn(&error, guarded_in).await {
+            return Ok(());
+        }
+        let ErrorKind::Conflict(conflict) = error.kind() else {
+            return Err(error);
+        };
+        self.saw(conflict).await;
+        if self.pause().await {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    }
+
     /// Waits until what was committed at `position`, by an attempt begun at `asked`, is visible here.
     pub(crate) async fn visible(&self, position: Position, asked: Instant) -> Result<Position> {
         let behind = |why: String| Error::new(ErrorKind::Behind(position), why);

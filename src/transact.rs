@@ -286,15 +286,6 @@ async fn transact<R>(
             Ok(position) => return committer.visible(position, asked).await.map(|_| answer),
             Err(error) => error,
         };
-        if committer.reborn(&error, epoch).await {
-            continue;
-        }
-        let ErrorKind::Conflict(conflict) = error.kind() else {
-            return Err(error);
-        };
-        committer.saw(conflict).await;
-        if !committer.pause().await {
-            return Err(error);
-        }
+        committer.look_again(error, epoch).await?;
     }
 }

@@ -180,16 +180,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
                 }
                 Err(error) => error,
             };
-            if committer.reborn(&error, epoch).await {
-                continue;
-            }
-            let ErrorKind::Conflict(conflict) = error.kind() else {
-                return Err(error);
-            };
-            committer.saw(conflict).await;
-            if !committer.pause().await {
-                return Err(error);
-            }
+            committer.look_again(error, epoch).await?;
         }
     }
 
