@@ -18,6 +18,8 @@ use crate::wait::{free_port, wait_until};
 const START: Duration = Duration::from_secs(30);
 /// How long one call of its tools may take.
 const TOOL: Duration = Duration::from_secs(20);
+/// How often it is looked whether a process has stopped where it is: for seconds, if it has not.
+const PAUSE: u32 = 100_000;
 /// How often a start is tried when somebody else took the ports.
 const TRIES: u32 = 5;
 
@@ -412,9 +414,16 @@ impl EtcdServer {
         self.spawn();
     }
 
-    /// Stops its process where it is (SIGSTOP): connections stay open, nothing is answered.
+    /// Stops its process where it is (SIGSTOP), and waits until no thread of it runs: connections stay open, nothing is
+    /// answered any more.
+    ///
+    /// # Panics
+    /// When it goes on.
     pub fn pause(&self) {
         self.signal("STOP");
+        let mut looks = (0..PAUSE).map(|_| std::thread::yield_now());
+        let stops = looks.any(|()| is_stopped(self.pid()));
+        assert!(stops, "it does not stop");
     }
 
     /// Lets a paused process go on.
@@ -422,13 +431,12 @@ impl EtcdServer {
         self.signal("CONT");
     }
 
+    fn pid(&self) -> u32 {
+        self.child.as_ref().expect("a running server").id()
+    }
+
     fn signal(&self, signal: &str) {
-        let pid = self
-            .child
-            .as_ref()
-            .expect("a running server")
-            .id()
-            .to_string();
+        let pid = self.pid().to_string();
         let sent = Command::new("kill").args(["-s", signal, &pid]).status();
         assert!(sent.expect("kill").success(), "SIG{signal} to {pid}");
     }
@@ -614,4 +622,19 @@ impl Drop for EtcdServer {
             let _ = Command::new("umount").arg(self.data_dir()).status();
         }
     }
+}
+
+/// Whether every thread of a process is stopped; taken for granted where the system does not say.
+fn is_stopped(pid: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return true;
+    };
+    let mut states = threads.flatten().map(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // The state comes after the name, which stands in brackets and may hold anything.
+        stat.rsplit(')')
+            .next()
+            .map(|rest| rest.trim_start().starts_with('T'))
+    });
+    states.all(|is_stopped| is_stopped == Some(true))
 }
