@@ -5,20 +5,22 @@
 use etcd_client::Txn;
 use etcd_client::proto::PbTxnResponse;
 use globe_log_client::{
-    Capabilities, Conflict, Error, ErrorKind, Keyspace, Position, Result, Revision, Transaction,
+    Capabilities, Conflict, Epoch, Error, ErrorKind, Keyspace, Position, Result, Revision,
+    Transaction,
 };
 use tokio::time::Instant;
 
 use crate::call::Repeat;
 use crate::cluster::Cluster;
 use crate::fault::{Class, Fault};
-use crate::fence::{Held, Settled};
 use crate::lease::MAX_TTL;
 use crate::life::{Judgement, Known, Signs, judge};
 use crate::outcome;
 use crate::reading::ranges_of;
 use crate::records::revision;
+use crate::settling::Settled;
 use crate::witness::Witness;
+use crate::writer::Held;
 
 /// One of etcd's 128 operations is the fence's.
 const MAX_OPERATIONS: usize = 127;
@@ -77,9 +79,23 @@ impl Cluster {
     /// An empty transaction: the present position, of a keyspace that need not exist.
     async fn nothing(&self, deadline: Instant) -> Result<Position> {
         let keyspace = Keyspace::new("globe")?;
+        let known = self.known(&keyspace, deadline).await?;
+        self.close(known.epoch, deadline).await?;
         self.now(&keyspace, deadline)
             .await
             .map_err(Fault::into_error)
+    }
+
+    /// Nothing is acknowledged before what was left open is closed.
+    async fn close(&self, epoch: Epoch, deadline: Instant) -> Result<()> {
+        if mutant!("acknowledge_a_check_at_once") {
+            return Ok(());
+        }
+        match self.fence.close(self, epoch, deadline).await {
+            // Without the right to its own records there is no fence any more.
+            Err(fault) if fault.class == Class::Denied => Ok(()),
+            closed => closed.map_err(unprepared),
+        }
     }
 
     async fn known(&self, keyspace: &Keyspace, deadline: Instant) -> Result<Known> {
@@ -101,6 +117,7 @@ impl Cluster {
     ) -> Result<Position> {
         let known = self.known(keyspace, deadline).await?;
         check_life(transaction, &known)?;
+        self.close(known.epoch, deadline).await?;
         let check = self.compose(transaction, None, &[]);
         let answer = self
             .send(Repeat::Harmless, check, deadline)
@@ -124,14 +141,7 @@ impl Cluster {
         loop {
             let known = self.known(keyspace, deadline).await?;
             check_life(transaction, &known)?;
-            let held = match self.fence.take(self, known.epoch, deadline).await {
-                Ok(held) => held,
-                Err(fault) if fault.class == Class::Full && outcome::only_deletes(transaction) => {
-                    None
-                }
-                Err(fault) if fault.class == Class::Denied => None,
-                Err(fault) => return Err(fault.into_error().while_doing("preparing a commit")),
-            };
+            let epoch = known.epoch;
             let round = Round {
                 cluster: self,
                 transaction,
@@ -139,9 +149,22 @@ impl Cluster {
                 known,
                 deadline,
             };
-            let attempt = match held {
-                Some(held) => round.fenced(held).await?,
-                None => return round.unfenced().await,
+            let taken = self.fence.take(self, epoch, deadline).await;
+            if self.fence.take_doubt() {
+                round
+                    .look_again()
+                    .await
+                    .inspect_err(|_| self.fence.doubt())?;
+                continue;
+            }
+            let attempt = match taken {
+                Ok(Some(held)) => round.fenced(held).await?,
+                Ok(None) => return round.unfenced().await,
+                Err(fault) if fault.class == Class::Full && outcome::only_deletes(transaction) => {
+                    return round.unfenced().await;
+                }
+                Err(fault) if fault.class == Class::Denied => Attempt::Unfenced(fault),
+                Err(fault) => return Err(unprepared(fault)),
             };
             match attempt {
                 Attempt::Done(position) => return Ok(position),
@@ -364,6 +387,11 @@ fn check_life(transaction: &Transaction, known: &Known) -> Result<()> {
     }
     let text = "the transaction speaks of another life of the log: nothing was written";
     Err(Error::new(ErrorKind::EpochChanged, text))
+}
+
+/// The commit itself was given to nobody.
+fn unprepared(fault: Fault) -> Error {
+    fault.into_error().while_doing("preparing a commit")
 }
 
 fn indeterminate(fault: &Fault) -> Error {

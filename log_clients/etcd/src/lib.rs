@@ -29,6 +29,7 @@ mod proof;
 mod reading;
 mod records;
 mod settings;
+mod settling;
 mod snapshot;
 mod tail;
 mod tls;
@@ -36,6 +37,7 @@ mod url;
 mod version;
 mod watching;
 mod witness;
+mod writer;
 
 pub use builder::EtcdBuilder;
 pub use log::EtcdLog;

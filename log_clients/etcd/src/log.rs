@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use globe_log_client::{
-    Capabilities, Keyspace, Lease, LeaseId, LogClient, LogId, Position, Result, Snapshot, Tail,
-    Transaction, async_trait,
+    Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position, Result,
+    Snapshot, Tail, Transaction, async_trait,
 };
 
 use crate::builder::EtcdBuilder;
@@ -54,6 +54,26 @@ impl EtcdLog {
         let cluster = Arc::new(Cluster::new(settings));
         EtcdLog { cluster }
     }
+
+    /// What was answered, after what earlier commits left open was closed: see `Cluster::tidy`.
+    async fn answered<T>(&self, answer: Result<T>) -> Result<T> {
+        let is_answer = |error: &Error| *error.kind() != ErrorKind::Unavailable;
+        if answer.as_ref().err().is_none_or(is_answer) {
+            self.cluster.tidy().await;
+        }
+        answer
+    }
+
+    async fn read_head(&self, keyspace: &Keyspace) -> Result<Position> {
+        let deadline = self.cluster.endpoints.deadline();
+        let head = self.cluster.now(keyspace, deadline).await;
+        let head = head.map_err(|fault: Fault| {
+            let doing = format_args!("reading the head of keyspace {keyspace}");
+            fault.into_error().while_doing(doing)
+        })?;
+        self.cluster.life.aim(keyspace, head);
+        Ok(head)
+    }
 }
 
 #[async_trait]
@@ -67,22 +87,16 @@ impl LogClient for EtcdLog {
     }
 
     async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
-        self.cluster.snapshot(keyspace).await
+        self.answered(self.cluster.snapshot(keyspace).await).await
     }
 
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
-        self.cluster.tail(keyspace, after).await
+        self.answered(self.cluster.tail(keyspace, after).await)
+            .await
     }
 
     async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
-        let deadline = self.cluster.endpoints.deadline();
-        let head = self.cluster.now(keyspace, deadline).await;
-        let head = head.map_err(|fault: Fault| {
-            let doing = format_args!("reading the head of keyspace {keyspace}");
-            fault.into_error().while_doing(doing)
-        })?;
-        self.cluster.life.aim(keyspace, head);
-        Ok(head)
+        self.answered(self.read_head(keyspace).await).await
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
@@ -90,15 +104,15 @@ impl LogClient for EtcdLog {
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Lease> {
-        self.cluster.grant(ttl).await
+        self.answered(self.cluster.grant(ttl).await).await
     }
 
     async fn renew(&self, lease: LeaseId) -> Result<()> {
-        self.cluster.renew(lease).await
+        self.answered(self.cluster.renew(lease).await).await
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<()> {
-        self.cluster.revoke(lease).await
+        self.answered(self.cluster.revoke(lease).await).await
     }
 }
 

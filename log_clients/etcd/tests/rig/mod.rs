@@ -91,9 +91,13 @@ where
     within(what, answered).await
 }
 
+/// A transaction that writes one record, whatever stands there.
+pub(crate) fn a_put(key: &str, value: &str) -> Transaction {
+    Transaction::new().put(&flags(), key.to_owned(), value.to_owned())
+}
+
 pub(crate) async fn try_put(log: &EtcdLog, key: &str, value: &str) -> Result<Position> {
-    let put = Transaction::new().put(&flags(), key.to_owned(), value.to_owned());
-    within("a commit", log.commit(put)).await
+    within("a commit", log.commit(a_put(key, value))).await
 }
 
 /// Writes one record, which must succeed at the first try.

@@ -1,0 +1,305 @@
+//! One writer: a lease, and the slots that live as long as it does.
+//!
+//! Never talks to a server, but to keep its lease.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use etcd_client::{Compare, CompareOp, PutOptions, TxnOp};
+use globe_log_client::{Epoch, LeaseId};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use crate::cluster::Cluster;
+use crate::fault::{Class, Fault};
+use crate::keys::Keys;
+use crate::records::number;
+
+/// How many commits of one client may be under way at once.
+const SLOTS: usize = 64;
+
+/// How long the slots outlive the last commit.
+pub(crate) const TTL: Duration = Duration::from_secs(60);
+const RENEW_AFTER: Duration = Duration::from_secs(20);
+/// From this age on the lease is taken for ended: renewing it might come too late.
+const TOO_OLD: Duration = Duration::from_secs(50);
+
+/// One lease and its slots.
+pub(crate) struct Writer {
+    pub(crate) lease: LeaseId,
+    pub(crate) epoch: Epoch,
+    renewed: Mutex<Instant>,
+    is_over: AtomicBool,
+    slots: Mutex<Slots>,
+    /// As many as there are sure slots at rest.
+    free: Arc<Semaphore>,
+    /// Told of each slot that comes back unsure.
+    left: Notify,
+    tags: AtomicU64,
+}
+
+/// The slots that no commit has in its hands.
+struct Slots {
+    sure: Vec<Slot>,
+    unsure: Vec<Slot>,
+    /// How many unsure ones are being closed.
+    closing: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    number: usize,
+    /// When it was last written (0: never), as far as is known.
+    revision: u64,
+    /// A commit by it was left without an answer: it may have been written since, and may yet be.
+    is_unsure: bool,
+}
+
+/// A slot in the hands of one commit, or of who closes it. Dropped, it goes back.
+pub(crate) struct Held {
+    pub(crate) writer: Arc<Writer>,
+    pub(crate) key: Vec<u8>,
+    slot: Slot,
+    /// That of a sure slot. Who closes one needs none, so that no commit which waits can be in the way.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Writer {
+    pub(crate) fn new(lease: LeaseId, epoch: Epoch, granted: Instant) -> Writer {
+        let fresh = |number| Slot {
+            number,
+            revision: 0,
+            is_unsure: false,
+        };
+        Writer {
+            lease,
+            epoch,
+            renewed: Mutex::new(granted),
+            is_over: AtomicBool::new(false),
+            slots: Mutex::new(Slots {
+                sure: (0..SLOTS).rev().map(fresh).collect(),
+                unsure: Vec::new(),
+                closing: 0,
+            }),
+            free: Arc::new(Semaphore::new(SLOTS)),
+            left: Notify::new(),
+            tags: AtomicU64::new(1),
+        }
+    }
+
+    /// Its lease has ended, or is to: the next commit gets another writer.
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it can be used for long enough, if its lease is kept.
+    pub(crate) fn is_usable(&self) -> bool {
+        !self.is_over.load(Ordering::Relaxed) && self.age() <= TOO_OLD
+    }
+
+    /// Whether it can be used as it is.
+    pub(crate) fn is_fresh(&self) -> bool {
+        !self.is_over.load(Ordering::Relaxed) && self.age() < RENEW_AFTER
+    }
+
+    fn age(&self) -> Duration {
+        self.renewed().elapsed()
+    }
+
+    /// Whether a commit was left without an answer, and may yet land.
+    pub(crate) fn is_open(&self) -> bool {
+        let slots = self.slots();
+        !slots.unsure.is_empty() || slots.closing > 0
+    }
+
+    /// Waits until `is_open`.
+    pub(crate) async fn opened(&self) {
+        let left = self.left.notified();
+        if !self.is_open() {
+            left.await;
+        }
+    }
+
+    /// A sure slot, as soon as there is one.
+    pub(crate) async fn hold(self: &Arc<Self>, keys: &Keys) -> Result<Held, Fault> {
+        let permit = Arc::clone(&self.free).acquire_owned().await;
+        let slot = self.slots().sure.pop();
+        match (permit, slot) {
+            (Ok(permit), Some(slot)) => Ok(self.held(keys, slot, Some(permit))),
+            _ => Err(Fault::new(Class::NeverSent, "no fence slot is free")),
+        }
+    }
+
+    /// Every slot that was left without an answer.
+    pub(crate) fn hold_unsure(self: &Arc<Self>, keys: &Keys) -> Vec<Held> {
+        let mut slots = self.slots();
+        let unsure = std::mem::take(&mut slots.unsure);
+        slots.closing += unsure.len();
+        drop(slots);
+        let unsure = unsure.into_iter();
+        unsure.map(|slot| self.held(keys, slot, None)).collect()
+    }
+
+    fn held(
+        self: &Arc<Self>,
+        keys: &Keys,
+        slot: Slot,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Held {
+        Held {
+            key: keys.slot(self.lease.0, slot.number),
+            writer: Arc::clone(self),
+            slot,
+            permit,
+        }
+    }
+
+    /// Renews its lease when it is time for that. False when it has ended.
+    ///
+    /// What is left open by it ends with its lease at the latest, so everything is closed before.
+    pub(crate) async fn keep(&self, cluster: &Cluster, deadline: Instant) -> Result<bool, Fault> {
+        if self.is_fresh() {
+            return Ok(true);
+        }
+        let now = Instant::now();
+        match cluster.renew_by(self.lease, deadline).await {
+            Ok(()) => {
+                *self.renewed() = now;
+                Ok(true)
+            }
+            Err(fault) if fault.class == Class::LeaseGone => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn renewed(&self) -> MutexGuard<'_, Instant> {
+        self.renewed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// A value no other write of this writer's has.
+    pub(crate) fn tag(&self) -> Vec<u8> {
+        let tag = self.writer.tags.fetch_add(1, Ordering::Relaxed);
+        tag.to_string().into_bytes()
+    }
+
+    /// The slot is about to be written: until `is_at` says so, nobody knows when it was last.
+    pub(crate) fn is_unsure(&mut self) {
+        self.slot.is_unsure = true;
+    }
+
+    /// The slot was last written at this revision.
+    pub(crate) fn is_at(&mut self, revision: u64) {
+        self.slot.revision = revision;
+        self.slot.is_unsure = false;
+    }
+
+    /// Nothing was written since the slot was taken.
+    pub(crate) fn is_as_before(&mut self) {
+        self.slot.is_unsure = false;
+    }
+
+    /// The slot's revision when it was taken, or last heard of.
+    pub(crate) fn guard(&self) -> u64 {
+        self.slot.revision
+    }
+
+    /// True only while nothing was written by this slot since it was taken.
+    pub(crate) fn compare(&self) -> Compare {
+        if mutant!("leave_the_fence_open") {
+            return Compare::mod_revision(self.key.clone(), CompareOp::Greater, -1);
+        }
+        Compare::mod_revision(
+            self.key.clone(),
+            CompareOp::Equal,
+            number(self.slot.revision),
+        )
+    }
+
+    pub(crate) fn put(&self, tag: &[u8]) -> TxnOp {
+        let options = PutOptions::new().with_lease(self.writer.lease.0);
+        TxnOp::put(self.key.clone(), tag, Some(options))
+    }
+
+    pub(crate) fn get(&self) -> TxnOp {
+        TxnOp::get(self.key.clone(), None)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let writer = &self.writer;
+        let permit = self.permit.take();
+        let mut slots = writer.slots();
+        if permit.is_none() {
+            slots.closing = slots.closing.saturating_sub(1);
+        }
+        if self.slot.is_unsure {
+            slots.unsure.push(self.slot);
+        } else {
+            slots.sure.push(self.slot);
+        }
+        drop(slots);
+        // As many permits as sure slots, and never one before its slot is there.
+        match (permit, self.slot.is_unsure) {
+            (Some(permit), true) => permit.forget(),
+            (None, false) => writer.free.add_permits(1),
+            _ => {}
+        }
+        if self.slot.is_unsure {
+            writer.left.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::{FutureExt, join_all};
+
+    use super::*;
+
+    fn writer() -> Arc<Writer> {
+        Arc::new(Writer::new(LeaseId(1), Epoch(1), Instant::now()))
+    }
+
+    async fn all(writer: &Arc<Writer>) -> Vec<Held> {
+        let keys = Keys::new("");
+        let held = join_all((0..SLOTS).map(|_| writer.hold(&keys))).await;
+        held.into_iter().map(Result::unwrap).collect()
+    }
+
+    #[tokio::test]
+    async fn a_slot_whose_commit_was_dropped_is_given_to_nobody_before_it_is_closed() {
+        let (writer, keys) = (writer(), Keys::new(""));
+        let mut held = all(&writer).await;
+        held.iter_mut().for_each(Held::is_unsure);
+        assert!(!writer.is_open());
+        drop(held);
+        assert!(writer.is_open());
+        assert!(writer.hold(&keys).now_or_never().is_none());
+        let mut open = writer.hold_unsure(&keys);
+        assert_eq!(open.len(), SLOTS);
+        assert!(writer.is_open(), "until they are closed");
+        open.iter_mut().for_each(|slot| slot.is_at(7));
+        drop(open);
+        assert!(!writer.is_open());
+        assert!(all(&writer).await.iter().all(|held| held.guard() == 7));
+    }
+
+    #[tokio::test]
+    async fn a_slot_is_as_unsure_as_before_when_who_closed_it_was_dropped() {
+        let (writer, keys) = (writer(), Keys::new(""));
+        let mut held = writer.hold(&keys).await.unwrap();
+        held.is_unsure();
+        drop(held);
+        drop(writer.hold_unsure(&keys));
+        assert!(writer.is_open());
+        assert_eq!(writer.hold_unsure(&keys).len(), 1);
+    }
+}
