@@ -32,6 +32,33 @@ pub(crate) struct Terms {
     pub(crate) patience: Duration,
 }
 
+impl Terms {
+    /// Whether the time was up of who asked, not of the member, which may be well: it is left only once it has been silent
+    /// for as long as it may be, however many gave up meanwhile.
+    fn is_cut_short(&self, asked: Instant) -> bool {
+        let now = Instant::now();
+        now >= self.deadline && now < asked + self.patience
+    }
+}
+
+/// A request that waits for its answer. Dropped when it does no more: with its answer, at its time limit, or because its
+/// caller gave up.
+struct Waiting<'a> {
+    endpoints: &'a Endpoints,
+    chosen: &'a Chosen,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let silent = self.chosen.connections.silence.ends();
+        if silent >= self.endpoints.settings.request_timeout {
+            let text = "it answered nobody in time";
+            let fault = Fault::new(Class::Unknown, text);
+            self.endpoints.put_aside(self.chosen, &fault);
+        }
+    }
+}
+
 /// How long an answer may take before its member is asked whether there was an election.
 const SOON: Duration = Duration::from_millis(100);
 
@@ -106,17 +133,22 @@ impl Endpoints {
         loop {
             let chosen = self.ready(terms.deadline).await?;
             attempt += 1;
+            let asked = Instant::now();
             let fault = match self.attempt(&chosen, terms, &request).await {
                 Ok(answer) => {
-                    chosen.answered();
+                    self.answered(&chosen);
                     return Ok((chosen, answer));
                 }
                 Err(fault) => fault.at(&chosen.endpoint.address),
             };
             tracing::debug!(endpoint = %chosen.endpoint.address, attempt, reason = %fault, "request failed");
+            self.failed(&fault);
+            if fault.class == Class::Unknown && terms.is_cut_short(asked) {
+                return Err(fault);
+            }
             match verdict(fault.class, terms.repeat) {
                 Next::Report => {
-                    chosen.answered();
+                    self.answered(&chosen);
                     return Err(fault);
                 }
                 Next::AsideAndReport => {
@@ -173,6 +205,7 @@ impl Endpoints {
         }
         let until = Instant::now() + terms.patience.min(remaining);
         let sent_in = self.term();
+        let _waiting = self.waits_for(chosen, terms);
         let answer = request(client);
         tokio::pin!(answer);
         let soon = timeout_at(until.min(Instant::now() + SOON), &mut answer).await;
@@ -187,9 +220,24 @@ impl Endpoints {
             },
         };
         match answer {
-            Ok(answer) => answer.map_err(Into::into),
+            Ok(answer) => {
+                chosen.connections.silence.is_broken();
+                answer.map_err(Into::into)
+            }
             Err(_) => Err(Fault::new(Class::Unknown, "it did not answer in time")),
         }
+    }
+
+    /// Large answers take their time, and other lines have limits of their own.
+    fn waits_for<'a>(&'a self, chosen: &'a Chosen, terms: Terms) -> Option<Waiting<'a>> {
+        let is_usual = terms.line == Line::Unary && terms.patience == self.settings.request_timeout;
+        is_usual.then(|| {
+            chosen.connections.silence.begins();
+            Waiting {
+                endpoints: self,
+                chosen,
+            }
+        })
     }
 
     /// A client of a member that is known to answer. Whatever fails here, the request itself was not sent.

@@ -2,6 +2,8 @@
 //!
 //! Never sends a second copy before the first is known to have failed and to be unable to land.
 
+use std::time::Duration;
+
 use etcd_client::Txn;
 use etcd_client::proto::PbTxnResponse;
 use globe_log_client::{
@@ -29,6 +31,9 @@ const MAX_OPERATIONS: usize = 127;
 /// read), for the namespace, and for the encoding.
 const MAX_TRANSACTION_BYTES: usize = 1_310_720;
 
+/// The most that is left of a caller's time limit for the answer to reach it.
+const MARGIN: Duration = Duration::from_millis(50);
+
 /// What came of one attempt.
 enum Attempt {
     Done(Position),
@@ -50,7 +55,7 @@ impl Cluster {
 
     pub(crate) async fn commit(&self, transaction: Transaction) -> Result<Position> {
         transaction.check(&self.capabilities())?;
-        let deadline = self.endpoints.deadline();
+        let deadline = self.deadline_of(&transaction);
         let keyspaces = transaction.writes.iter().map(|write| &write.0);
         let mut keyspaces = keyspaces.chain(
             transaction
@@ -70,6 +75,13 @@ impl Cluster {
             self.aim(keyspace, position);
         }
         Ok(position)
+    }
+
+    /// Until when there must be an answer: so long before its caller's patience ends that the caller hears it.
+    fn deadline_of(&self, transaction: &Transaction) -> Instant {
+        let own = self.endpoints.settings.deadline;
+        let given = transaction.timeout.map(|timeout| timeout - margin(timeout));
+        Instant::now() + given.map_or(own, |given| given.min(own))
     }
 
     fn aim(&self, keyspace: &Keyspace, position: Position) {
@@ -387,6 +399,11 @@ fn check_life(transaction: &Transaction, known: &Known) -> Result<()> {
     }
     let text = "the transaction speaks of another life of the log: nothing was written";
     Err(Error::new(ErrorKind::EpochChanged, text))
+}
+
+/// The part of a time limit that is left for the answer to reach whoever set it.
+fn margin(limit: Duration) -> Duration {
+    (limit / 8).min(MARGIN)
 }
 
 /// The commit itself was given to nobody.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::fault::{Class, Fault};
 use crate::settings::Settings;
+use crate::silence::Silence;
 use crate::version::Version;
 
 /// What a connection is for. Each has its own, so that none waits behind another: a catch-up of megabytes must not hold
@@ -32,6 +33,8 @@ pub(crate) struct Connections {
     lease: OnceCell<Arc<Client>>,
     /// When the member was last asked for its term. Held while it is.
     pub(crate) term_asked: Mutex<Option<Instant>>,
+    /// How long it has been silent to unary requests.
+    pub(crate) silence: Silence,
     given_up: AtomicBool,
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Endpoints {
     pinned: AtomicUsize,
     /// The raft term of the last answer.
     term: AtomicU64,
+    /// What went wrong last, while nothing has been answered since.
+    last_failure: Mutex<Option<Fault>>,
 }
 
 /// One member.
@@ -75,6 +77,7 @@ impl Endpoints {
             members,
             pinned,
             term: AtomicU64::new(0),
+            last_failure: Mutex::default(),
         }
     }
 
@@ -85,6 +88,27 @@ impl Endpoints {
 
     pub(crate) fn term(&self) -> u64 {
         self.term.load(Ordering::Relaxed)
+    }
+
+    /// A member answered.
+    pub(crate) fn answered(&self, chosen: &Chosen) {
+        *self.last_failure_cell() = None;
+        chosen.answered();
+    }
+
+    /// A member could not be reached, or did not answer.
+    pub(crate) fn failed(&self, fault: &Fault) {
+        *self.last_failure_cell() = Some(fault.clone());
+    }
+
+    /// Why no member answered, if none has since.
+    pub(crate) fn last_failure(&self) -> Option<Fault> {
+        self.last_failure_cell().clone()
+    }
+
+    fn last_failure_cell(&self) -> MutexGuard<'_, Option<Fault>> {
+        let last = self.last_failure.lock();
+        last.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -172,7 +196,8 @@ impl Endpoint {
 
 impl Chosen {
     /// The member answered.
-    pub(crate) fn answered(&self) {
+    fn answered(&self) {
+        self.connections.silence.is_broken();
         let mut state = self.endpoint.state();
         if state.failures > 0 && Arc::ptr_eq(&state.connections, &self.connections) {
             let attempt = std::mem::take(&mut state.failures);

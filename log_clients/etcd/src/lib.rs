@@ -30,6 +30,7 @@ mod reading;
 mod records;
 mod settings;
 mod settling;
+mod silence;
 mod snapshot;
 mod tail;
 mod tls;

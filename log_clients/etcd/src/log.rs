@@ -99,6 +99,11 @@ impl LogClient for EtcdLog {
         self.answered(self.read_head(keyspace).await).await
     }
 
+    fn last_failure(&self) -> Option<Error> {
+        let fault = self.cluster.endpoints.last_failure()?;
+        Some(fault.into_error())
+    }
+
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
         self.cluster.commit(transaction).await
     }

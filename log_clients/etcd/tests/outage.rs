@@ -1,0 +1,175 @@
+//! A log that is simply down: what never left the process is `Unavailable`, and only what a server may have been given is
+//! `Indeterminate`.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod rig;
+
+use std::time::Duration;
+
+use globe_etcd::EtcdLog;
+use globe_log_client::{Error, ErrorKind, LogClient, Position, Result};
+use globe_test_support::{EtcdCluster, EtcdServer, EtcdVersion, Proxy, free_port, wait_until};
+use rig::{
+    BOUND, a_put, connect, flags, hasty, history, http, on_each_version, put, puts_of, within,
+};
+use tokio::time::Instant;
+
+on_each_version! {
+    a_commit_that_a_frozen_server_may_hold_is_indeterminate
+    a_commit_that_cannot_even_be_prepared_is_unavailable
+    short_waits_leave_a_slow_member_alone_and_a_silent_one_behind
+}
+
+/// How long the callers here wait: shorter than every limit of the log's own.
+const SHORT: Duration = Duration::from_millis(400);
+/// The log's own limit, by default.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// A commit with a time limit of its own, shorter than the log's: it must not take as long as that.
+async fn commit_in(log: &EtcdLog, key: &str, limit: Duration) -> Result<Position> {
+    let began = Instant::now();
+    let commit = a_put(key, "1").taking_at_most(limit);
+    let answer = within("an answer", log.commit(commit)).await;
+    assert!(began.elapsed() < DEADLINE, "its limit was {limit:?}");
+    answer
+}
+
+async fn is_unavailable(log: &EtcdLog) {
+    for limit in [SHORT / 10, SHORT, SHORT * 4] {
+        let error = commit_in(log, "key", limit).await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_every_endpoint_refuses_is_unavailable() {
+    let log = hasty([http(free_port()), http(free_port())]).await;
+    is_unavailable(&log).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_server_has_died_is_unavailable() {
+    let mut server = EtcdServer::start(EtcdVersion::Reference).await;
+    let log = hasty([server.endpoint()]).await;
+    put(&log, "before", "1").await;
+    server.kill();
+    is_unavailable(&log).await;
+}
+
+/// A learner takes no requests, and says so before it does anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_to_a_learner_alone_is_unavailable() {
+    let mut cluster = EtcdCluster::start(&[EtcdVersion::Reference; 3]).await;
+    cluster.remove(2).await;
+    cluster.add_learner(2).await;
+    let log = hasty([cluster[2].endpoint()]).await;
+    wait_until("the learner listens", BOUND, || async {
+        cluster[2]
+            .try_etcdctl(&["endpoint", "status"])
+            .await
+            .is_ok()
+    })
+    .await;
+    is_unavailable(&log).await;
+}
+
+/// What it is told by whoever removed it ends it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_to_a_removed_member_alone_is_unavailable() {
+    let mut cluster = EtcdCluster::start(&[EtcdVersion::Reference; 3]).await;
+    let log = hasty([cluster[2].endpoint()]).await;
+    put(&log, "before", "1").await;
+    cluster.remove(2).await;
+    is_unavailable(&log).await;
+}
+
+async fn a_commit_that_a_frozen_server_may_hold_is_indeterminate(version: EtcdVersion) {
+    let server = EtcdServer::start(version).await;
+    let log = hasty([server.endpoint()]).await;
+    let start = put(&log, "before", "1").await;
+    server.pause();
+    for limit in [SHORT / 10, SHORT, SHORT * 4] {
+        let error = commit_in(&log, "key", limit).await.unwrap_err();
+        let is_prepared = *error.kind() == ErrorKind::Indeterminate;
+        // The next ones are not sent: what the first left open has to be closed before.
+        let is_first = limit == SHORT / 10;
+        assert_eq!(is_prepared, is_first, "{limit:?}: {error}");
+        assert!(
+            is_first || *error.kind() == ErrorKind::Unavailable,
+            "{error}"
+        );
+    }
+    server.resume();
+    let straight = connect([server.endpoint()]).await;
+    put(&log, "after", "1").await;
+    assert!(puts_of(&history(&straight, start).await, "key") <= 1);
+}
+
+async fn a_commit_that_cannot_even_be_prepared_is_unavailable(version: EtcdVersion) {
+    let server = EtcdServer::start(version).await;
+    let log = hasty([server.endpoint()]).await;
+    // It knows the server, and has nothing to fence a commit with.
+    log.head(&flags()).await.unwrap();
+    server.pause();
+    is_unavailable(&log).await;
+    server.resume();
+}
+
+/// A member that is slower than its callers are patient is not redialled for that; one that says nothing is left, however
+/// little each of its callers waits.
+async fn short_waits_leave_a_slow_member_alone_and_a_silent_one_behind(version: EtcdVersion) {
+    let server = EtcdServer::start(version).await;
+    let (first, second) = (
+        Proxy::start(server.port()).await,
+        Proxy::start(server.port()).await,
+    );
+    let log = hasty([first.endpoint(), second.endpoint()]).await;
+    second.cut();
+    put(&log, "before", "1").await;
+    second.heal();
+    let (dialled, tried) = (first.connections(), second.connections());
+    first.freeze();
+    let hurried = Duration::from_millis(40);
+    for _ in 0..5 {
+        let cut = tokio::time::timeout(hurried, log.head(&flags())).await;
+        assert!(cut.is_err(), "{cut:?}");
+    }
+    assert_eq!(second.connections(), tried, "it was not silent for long");
+    first.heal();
+    within("the head", log.head(&flags())).await.unwrap();
+    assert_eq!(first.connections(), dialled, "it was not redialled");
+    first.freeze();
+    let moved = async {
+        while tokio::time::timeout(hurried, log.head(&flags()))
+            .await
+            .is_err()
+        {}
+    };
+    within("a short wait is enough again", moved).await;
+    assert!(second.connections() > tried);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_failure_is_told_while_the_log_is_still_tried_and_until_it_answers() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let proxy = Proxy::start(server.port()).await;
+    proxy.cut();
+    let log = connect([format!("http://127.0.0.1:{}", proxy.port())]).await;
+    assert!(log.last_failure().is_none(), "it was not tried yet");
+    let trying = {
+        let log = log.clone();
+        tokio::spawn(async move { log.snapshot(&flags()).await.map(drop) })
+    };
+    wait_until("a failure is told", BOUND, || async {
+        log.last_failure().is_some()
+    })
+    .await;
+    assert!(!trying.is_finished(), "it is still tried");
+    let failure: Error = log.last_failure().unwrap();
+    assert_eq!(failure.kind(), &ErrorKind::Unavailable, "{failure}");
+    let address = format!("127.0.0.1:{}", proxy.port());
+    assert!(failure.to_string().contains(&address), "{failure}");
+    proxy.heal();
+    within("the snapshot", trying).await.unwrap().unwrap();
+    assert!(log.last_failure().is_none(), "it was reached");
+}
