@@ -6,9 +6,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use globe_log_client::{
-    Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position, Result,
-    Snapshot, Tail, Transaction, async_trait,
+    Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position, Record,
+    Result, Snapshot, Tail, Transaction, async_trait,
 };
 
 use crate::builder::EtcdBuilder;
@@ -97,6 +98,16 @@ impl LogClient for EtcdLog {
 
     async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
         self.answered(self.read_head(keyspace).await).await
+    }
+
+    async fn record_at(
+        &self,
+        keyspace: &Keyspace,
+        key: &Bytes,
+        at: Position,
+    ) -> Result<Option<Record>> {
+        self.answered(self.cluster.record_at(keyspace, key, at).await)
+            .await
     }
 
     fn last_failure(&self) -> Option<Error> {

@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use etcd_client::proto::{PbRangeResponse, PbTxnOpResponse, PbTxnResponse};
 use etcd_client::{GetOptions, Txn, TxnOp};
-use globe_log_client::{Epoch, Keyspace, Position, Revision};
+use globe_log_client::{Epoch, Keyspace, Position, Record, Revision};
 use tokio::time::Instant;
 
 use crate::call::{Repeat, Terms};
@@ -14,7 +15,7 @@ use crate::cluster::Cluster;
 use crate::epoch::Marker;
 use crate::fault::{Class, Fault};
 use crate::life::{Judgement, Known, Signs, judge};
-use crate::records::number;
+use crate::records::{number, record};
 use crate::witness::{Testimony, Witness};
 
 /// The largest answer this client accepts.
@@ -95,6 +96,29 @@ impl Cluster {
                 return Ok(Reading { position, answers });
             }
         }
+    }
+
+    /// What stood at a key at a position.
+    pub(crate) async fn record_at(
+        &self,
+        keyspace: &Keyspace,
+        key: &Bytes,
+        at: Position,
+    ) -> globe_log_client::Result<Option<Record>> {
+        let failed = |fault: Fault| {
+            let doing = format_args!("reading a key of keyspace {keyspace} at {at}");
+            fault.into_error().while_doing(doing)
+        };
+        // Revision 0 would mean the present, and at etcd's first, 1, there is no record yet.
+        let options = GetOptions::new().with_revision(number(at.revision.0.max(1)));
+        let get = TxnOp::get(self.keys.record(keyspace, key), Some(options));
+        let terms = self
+            .endpoints
+            .terms(Repeat::Harmless, self.endpoints.deadline());
+        let reading = self.read(keyspace, &[get], Some(at.epoch), terms).await;
+        let found = reading.map_err(failed)?.answers.into_iter().next();
+        let found = found.and_then(|found| found.kvs.into_iter().next());
+        Ok(found.map(|found| record(&self.keys, keyspace, found)))
     }
 
     /// The present position: enough to know the life of the log.
