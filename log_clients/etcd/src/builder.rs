@@ -9,6 +9,7 @@ use etcd_client::Client;
 use globe_log_client::{Error, ErrorKind, Result};
 
 use crate::log::EtcdLog;
+use crate::runtime;
 use crate::settings::Settings;
 use crate::tls::Tls;
 use crate::url;
@@ -140,10 +141,12 @@ impl EtcdBuilder {
     /// Checks every setting. Does not wait for any server: the first use does.
     ///
     /// # Errors
-    /// `Invalid`, naming the setting that is wrong.
+    /// `Invalid`, naming the setting that is wrong; also outside of a tokio runtime, and in one without its IO or time
+    /// driver.
     pub async fn connect(mut self) -> Result<EtcdLog> {
         self.take_environment(|name| std::env::var(name).ok());
         let settings = self.check()?;
+        runtime::check_drivers()?;
         // Builds what a connection needs, without one, so that a bad certificate is found here.
         for endpoint in &settings.endpoints {
             let options = settings.connect_options(false);

@@ -28,6 +28,7 @@ mod outcome;
 mod proof;
 mod reading;
 mod records;
+mod runtime;
 mod settings;
 mod settling;
 mod silence;

@@ -15,6 +15,7 @@ use globe_log_client::{
 use crate::builder::EtcdBuilder;
 use crate::cluster::Cluster;
 use crate::fault::Fault;
+use crate::runtime;
 use crate::settings::Settings;
 
 /// A log on an etcd cluster. Clones share its connections; they are closed with the last clone, tail and snapshot.
@@ -88,15 +89,18 @@ impl LogClient for EtcdLog {
     }
 
     async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
+        runtime::check()?;
         self.answered(self.cluster.snapshot(keyspace).await).await
     }
 
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
+        runtime::check()?;
         self.answered(self.cluster.tail(keyspace, after).await)
             .await
     }
 
     async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
+        runtime::check()?;
         self.answered(self.read_head(keyspace).await).await
     }
 
@@ -106,6 +110,7 @@ impl LogClient for EtcdLog {
         key: &Bytes,
         at: Position,
     ) -> Result<Option<Record>> {
+        runtime::check()?;
         self.answered(self.cluster.record_at(keyspace, key, at).await)
             .await
     }
@@ -116,18 +121,22 @@ impl LogClient for EtcdLog {
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
+        runtime::check()?;
         self.cluster.commit(transaction).await
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Lease> {
+        runtime::check()?;
         self.answered(self.cluster.grant(ttl).await).await
     }
 
     async fn renew(&self, lease: LeaseId) -> Result<()> {
+        runtime::check()?;
         self.answered(self.cluster.renew(lease).await).await
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<()> {
+        runtime::check()?;
         self.answered(self.cluster.revoke(lease).await).await
     }
 }
