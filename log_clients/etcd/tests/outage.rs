@@ -17,7 +17,8 @@ use tokio::time::Instant;
 on_each_version! {
     a_commit_that_a_frozen_server_may_hold_is_indeterminate
     a_commit_that_cannot_even_be_prepared_is_unavailable
-    short_waits_leave_a_slow_member_alone_and_a_silent_one_behind
+    short_waits_do_not_make_a_slow_member_a_dead_one
+    a_silent_member_is_left_however_little_each_caller_waits
 }
 
 /// How long the callers here wait: shorter than every limit of the log's own.
@@ -115,38 +116,55 @@ async fn a_commit_that_cannot_even_be_prepared_is_unavailable(version: EtcdVersi
     server.resume();
 }
 
-/// A member that is slower than its callers are patient is not redialled for that; one that says nothing is left, however
-/// little each of its callers waits.
-async fn short_waits_leave_a_slow_member_alone_and_a_silent_one_behind(version: EtcdVersion) {
+/// Two ways to a server, and a log that uses the first: how often each was dialled.
+async fn two_ways(
+    version: EtcdVersion,
+    request_timeout: Duration,
+) -> (EtcdServer, [Proxy; 2], EtcdLog) {
     let server = EtcdServer::start(version).await;
-    let (first, second) = (
+    let ways = [
         Proxy::start(server.port()).await,
         Proxy::start(server.port()).await,
-    );
-    let log = hasty([first.endpoint(), second.endpoint()]).await;
-    second.cut();
+    ];
+    let log = EtcdLog::builder().endpoints(ways.each_ref().map(Proxy::endpoint));
+    let log = log.request_timeout(request_timeout).deadline(BOUND);
+    let log = log.connect().await.unwrap();
+    ways[1].cut();
     put(&log, "before", "1").await;
-    second.heal();
-    let (dialled, tried) = (first.connections(), second.connections());
-    first.freeze();
-    let hurried = Duration::from_millis(40);
-    for _ in 0..5 {
-        let cut = tokio::time::timeout(hurried, log.head(&flags())).await;
-        assert!(cut.is_err(), "{cut:?}");
+    ways[1].heal();
+    (server, ways, log)
+}
+
+/// Asks for the head and does not wait for long; whether it was answered.
+async fn hurried_head(log: &EtcdLog) -> bool {
+    let hurry = Duration::from_millis(40);
+    tokio::time::timeout(hurry, log.head(&flags()))
+        .await
+        .is_ok()
+}
+
+async fn short_waits_do_not_make_a_slow_member_a_dead_one(version: EtcdVersion) {
+    let (_server, ways, log) = two_ways(version, BOUND).await;
+    let dialled = ways.each_ref().map(Proxy::connections);
+    ways[0].freeze();
+    for turn in 0..5 {
+        assert!(!hurried_head(&log).await);
+        let short = commit_in(&log, &turn.to_string(), SHORT / 10).await;
+        assert!(short.is_err(), "{short:?}");
     }
-    assert_eq!(second.connections(), tried, "it was not silent for long");
-    first.heal();
+    ways[0].heal();
     within("the head", log.head(&flags())).await.unwrap();
-    assert_eq!(first.connections(), dialled, "it was not redialled");
-    first.freeze();
-    let moved = async {
-        while tokio::time::timeout(hurried, log.head(&flags()))
-            .await
-            .is_err()
-        {}
-    };
-    within("a short wait is enough again", moved).await;
-    assert!(second.connections() > tried);
+    let again = ways.each_ref().map(Proxy::connections);
+    assert_eq!(again, dialled, "nobody was dialled");
+}
+
+async fn a_silent_member_is_left_however_little_each_caller_waits(version: EtcdVersion) {
+    let (_server, ways, log) = two_ways(version, Duration::from_secs(1)).await;
+    let dialled = ways[1].connections();
+    ways[0].freeze();
+    let answered = async { while !hurried_head(&log).await {} };
+    within("a short wait is enough again", answered).await;
+    assert!(ways[1].connections() > dialled);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
