@@ -19,6 +19,14 @@ use crate::leg::Leg;
 
 /// How many nodes there are. The last of them knows only the first member.
 const NODES: usize = 3;
+/// The node whose calls have all the time they want by default. It knows all members.
+pub(crate) const PATIENT: usize = 0;
+/// How long the calls of the nodes may take; which of the hurried ones knows all members is diced.
+const DEADLINES: [Duration; NODES] = [
+    Duration::from_secs(10),
+    Duration::from_millis(300),
+    Duration::from_millis(40),
+];
 
 /// A cluster, and the nodes on it.
 #[derive(Debug)]
@@ -32,6 +40,8 @@ pub(crate) struct Site {
     pub(crate) logs: Vec<EtcdLog>,
     pub(crate) recorder: Recorder,
     pub(crate) rng: fastrand::Rng,
+    /// How long the calls of each node may take.
+    deadlines: [Duration; NODES],
     pub(crate) login: Option<Login>,
     pub(crate) certificates: Option<Certificates>,
 }
@@ -61,6 +71,9 @@ impl Site {
             let users = [(login.user, login.password, "")];
             cluster[0].enable_auth(login.root, &users).await;
         }
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut deadlines = DEADLINES;
+        rng.shuffle(&mut deadlines[PATIENT + 1..]);
         let mut site = Site {
             cluster,
             hosts,
@@ -68,7 +81,8 @@ impl Site {
             nodes: Vec::new(),
             logs: Vec::new(),
             recorder: Recorder::new(),
-            rng: fastrand::Rng::with_seed(seed),
+            rng,
+            deadlines,
             login: leg.login,
             certificates,
         };
@@ -90,9 +104,10 @@ impl Site {
             doors.push(Proxy::to(address, seed ^ ((member as u64) << 8)).await);
         }
         let log = self.connect(&doors).await;
+        let deadline = self.deadlines[self.nodes.len()];
         let node = Node {
-            first: open_map(&log, KEYSPACES[0]).await,
-            second: open_map(&log, KEYSPACES[1]).await,
+            first: open_map(&log, KEYSPACES[0], deadline).await,
+            second: open_map(&log, KEYSPACES[1], deadline).await,
         };
         self.doors.push(doors);
         self.nodes.push(node);
@@ -222,8 +237,7 @@ fn builder(
     }
 }
 
-async fn open_map(log: &EtcdLog, keyspace: &str) -> Map {
-    Globe::open(log.clone(), keyspace)
-        .await
-        .expect("a healthy cluster")
+async fn open_map(log: &EtcdLog, keyspace: &str, deadline: Duration) -> Map {
+    let map = Globe::builder(log.clone(), keyspace).deadline(deadline);
+    map.open().await.expect("a healthy cluster")
 }

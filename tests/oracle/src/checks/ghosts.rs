@@ -1,5 +1,5 @@
-//! Nothing haunts: what was reported as unknown does not land after a later commit of its node, where the log promises
-//! that.
+//! Nothing haunts: what was reported as unknown, or given up by its caller, does not land after a later commit of its node,
+//! where the log promises that.
 //!
 //! It may land before: who reaches nobody but a member that reaches nobody cannot keep what that member holds from being
 //! passed on. When a write landed, is told by the positions of the commits.
@@ -15,23 +15,45 @@ pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
     }
     let evidence = evidence(history, timeline);
     let none = Vec::new();
-    let unknown = history
-        .ops()
-        .filter(|op| op.outcome == Outcome::Indeterminate);
-    let ghosts = unknown.filter_map(|op| {
-        let ret = op.ret?;
+    let calls = calls(history);
+    let ghosts = history.ops().filter_map(|op| {
+        let over = over(op, &calls)?;
         let landed = timeline.landed(op.tags.last()?).first()?.at;
         let evidence = evidence.get(&op.node).unwrap_or(&none);
-        let later = evidence.partition_point(|(tick, _)| *tick <= ret.tick);
+        let later = evidence.partition_point(|(tick, _)| *tick <= over);
         let (_, oldest) = evidence.get(later)?;
         (*oldest < landed).then(|| describe(op, landed, *oldest))
     });
     ghosts.collect()
 }
 
+/// By when nobody waited any more for an operation whose fate is unknown. Of one that was given up that is not recorded,
+/// but its client never has two at once.
+fn over(op: &Op, calls: &BTreeMap<u32, Vec<u64>>) -> Option<u64> {
+    match op.outcome {
+        Outcome::Indeterminate => op.ret.map(|ret| ret.tick),
+        Outcome::Never => {
+            let calls = calls.get(&op.client)?;
+            let next = calls.partition_point(|tick| *tick <= op.call.tick);
+            calls.get(next).copied()
+        }
+        _ => None,
+    }
+}
+
+/// When each client began its operations.
+fn calls(history: &History) -> BTreeMap<u32, Vec<u64>> {
+    let mut calls: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
+    for op in history.ops() {
+        calls.entry(op.client).or_default().push(op.call.tick);
+    }
+    calls.values_mut().for_each(|calls| calls.sort_unstable());
+    calls
+}
+
 fn describe(op: &Op, landed: Moment, oldest: Moment) -> String {
     format!(
-        "client {}'s {:?} was reported as unknown, and landed at {landed:?}, after its node had committed at {oldest:?}",
+        "client {}'s {:?} was unknown or given up, and landed at {landed:?}, after its node had committed at {oldest:?}",
         op.client, op.action
     )
 }

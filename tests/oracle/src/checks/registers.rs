@@ -153,11 +153,16 @@ fn write(op: &Op, place: &Place, timeline: &Timeline) -> Option<Call<Register>> 
         Action::PutIf(_, revision) | Action::DeleteIf(_, revision) => {
             guarded(Some(tag_at(place, *revision, timeline)?))
         }
-        Action::Delete(_) if op.ret.is_some() => Register::Delete(held),
+        Action::Delete(_) => Register::Delete(held),
         Action::Update(_, read) if held => guarded(read.clone()),
         _ => return None,
     };
-    let is_known = !matches!(op.outcome, Outcome::Indeterminate | Outcome::Never);
+    let is_known = match op.outcome {
+        Outcome::Indeterminate | Outcome::Never => false,
+        // It may have found nothing to delete: that it cannot say.
+        Outcome::Behind(_) => !matches!(op.action, Action::Delete(_)),
+        _ => true,
+    };
     Some(Call {
         op: register,
         call: op.call.tick,

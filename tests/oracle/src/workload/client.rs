@@ -6,12 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fastrand::Rng;
 use globe::Position;
-use tokio::time::{Duration, sleep};
+use tokio::task::JoinSet;
+use tokio::time::{Duration, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Map, Node};
 use crate::history::{Action, Event, Op, Outcome, Place, Value};
 use crate::recorder::Recorder;
+
+/// How long a caller that gives up waits at most: longer than a log that is well needs, shorter than one that is not.
+const LONGEST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What a client does for a living.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +53,8 @@ pub(crate) struct Client {
     pub(crate) rng: Rng,
     pub(crate) board: Arc<Board>,
     pub(crate) keys: usize,
+    /// Of a hundred operations, how many are given up when they take a while.
+    pub(crate) impatient: u8,
 }
 
 impl Client {
@@ -67,17 +73,54 @@ impl Client {
                 0 => self.rng.usize(..self.nodes.len()),
                 _ => self.home,
             };
-            match kind {
-                Kind::Writer => self.write().await,
-                Kind::Transactor => self.transact().await,
-                Kind::Waiter => self.wait().await,
-            }
+            self.operate(kind).await;
             let pause = rest.mul_f64(self.rng.f64());
             tokio::select! {
                 biased;
                 () = sleep(pause) => {}
                 () = stop.cancelled() => return,
             }
+        }
+    }
+
+    /// Does one operation, or gives it up on the way.
+    async fn operate(&mut self, kind: Kind) {
+        match kind {
+            Kind::Waiter => self.wait().await,
+            _ if self.is_impatient() => self.give_up(kind).await,
+            Kind::Writer => self.write().await,
+            Kind::Transactor => self.transact().await,
+        }
+    }
+
+    fn is_impatient(&mut self) -> bool {
+        self.impatient > 0 && self.rng.u8(..100) < self.impatient
+    }
+
+    /// Does one operation for as long as its caller has patience.
+    async fn give_up(&mut self, kind: Kind) {
+        let patience = LONGEST_PATIENCE.mul_f64(self.rng.f64());
+        let mut patient = Client {
+            nodes: self.nodes.clone(),
+            recorder: self.recorder.clone(),
+            rng: self.rng.fork(),
+            board: Arc::clone(&self.board),
+            impatient: 0,
+            ..*self
+        };
+        let operation = async move {
+            match kind {
+                Kind::Transactor => patient.transact().await,
+                _ => patient.write().await,
+            }
+        };
+        if self.rng.bool() {
+            let _ = timeout(patience, operation).await;
+        } else {
+            let mut task = JoinSet::new();
+            task.spawn(operation);
+            let _ = timeout(patience, task.join_next()).await;
+            task.shutdown().await;
         }
     }
 

@@ -66,6 +66,9 @@ pub struct Workload {
     pub ops: usize,
     /// Keys of each kind.
     pub keys: usize,
+    /// Of a hundred operations of writers and transactors, how many are given up when they take a while: by dropping their
+    /// future, or by aborting their task.
+    pub impatient: u8,
     /// The longest rest of a client between two operations.
     pub rest: Duration,
     /// The longest rest of a reader between two reads.
@@ -93,6 +96,7 @@ impl Workload {
             watches: 1,
             ops: 15,
             keys: 4,
+            impatient: 0,
             rest: Duration::from_millis(100),
             read_rest: Duration::from_millis(50),
             threads: false,
@@ -184,6 +188,7 @@ impl Running {
                     rng: rng.fork(),
                     board: Arc::clone(&board),
                     keys: workload.keys,
+                    impatient: workload.impatient,
                 };
                 let stop = self.stop.clone();
                 let (ops, rest) = (workload.ops, workload.rest);

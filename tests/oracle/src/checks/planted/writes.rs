@@ -103,10 +103,48 @@ fn a_delete_that_nobody_made_is_found() {
 fn a_write_that_lands_after_it_was_reported_as_unknown_is_found() {
     planted("ghosts", |event| {
         op("h", |op| (op.call, op.ret) = (at(1), Some(at(2))))(event);
-        truth(8, |truth| {
-            if truth.keyspace == "first" {
-                truth.changes.push(("k1".into(), Some(stored("h", 8, 8))));
-            }
-        })(event);
+        lands_late(event);
     });
+}
+
+#[test]
+fn a_write_that_lands_after_its_caller_gave_it_up_and_went_on_is_found() {
+    planted("ghosts", |event| {
+        op("h", |op| {
+            (op.call, op.ret) = (at(1), None);
+            op.outcome = Outcome::Never;
+        })(event);
+        lands_late(event);
+    });
+}
+
+fn lands_late(event: &mut Event) {
+    truth(8, |truth| {
+        if truth.keyspace == "first" {
+            truth.changes.push(("k1".into(), Some(stored("h", 8, 8))));
+        }
+    })(event);
+}
+
+#[test]
+fn a_delete_that_cannot_say_what_it_found_is_not_accused() {
+    let mut history = good();
+    for event in &mut history.events {
+        if let Event::Op(op) = event
+            && op.action == Action::Delete(key("k0"))
+        {
+            (op.ret, op.outcome) = (None, Outcome::Never);
+        }
+    }
+    history.events.push(Event::Op(Op {
+        client: 0,
+        node: 0,
+        action: Action::Delete(key("k2")),
+        tags: Vec::new(),
+        call: at(1_000),
+        ret: Some(at(1_001)),
+        outcome: Outcome::Behind(position(8)),
+    }));
+    let found = check_all(&history);
+    assert!(found.is_empty(), "{found:?}");
 }
