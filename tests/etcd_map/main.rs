@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod abandoned;
 mod cluster;
 mod costs;
 mod lives;
