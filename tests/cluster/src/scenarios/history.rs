@@ -88,6 +88,7 @@ async fn put_and_delete(site: &Site, key: &str) {
         tags: vec![tag.clone()],
         call: recorder.now(),
         ret: None,
+        given_up: None,
         outcome: Outcome::Never,
     };
     let value = format!("{{\"tag\":\"{tag}\"}}");

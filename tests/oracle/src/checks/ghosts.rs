@@ -15,9 +15,8 @@ pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
     }
     let evidence = evidence(history, timeline);
     let none = Vec::new();
-    let calls = calls(history);
     let ghosts = history.ops().filter_map(|op| {
-        let over = over(op, &calls)?;
+        let over = over(op)?;
         let landed = timeline.landed(op.tags.last()?).first()?.at;
         let evidence = evidence.get(&op.node).unwrap_or(&none);
         let later = evidence.partition_point(|(tick, _)| *tick <= over);
@@ -27,28 +26,14 @@ pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
     ghosts.collect()
 }
 
-/// By when nobody waited any more for an operation whose fate is unknown. Of one that was given up that is not recorded,
-/// but its client never has two at once.
-fn over(op: &Op, calls: &BTreeMap<u32, Vec<u64>>) -> Option<u64> {
-    match op.outcome {
-        Outcome::Indeterminate => op.ret.map(|ret| ret.tick),
-        Outcome::Never => {
-            let calls = calls.get(&op.client)?;
-            let next = calls.partition_point(|tick| *tick <= op.call.tick);
-            calls.get(next).copied()
-        }
+/// When nobody waited any more for an operation whose fate is unknown.
+fn over(op: &Op) -> Option<u64> {
+    let over = match op.outcome {
+        Outcome::Indeterminate => op.ret,
+        Outcome::Never => op.given_up,
         _ => None,
-    }
-}
-
-/// When each client began its operations.
-fn calls(history: &History) -> BTreeMap<u32, Vec<u64>> {
-    let mut calls: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
-    for op in history.ops() {
-        calls.entry(op.client).or_default().push(op.call.tick);
-    }
-    calls.values_mut().for_each(|calls| calls.sort_unstable());
-    calls
+    };
+    over.map(|at| at.tick)
 }
 
 fn describe(op: &Op, landed: Moment, oldest: Moment) -> String {

@@ -48,6 +48,9 @@ pub struct Op {
     pub call: At,
     /// When it returned; `None` when it was abandoned.
     pub ret: Option<At>,
+    /// When its caller gave it up, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<At>,
     /// What it returned.
     pub outcome: Outcome,
 }

@@ -100,20 +100,7 @@ impl Client {
     /// Does one operation for as long as its caller has patience.
     async fn give_up(&mut self, kind: Kind) {
         let patience = LONGEST_PATIENCE.mul_f64(self.rng.f64());
-        let mut patient = Client {
-            nodes: self.nodes.clone(),
-            recorder: self.recorder.clone(),
-            rng: self.rng.fork(),
-            board: Arc::clone(&self.board),
-            impatient: 0,
-            ..*self
-        };
-        let operation = async move {
-            match kind {
-                Kind::Transactor => patient.transact().await,
-                _ => patient.write().await,
-            }
-        };
+        let operation = self.patient().operate_once(kind);
         if self.rng.bool() {
             let _ = timeout(patience, operation).await;
         } else {
@@ -121,6 +108,26 @@ impl Client {
             task.spawn(operation);
             let _ = timeout(patience, task.join_next()).await;
             task.shutdown().await;
+        }
+    }
+
+    /// The same, for one operation that may have to be dropped with all it holds.
+    fn patient(&mut self) -> Client {
+        Client {
+            nodes: self.nodes.clone(),
+            recorder: self.recorder.clone(),
+            rng: self.rng.fork(),
+            board: Arc::clone(&self.board),
+            impatient: 0,
+            ..*self
+        }
+    }
+
+    async fn operate_once(mut self, kind: Kind) {
+        match kind {
+            Kind::Transactor => self.transact().await,
+            _ if self.rng.bool() => self.write_cold().await,
+            _ => self.write().await,
         }
     }
 
@@ -146,6 +153,7 @@ impl Client {
                 tags: Vec::new(),
                 call: self.recorder.now(),
                 ret: None,
+                given_up: None,
                 outcome: Outcome::Never,
             }),
         }
@@ -186,7 +194,11 @@ impl Underway {
         let Some(mut op) = self.op.take() else {
             return;
         };
-        op.ret = (outcome != Outcome::Never).then(|| self.recorder.now());
+        let now = Some(self.recorder.now());
+        match outcome {
+            Outcome::Never => op.given_up = now,
+            _ => op.ret = now,
+        }
         op.outcome = outcome;
         if let (Outcome::Done(Some(position)), Some(keyspace)) = (&op.outcome, keyspace(&op.action))
         {
@@ -198,7 +210,8 @@ impl Underway {
 
 impl Drop for Underway {
     fn drop(&mut self) {
-        if let Some(op) = self.op.take() {
+        if let Some(mut op) = self.op.take() {
+            op.given_up = Some(self.recorder.now());
             self.recorder.record(Event::Op(op));
         }
     }

@@ -10,6 +10,9 @@ use super::client::{Client, place};
 use super::recording::{failure, outcome};
 use crate::history::{Action, Outcome};
 
+/// How many keys are seldom written.
+const COLD: usize = 20;
+
 impl Client {
     pub(crate) async fn write(&mut self) {
         let map = self.map();
@@ -23,6 +26,17 @@ impl Client {
             76..88 => self.update(&map, &key).await,
             88..94 => self.put_all(&map).await,
             _ => self.abandoned_put(&map, &key).await,
+        }
+    }
+
+    /// Writes a key that is seldom written, where what was left behind finds everything as it was, and could land late.
+    pub(crate) async fn write_cold(&mut self) {
+        let map = self.map();
+        let key = format!("k{}", self.keys + self.rng.usize(..COLD));
+        match self.rng.u8(..4) {
+            0 => self.delete(&map, &key).await,
+            1 => self.create(&map, &key).await,
+            _ => self.put(&map, &key).await,
         }
     }
 

@@ -83,6 +83,7 @@ impl Scribe {
                 .collect(),
             call,
             ret: Some(ret),
+            given_up: None,
             outcome,
         }));
     }

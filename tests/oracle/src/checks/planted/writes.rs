@@ -112,7 +112,7 @@ fn a_write_that_lands_after_its_caller_gave_it_up_and_went_on_is_found() {
     planted("ghosts", |event| {
         op("h", |op| {
             (op.call, op.ret) = (at(1), None);
-            op.outcome = Outcome::Never;
+            (op.given_up, op.outcome) = (Some(at(2)), Outcome::Never);
         })(event);
         lands_late(event);
     });
@@ -143,6 +143,7 @@ fn a_delete_that_cannot_say_what_it_found_is_not_accused() {
         tags: Vec::new(),
         call: at(1_000),
         ret: Some(at(1_001)),
+        given_up: None,
         outcome: Outcome::Behind(position(8)),
     }));
     let found = check_all(&history);
