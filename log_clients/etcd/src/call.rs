@@ -222,7 +222,9 @@ impl Endpoints {
         };
         match answer {
             Ok(answer) => {
-                chosen.connections.silence.is_broken();
+                if terms.line == Line::Unary {
+                    chosen.connections.silence.is_broken();
+                }
                 answer.map_err(Into::into)
             }
             Err(_) => Err(Fault::new(Class::Unknown, "it did not answer in time")),

@@ -197,7 +197,6 @@ impl Endpoint {
 impl Chosen {
     /// The member answered.
     fn answered(&self) {
-        self.connections.silence.is_broken();
         let mut state = self.endpoint.state();
         if state.failures > 0 && Arc::ptr_eq(&state.connections, &self.connections) {
             let attempt = std::mem::take(&mut state.failures);
