@@ -65,8 +65,8 @@ struct Events {
     broke: Option<Error>,
     /// Why the last question after the head was not answered.
     unanswered: Option<Error>,
-    /// Since when the log refuses what only a person can mend.
-    refused: Option<Instant>,
+    /// When the log first and last refused what only a person can mend, with nothing else in between.
+    refused: Option<(Instant, Instant)>,
 }
 
 /// The health of one replica, written by its tasks and read by anybody.
@@ -109,7 +109,10 @@ impl Health {
         self.with(|events| {
             events.failures = events.failures.saturating_add(1);
             events.refused = match is_refusal(error) {
-                true => events.refused.or(Some(Instant::now())),
+                true => {
+                    let now = Instant::now();
+                    Some((events.refused.map_or(now, |(first, _)| first), now))
+                }
                 false => None,
             };
             events.broke = Some(error.clone());
@@ -134,11 +137,12 @@ impl Health {
         });
     }
 
-    /// The refusal that has stood for so long, if there is one.
+    /// The refusal that was repeated for so long, if there is one.
     pub(crate) fn refusal(&self, standing: Duration) -> Option<Error> {
         self.with(|events| {
-            let since = events.refused?;
-            events.broke.clone().filter(|_| since.elapsed() >= standing)
+            let (first, last) = events.refused?;
+            let has_stood = last.duration_since(first) >= standing;
+            events.broke.clone().filter(|_| has_stood)
         })
     }
 

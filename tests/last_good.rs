@@ -129,6 +129,27 @@ async fn a_last_good_value_of_another_life_is_not_shown_as_if_of_this_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_life_whose_history_is_forgotten_is_not_filled_up_from_the_one_before() {
+    let log = MemoryLog::new();
+    let around = rig::Around::new(&log);
+    let map = brisk(&around).await;
+    let empty = log.backup();
+    map.put("k", 1).await.unwrap();
+    around.cut(true);
+    log.restore(&empty);
+    bad(&log, "k").await;
+    bad(&log, "k").await;
+    log.compact(log.head_position().revision).unwrap();
+    around.cut(false);
+    let epoch = log.head_position().epoch;
+    until("the new life is followed", || {
+        map.position().is_some_and(|here| here.epoch == epoch)
+    })
+    .await;
+    assert_eq!(shown(&map, "k"), (None, Some(LastGood::Forgotten)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wrong_codec_costs_the_log_few_looks_back() {
     let log = MemoryLog::new();
     let around = rig::Around::new(&log);
