@@ -78,6 +78,20 @@ async fn a_watch_since_a_view_of_another_handle_shows_what_has_changed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn two_commits_since_a_view_of_another_handle_are_no_step() {
+    let log = MemoryLog::new();
+    let view = numbers(&log).await.view();
+    for key in ["a", "b"] {
+        write_raw(&log, "numbers", key, b"1").await;
+    }
+    // It has published once since it began, as that of the view would have after one commit.
+    let fresh = numbers(&log).await;
+    let changes = next(&mut fresh.watch().since(&view)).await;
+    assert_eq!(changes.as_slice().len(), 2);
+    assert_eq!(changes.cause(), Cause::Coalesced);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watch_since_a_view_that_is_ahead_waits_until_it_is_reached() {
     let log = MemoryLog::new();
     let around = Around::new(&log);

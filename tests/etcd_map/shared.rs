@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use globe::{Consistency, ErrorKind, EtcdLog, Globe, connect};
+use globe::{Consistency, ErrorKind, EtcdLog, Globe, LastGood, connect};
 use globe_test_support::{EtcdServer, EtcdVersion};
 use serde::{Deserialize, Serialize};
 
@@ -111,8 +111,14 @@ async fn a_value_that_cannot_be_decoded_is_quarantined_and_the_others_live_on() 
     assert_eq!(quarantine[0].key, "a");
     assert_eq!(map.status().quarantined, 1);
     let fresh = node(&server.url()).await;
-    assert_eq!(contents(&fresh).keys().collect::<Vec<_>>(), ["b"]);
-    assert_eq!(fresh.status().quarantined, 1);
+    assert_eq!(contents(&fresh), contents(&map), "looked up in the history");
+    assert_eq!(fresh.quarantine(), quarantine);
+    let good = map.entry("a").unwrap().version();
+    assert_eq!(quarantine[0].last_good, LastGood::Shown(good));
+    server.compact(server.revision().await).await;
+    let late = node(&server.url()).await;
+    assert_eq!(contents(&late).keys().collect::<Vec<_>>(), ["b"]);
+    assert_eq!(late.quarantine()[0].last_good, LastGood::Forgotten);
     server.etcdctl(&["put", "flags/a", "3"]).await;
     holds(&map, "a again", |map| map.get("a") == Some(&3)).await;
     assert_eq!(map.status().quarantined, 0);
