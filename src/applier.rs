@@ -115,8 +115,12 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
 
     /// Decodes a value. A codec that panics is a codec that could not decode it.
     pub(crate) fn decode_value(&self, value: &[u8]) -> Result<V, String> {
-        match catch_unwind(AssertUnwindSafe(|| self.codec.decode(value))) {
-            Ok(decoded) => decoded.map_err(|error| error.to_string()),
+        let decode = || {
+            let decoded = self.codec.decode(value);
+            decoded.map_err(|error| error.to_string())
+        };
+        match catch_unwind(AssertUnwindSafe(decode)) {
+            Ok(decoded) => decoded,
             Err(_) => Err("the codec panicked".to_owned()),
         }
     }

@@ -37,7 +37,11 @@ pub(crate) fn encode<V: 'static>(codec: &dyn Codec<V>, value: &V) -> Result<Vec<
     if mutant!("send_what_nobody_can_read") {
         return Ok(bytes);
     }
-    match catch_unwind(AssertUnwindSafe(|| codec.decode(&bytes).map(drop))) {
+    let decode = || {
+        let decoded = codec.decode(&bytes).map(drop);
+        decoded.map_err(|error| error.to_string())
+    };
+    match catch_unwind(AssertUnwindSafe(decode)) {
         Ok(Ok(())) => Ok(bytes),
         Ok(Err(error)) => Err(format!("what was written cannot be read again: {error}")),
         Err(_) => Err("what was written cannot be read again: the codec panicked".to_owned()),
