@@ -78,6 +78,8 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             }
             pace.step().await;
         }
+        // Whoever lets go of it last frees it: that is to be the publication, which knows where.
+        drop(now);
         let kept_out = next.quarantine.len();
         mark_changed(&mut next, &changed);
         self.replica.publish(next, changed).await;

@@ -246,8 +246,11 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             mut next,
             changed,
             missed,
+            before,
             ..
         } = install;
+        // Whoever lets go of it last frees it: that is to be the publication, which knows where.
+        drop(before);
         let kept_out = next.quarantine.len();
         mark_changed(&mut next, &changed);
         self.replica.publish(next, changed).await;
