@@ -198,9 +198,11 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
     /// The next changes, if there are any now. Finds them in one go: after a large step that takes a while.
     pub fn try_next(&mut self) -> Option<Changes<K, V>> {
         while self.look() {
-            let span = self.span.take()?;
-            let changes = difference(&span, self.subscription.interest());
+            let span = self.span.as_ref()?;
+            let changes = difference(span, self.subscription.interest());
             let changes = changes.flatten().collect();
+            // Only now: where a key or predicate panics, the next call finds them.
+            let span = self.span.take()?;
             if let Some(changes) = Changes::of(&span, changes) {
                 return Some(changes);
             }
