@@ -126,18 +126,18 @@ struct Subscriber<K, V> {
 }
 
 impl<K: Key, V> Subscriber<K, V> {
-    /// Notes a publication that changed what it covers, and rings.
-    fn offer(&self, before: &Arc<State<K, V>>, after: &Arc<State<K, V>>) {
+    /// Notes a publication that changed what it covers; whether there is anything to ring for.
+    fn offer(&self, before: &Arc<State<K, V>>, after: &Arc<State<K, V>>) -> bool {
         let base = self.interest.base(before);
         let let_go = {
             let mut unshown = lock(&self.unshown);
             if after.sequence <= unshown.shown {
-                return;
+                return false;
             }
             unshown.note(base, before, after)
         };
         drop(let_go);
-        self.bell.notify_one();
+        true
     }
 }
 
@@ -358,10 +358,11 @@ impl<K: Key, V> Subscribers<K, V> {
         changed: &[K],
     ) {
         let mut pace = Pace::new();
+        let mut told = Vec::new();
         for keys in changed.chunks(LOOK) {
             for (subscriber, key) in self.of_keys(keys) {
-                if subscriber.interest.covers(key) {
-                    subscriber.offer(before, after);
+                if subscriber.interest.covers(key) && subscriber.offer(before, after) {
+                    told.push(subscriber);
                 }
             }
             pace.step().await;
@@ -370,9 +371,16 @@ impl<K: Key, V> Subscribers<K, V> {
             if mutant!("wake_one_watch_only") && number > 0 {
                 continue;
             }
-            if is_covered(&subscriber.interest, changed, &mut pace).await {
-                subscriber.offer(before, after);
+            if is_covered(&subscriber.interest, changed, &mut pace).await
+                && subscriber.offer(before, after)
+            {
+                told.push(subscriber);
             }
+        }
+        // Only now: a waker that panics takes from nobody else what they are to show.
+        for subscriber in told {
+            subscriber.bell.notify_one();
+            pace.step().await;
         }
     }
 
