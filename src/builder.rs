@@ -3,10 +3,11 @@
 //! Nothing here runs once the map is open.
 
 use std::fmt;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use globe_log_client::{Error, ErrorKind, Keyspace, LogClient, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -217,6 +218,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
         let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
         let ending = Ending {
             replica: Arc::clone(&replica),
+            has_panicked: false,
             _stopped: stopped.clone().drop_guard(),
         };
         runtime.spawn(follow(tailer, prober, stop.clone(), ending).instrument(span));
@@ -235,30 +237,36 @@ async fn follow<K: Key, V: Send + Sync + 'static>(
     tailer: Tailer<K, V>,
     prober: Prober<K, V>,
     stop: CancellationToken,
-    _ending: Ending<K, V>,
+    mut ending: Ending<K, V>,
 ) {
-    tokio::select! {
+    let work = async { tokio::join!(tailer.run(), prober.run()) };
+    let mut work = Box::pin(AssertUnwindSafe(work).catch_unwind());
+    let has_panicked = tokio::select! {
         biased;
-        () = stop.cancelled() => {}
-        ((), ()) = async { tokio::join!(tailer.run(), prober.run()) } => {}
-    }
+        () = stop.cancelled() => false,
+        ended = &mut work => ended.is_err(),
+    };
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(work)));
+    ending.has_panicked = has_panicked || dropped.is_err();
 }
 
 /// Tells those who wait that nothing more will come, however the tasks ended: stopped, dropped with their runtime, or by a
 /// panic in a key or value of the user's.
 struct Ending<K: Key, V> {
     replica: Arc<Replica<K, V>>,
+    has_panicked: bool,
     _stopped: DropGuard,
 }
 
 impl<K: Key, V> Drop for Ending<K, V> {
     fn drop(&mut self) {
         let keyspace = self.replica.keyspace();
-        if !std::thread::panicking() {
+        // Not whether the thread panics: a runtime is dropped as well by a panic that is nothing to the map.
+        if !self.has_panicked {
             return self.replica.end(closed(keyspace));
         }
         let why = format!(
-            "code of a key or value of the map {keyspace} (or of a waker) panicked where the map called it"
+            "code of a key or value of the map {keyspace} panicked where the map called it"
         );
         let error = Error::new(ErrorKind::Panicked, why);
         tracing::error!(%keyspace, %error, "the map ends: this needs a person");

@@ -8,6 +8,7 @@ mod applier;
 mod backoff;
 mod builder;
 mod bulk;
+mod careful;
 mod change;
 mod chunks;
 mod codec;

@@ -4,6 +4,7 @@
 
 use globe_log_client::{Epoch, Error, Position, Result};
 
+use crate::careful::carefully;
 use crate::sync::{Mutex, Notify, lock};
 
 /// How many lives of the log are remembered after their end.
@@ -131,7 +132,7 @@ impl Progress {
             if let Some(end) = end {
                 return Err(end);
             }
-            moved.await;
+            carefully(moved).await;
         }
     }
 }

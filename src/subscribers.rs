@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use globe_log_client::Position;
 
+use crate::careful::carefully;
 use crate::entry::Entry;
 use crate::key::Key;
 use crate::pace::Pace;
@@ -187,7 +188,7 @@ impl<K: Key, V> Subscription<K, V> {
 
     /// Waits for the bell. One ring that nobody waited for is kept.
     pub(crate) async fn woken(&self) {
-        self.subscriber.bell.notified().await;
+        carefully(self.subscriber.bell.notified()).await;
     }
 
     /// From now on every publication is kept, up to so many.

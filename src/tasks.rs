@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::careful::carefully;
+
 /// How long stopping may take: a task that does not come to its next await by then is left to itself.
 const BOUND: Duration = Duration::from_secs(5);
 
@@ -33,6 +35,8 @@ impl Tasks {
     /// Stops them, and waits until they have stopped, whoever else waits; false when they have not within five seconds.
     pub(crate) async fn stop(&self) -> bool {
         self.stop.token().cancel();
-        timeout(BOUND, self.stopped.cancelled()).await.is_ok()
+        timeout(BOUND, carefully(self.stopped.cancelled()))
+            .await
+            .is_ok()
     }
 }

@@ -11,7 +11,7 @@ use globe::{Globe, Key, LogClient, MemoryLog, Phase};
 
 use crate::crossroads::Crossroads;
 use crate::rig::{delete_raw, keyspace, numbers, until, within, write_raw};
-use crate::traps::{Neighbour, on_every_runtime, some_numbers};
+use crate::traps::{Neighbour, on_every_runtime, panics, some_numbers};
 
 /// How many keys there are of the type below, wherever they are kept.
 static KEYS: AtomicUsize = AtomicUsize::new(0);
@@ -119,6 +119,29 @@ fn one_log_is_shared_by_many_runtimes_and_outlives_any_of_them() {
     let (runtime, map) = &all[0];
     runtime.block_on(map.put("late", 1)).unwrap();
     see(&all, 23);
+}
+
+#[test]
+fn a_runtime_that_ends_by_a_panic_of_others_closes_its_maps() {
+    for threads in [0, 1] {
+        let kept = std::sync::Mutex::new(None);
+        let ended = panics(|| {
+            let mut builder = match threads {
+                0 => tokio::runtime::Builder::new_current_thread(),
+                _ => tokio::runtime::Builder::new_multi_thread(),
+            };
+            let runtime = builder.enable_all().build().unwrap();
+            runtime.block_on(async {
+                let map = numbers(&MemoryLog::new()).await;
+                *kept.lock().unwrap() = Some(map);
+                tokio::task::yield_now().await;
+            });
+            panic!("a bug elsewhere");
+        });
+        assert!(ended);
+        let map = kept.into_inner().unwrap().unwrap();
+        assert_eq!(map.status().phase, Phase::Closed, "and not failed");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,12 +8,10 @@ use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use globe::{Globe, MemoryLog, Phase, Watch};
+use globe::{ErrorKind, Globe, MemoryLog, Phase, Watch};
 
 use crate::rig::{numbers, until, within, write_raw};
-use crate::traps::{
-    BOUND, Neighbour, has_failed, on_every_runtime, panics_once, some_numbers, threads,
-};
+use crate::traps::{BOUND, Neighbour, on_every_runtime, some_numbers, threads};
 
 type Numbers = Globe<String, u64>;
 type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -120,44 +118,62 @@ fn waits(map: &Numbers) -> Vec<(&'static str, Waiting)> {
 }
 
 #[test]
-fn a_waker_that_panics_ends_the_map_as_failed_and_no_other() {
+fn wakers_that_panic_do_so_alone() {
     on_every_runtime(|| async {
+        let log = some_numbers().await;
+        let map = numbers(&log).await;
+        let mut neighbour = Neighbour::move_in(&log).await;
+        let mut hosts = Vec::new();
         for number in 0..WAITS {
-            let log = some_numbers().await;
-            let map = numbers(&log).await;
-            let mut neighbour = Neighbour::move_in(&log).await;
-            let mut watch = map.watch_key("never");
-            let panics = panics_once();
-            let _host = hosted(&log, &map, number, move |_| panics()).await;
-            has_failed(&map, &mut watch).await;
-            assert_eq!(map.get("other").as_deref(), Some(&2));
-            neighbour.goes_on().await;
+            let (_, host) = hosted(&log, &map, number, |_| panic!("a trap springs")).await;
+            until("it panics", || host.was_woken()).await;
+            hosts.push(host);
+            within("a write", map.put("good", 1)).await.unwrap();
         }
+        assert_eq!(map.status().phase, Phase::Live);
+        within("a write", map.put("late", 1)).await.unwrap();
+        neighbour.goes_on().await;
+        // Many at once, and at the end of the map as well.
+        let again = waits(&map).into_iter().map(|(_, waiting)| waiting);
+        let panic_again = |waiting| Host::run(waiting, |_| panic!("a trap springs"));
+        log.hold_tails(true);
+        hosts.extend(again.map(panic_again));
+        let (its, mut watch) = (map.clone(), map.watch_key("never"));
+        let waits = tokio::spawn(async move { its.wait_for(|_| false).await.map(drop) });
+        log.hold_tails(false);
+        within("closing", map.close()).await;
+        assert_eq!(map.status().phase, Phase::Closed);
+        assert!(within("the end", watch.next()).await.is_none());
+        let waited = within("the end", waits).await.unwrap();
+        assert_eq!(*waited.unwrap_err().kind(), ErrorKind::Closed);
+        // Or the runtime's own timers would wake them once more.
+        hosts.iter().for_each(|host| host.let_go());
     });
 }
 
 #[test]
-fn a_waker_that_panics_takes_no_change_from_another_watch() {
+fn a_waker_that_panics_leaves_no_other_asleep() {
     on_every_runtime(|| async {
         let log = some_numbers().await;
         let map = numbers(&log).await;
         let (bad, mut good) = (map.watch(), map.watch());
-        let mut of_key = map.watch_key("good");
-        let panics = panics_once();
+        let its = map.clone();
         let waiting = async move {
             let mut bad = bad;
-            bad.next().await;
+            let never = its.wait_for(|_| false);
+            drop(futures::future::join(bad.next(), never).await);
         };
-        let _host = Host::run(waiting, move |_| panics());
+        let host = Host::run(waiting, |_| panic!("a trap springs"));
+        let its = map.clone();
+        let there = async move { its.wait_for(|view| view.contains_key("late")).await };
+        let there = tokio::spawn(there);
+        let mut of_key = map.watch_key("late");
         write_raw(&log, "numbers", "good", b"7").await;
-        until("it has failed", || map.status().phase == Phase::Failed).await;
-        assert_eq!(map.get("good").as_deref(), Some(&7), "it is shown");
-        for watch in [&mut good, &mut of_key] {
-            let changes = within("it is heard of as well", watch.next()).await;
-            let changes = changes.expect("before the end");
-            assert_eq!(changes.as_slice()[0].new_value().map(|v| **v), Some(7));
-            assert!(within("the end", watch.next()).await.is_none());
-        }
+        until("it panics", || host.was_woken()).await;
+        write_raw(&log, "numbers", "late", b"1").await;
+        within("another wait", there).await.unwrap().unwrap();
+        within("another watch", good.next()).await.unwrap();
+        within("another watch", of_key.next()).await.unwrap();
     });
 }
 

@@ -17,6 +17,8 @@ mod mutant;
 pub mod scenes;
 mod sync;
 
+#[path = "../../../src/careful.rs"]
+mod careful;
 #[path = "../../../src/change.rs"]
 mod change;
 #[path = "../../../src/difference.rs"]
