@@ -10,7 +10,7 @@ use futures::FutureExt;
 use globe::{Error, ErrorKind, Globe, MemoryLog, Phase};
 
 use crate::rig::{numbers, until, within, write_raw};
-use crate::traps::{Gate, Neighbour, on_every_runtime, panics, some_numbers, threads};
+use crate::traps::{Gate, Neighbour, on_every_runtime, on_threads, panics, some_numbers};
 
 type Numbers = Globe<String, u64>;
 
@@ -180,8 +180,7 @@ fn a_closure_that_never_lets_itself_win_is_a_conflict_at_the_deadline() {
 
 #[test]
 fn a_closure_that_blocks_holds_up_its_own_call_alone() {
-    let runtime = threads();
-    runtime.block_on(async {
+    on_threads(|| async {
         let log = some_numbers().await;
         let map = numbers(&log).await;
         let mut neighbour = Neighbour::move_in(&log).await;
@@ -204,13 +203,11 @@ fn a_closure_that_blocks_holds_up_its_own_call_alone() {
         let updated = within("it goes on", held_up).await.unwrap().unwrap();
         assert_eq!(*updated, 51, "called again with what stands there now");
     });
-    runtime.shutdown_background();
 }
 
 #[test]
 fn a_predicate_that_blocks_holds_up_its_own_watch_alone() {
-    let runtime = threads();
-    runtime.block_on(async {
+    on_threads(|| async {
         let log = some_numbers().await;
         let map = numbers(&log).await;
         let gate = Gate::shut();
@@ -230,7 +227,6 @@ fn a_predicate_that_blocks_holds_up_its_own_watch_alone() {
         let shown = within("it goes on", looking).await.unwrap().unwrap();
         assert!(shown == first || shown == second);
     });
-    runtime.shutdown_background();
 }
 
 #[test]

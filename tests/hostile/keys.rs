@@ -26,7 +26,7 @@ fn still_shows(map: &Map, key: &str, value: u64) {
 }
 
 fn a_panic_of_the_key_ends_its_map_alone(on: On, text: &'static str) {
-    on_every_runtime(|| async move {
+    on_every_runtime(move || async move {
         let log = some_numbers().await;
         let map = open(&log).await;
         let mut neighbour = Neighbour::move_in(&log).await;

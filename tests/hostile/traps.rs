@@ -5,13 +5,14 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{self, AtomicUsize};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use globe::{Codec, CodecError, ErrorKind, Globe, Key, LogClient, MemoryLog, Phase, Watch};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 
 use crate::rig::{numbers, until, within, write_raw};
 
@@ -207,20 +208,37 @@ impl Gate {
     }
 }
 
-fn one_thread() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-pub(crate) fn threads() -> Runtime {
-    let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(2).enable_all().build().unwrap()
-}
-
 /// Lives through a test on a runtime of one thread, and on one of several.
-pub(crate) fn on_every_runtime<F: Future<Output = ()>>(test: impl Fn() -> F) {
-    for runtime in [one_thread(), threads()] {
-        runtime.block_on(test());
+pub(crate) fn on_every_runtime<F: Future<Output = ()>>(
+    test: impl Fn() -> F + Copy + Send + 'static,
+) {
+    live_through(Builder::new_current_thread(), test);
+    on_threads(test);
+}
+
+/// Lives through a test that blocks a thread, on a runtime that has others.
+pub(crate) fn on_threads<F: Future<Output = ()>>(test: impl Fn() -> F + Send + 'static) {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(2);
+    live_through(builder, test);
+}
+
+/// On a thread of its own: one that deadlocks comes to no bound that is waited for on it.
+fn live_through<F>(mut builder: Builder, test: impl Fn() -> F + Send + 'static)
+where
+    F: Future<Output = ()>,
+{
+    let runtime = builder.enable_all().build().unwrap();
+    let (tell, told) = mpsc::channel();
+    let living = thread::spawn(move || {
+        let lived = catch_unwind(AssertUnwindSafe(|| runtime.block_on(test())));
         runtime.shutdown_background();
+        tell.send(lived).unwrap();
+    });
+    match told.recv_timeout(3 * BOUND) {
+        Ok(Ok(())) => living.join().unwrap(),
+        Ok(Err(panic)) => resume_unwind(panic),
+        Err(_) => panic!("it deadlocks"),
     }
 }
 

@@ -11,8 +11,8 @@ use globe::{Codec, CodecError, ErrorKind, Globe, Json, LogClient, MemoryLog, Pha
 
 use crate::rig::{keyspace, until, within, write_raw};
 use crate::traps::{
-    Fused, Fuses, Gate, Neighbour, act, has_failed, on_every_runtime, panics_once, some_numbers,
-    threads,
+    Fused, Fuses, Gate, Neighbour, act, has_failed, on_every_runtime, on_threads, panics_once,
+    some_numbers,
 };
 
 type Map = Globe<String, Fused>;
@@ -200,8 +200,7 @@ fn a_drop_may_close_its_map_or_let_the_last_handle_go() {
 
 #[test]
 fn a_drop_that_blocks_holds_up_its_own_map_and_no_reader() {
-    let runtime = threads();
-    runtime.block_on(async {
+    on_threads(|| async {
         let log = some_numbers().await;
         let fuses = Fuses::default();
         let builder = Globe::builder_with(log.clone(), "numbers", fuses.clone());
@@ -223,7 +222,6 @@ fn a_drop_that_blocks_holds_up_its_own_map_and_no_reader() {
         gate.open();
         until("it follows", || shown(&map, "late") == Some(1)).await;
     });
-    runtime.shutdown_background();
 }
 
 /// Stands still at one value, until it is let on.
@@ -244,8 +242,7 @@ impl Codec<u64> for Slow {
 
 #[test]
 fn a_codec_that_blocks_holds_up_its_own_map_and_no_reader() {
-    let runtime = threads();
-    runtime.block_on(async {
+    on_threads(|| async {
         let log = some_numbers().await;
         let gate = Gate::shut();
         let builder = Globe::builder_with(log.clone(), "numbers", Slow(gate.clone()));
@@ -266,5 +263,4 @@ fn a_codec_that_blocks_holds_up_its_own_map_and_no_reader() {
         until("it follows", || map.get("late").as_deref() == Some(&1)).await;
         assert_eq!(map.get("good").as_deref(), Some(&13));
     });
-    runtime.shutdown_background();
 }

@@ -11,7 +11,7 @@ use std::thread;
 use globe::{ErrorKind, Globe, MemoryLog, Phase, Watch};
 
 use crate::rig::{numbers, until, within, write_raw};
-use crate::traps::{BOUND, Neighbour, on_every_runtime, some_numbers, threads};
+use crate::traps::{BOUND, Neighbour, on_every_runtime, on_threads, some_numbers};
 
 type Numbers = Globe<String, u64>;
 type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -317,8 +317,7 @@ fn a_waker_may_close_the_map_or_drop_its_last_handle() {
 
 #[test]
 fn a_host_that_holds_its_own_lock_while_it_makes_watches_does_not_deadlock() {
-    let runtime = threads();
-    runtime.block_on(async {
+    on_threads(|| async {
         for number in 0..WAITS {
             let log = some_numbers().await;
             let map = numbers(&log).await;
@@ -352,5 +351,4 @@ fn a_host_that_holds_its_own_lock_while_it_makes_watches_does_not_deadlock() {
             drop(host);
         }
     });
-    runtime.shutdown_background();
 }
