@@ -106,7 +106,7 @@ fn a_key_whose_reading_or_writing_panics_is_kept_out_and_nothing_else_is() {
             assert_eq!(map.status().phase, Phase::Live);
             neighbour.goes_on().await;
             still_shows(&map, "good", 1);
-            assert_eq!(map.len(), 3, "with that of the neighbour");
+            until("with that of the neighbour", || map.len() == 3).await;
             let gone = within("it is deleted", map.delete_prefix(text)).await;
             assert_eq!(gone.unwrap(), 1, "it can be deleted all the same");
             until("nothing is listed", || map.quarantine().is_empty()).await;
