@@ -11,7 +11,7 @@ use crate::codec::Codec;
 use crate::complaints::Complaints;
 use crate::door::{Refusal, check, continues};
 use crate::entry::Entry;
-use crate::key::{Key, decode_key};
+use crate::key::{Key, decode_key, is_written};
 use crate::pace::Pace;
 use crate::quarantine::{LastGood, Quarantined};
 use crate::replica::{Changed, Replica};
@@ -98,6 +98,10 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             Ok(key) => key,
             Err(reason) => return self.keep_out(next, record, &reason, LastGood::None),
         };
+        if is_written_otherwise(next, &key, &record.key) {
+            let reason = "another record has an equal key that is written otherwise";
+            return self.keep_out(next, record, reason, LastGood::None);
+        }
         if self.every_commit {
             continues(now, &key, record)?;
         }
@@ -171,12 +175,21 @@ pub(crate) fn mark_changed<K, V>(next: &mut State<K, V>, changed: &Changed<K, V>
     }
 }
 
-fn delete<K: Key, V>(next: &mut State<K, V>, changed: &mut Changed<K, V>, key: &Bytes) {
-    next.quarantine.remove(key);
-    let Ok(key) = decode_key::<K>(key) else {
+fn delete<K: Key, V>(next: &mut State<K, V>, changed: &mut Changed<K, V>, text: &Bytes) {
+    next.quarantine.remove(text);
+    let Ok(key) = decode_key::<K>(text) else {
         return;
     };
+    if is_written_otherwise(next, &key, text) {
+        return;
+    }
     if next.entries.remove(&key).is_some() {
         changed.push((key, None));
     }
+}
+
+/// Whether what stands at a key is a record whose key is equal, but written otherwise.
+pub(crate) fn is_written_otherwise<K: Key, V>(state: &State<K, V>, key: &K, text: &[u8]) -> bool {
+    let stands = state.entries.get_key_value(key);
+    stands.is_some_and(|(stands, _)| !is_written(stands, text))
 }

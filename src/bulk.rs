@@ -29,14 +29,25 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             writes.insert(text, Guarded { stands, draft });
             pace.step().await;
         }
-        let none = state.position;
-        let positions = self.commit_chunks(state.epoch(), writes).await?;
+        let (none, epoch) = (state.position, state.epoch());
+        // What is under way keeps nothing of the map.
+        drop(state);
+        let positions = self.commit_chunks(epoch, writes).await?;
         let newest = positions.into_iter().max_by_key(|at| at.revision);
         Ok(newest.unwrap_or(none))
     }
 
     /// Deletes every key that begins with `prefix`; how many there were.
-    pub(crate) async fn delete_prefix(&self, state: &State<K, V>, prefix: &str) -> Result<usize> {
+    pub(crate) async fn delete_prefix(&self, prefix: &str) -> Result<usize> {
+        let state = self.replica.state();
+        let writes = self.under(&state, prefix).await?;
+        let (count, epoch) = (writes.len(), state.epoch());
+        drop(state);
+        self.commit_chunks(epoch, writes).await.map(|_| count)
+    }
+
+    /// The deletes of all that begins with `prefix`, bad records as well.
+    async fn under(&self, state: &State<K, V>, prefix: &str) -> Result<Writes> {
         let mut writes = Writes::new();
         let mut pace = Pace::new();
         let start = K::at_or_after(prefix);
@@ -63,10 +74,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             writes.insert(text.clone(), Guarded { stands, draft });
             pace.step().await;
         }
-        let count = writes.len();
-        self.commit_chunks(state.epoch(), writes)
-            .await
-            .map(|_| count)
+        Ok(writes)
     }
 
     async fn commit_chunks(&self, epoch: Option<Epoch>, writes: Writes) -> Result<Vec<Position>> {

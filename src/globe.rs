@@ -364,9 +364,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// As every write.
     pub async fn delete_prefix(&self, prefix: &str) -> Result<usize> {
         self.sync().await?;
-        self.writer()
-            .delete_prefix(&self.replica().state(), prefix)
-            .await
+        self.writer().delete_prefix(prefix).await
     }
 
     /// Replaces the value of a key by what a closure makes of the old one, and returns it. The closure is called again

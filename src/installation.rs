@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use globe_log_client::{Bytes, Position, Record, Revision};
 
-use crate::applier::{Applier, mark_changed};
+use crate::applier::{Applier, is_written_otherwise, mark_changed};
 use crate::change::ResyncReason;
 use crate::door::{Refusal, check_record};
 use crate::entry::Entry;
@@ -24,6 +24,8 @@ pub(crate) struct Installation<K, V> {
     seen: Vec<K>,
     last_key: Option<Bytes>,
     is_first: bool,
+    /// A key is equal to one that stood before, but written otherwise: counting tells nothing then.
+    is_odd: bool,
     before: Arc<State<K, V>>,
     /// A record that should have been delivered long ago.
     missed: Option<String>,
@@ -91,6 +93,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             seen: Vec::new(),
             last_key: None,
             is_first,
+            is_odd: false,
             before: now,
             missed: None,
             lost: Vec::new(),
@@ -142,6 +145,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         let before = Arc::clone(&install.before);
         let known = before.entries.get(&key);
         if known.is_some() {
+            install.is_odd |= is_written_otherwise(&before, &key, &record.key);
             install.seen.push(key.clone());
         }
         if let Some(entry) = known
@@ -264,7 +268,7 @@ impl<K: Key, V> Installation<K, V> {
     /// Removes what stood before and is not in the snapshot. Counting tells whether there is anything to look for.
     async fn remove_gone(&mut self) {
         let before = Arc::clone(&self.before);
-        if before.entries.len() == self.seen.len() {
+        if before.entries.len() == self.seen.len() && !self.is_odd {
             return;
         }
         let mut pace = Pace::new();

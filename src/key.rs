@@ -33,7 +33,8 @@ use globe_log_client::{Error, ErrorKind, Result};
 ///
 /// - `decode` MUST give back what `encode` wrote, and nothing else: `decode(encode(k)) == k`. A key for which that is not
 ///   so is refused before it is sent, and a record whose text `encode` would not have written is quarantined, so that no
-///   two records of the log become one entry.
+///   two records of the log become one entry. Keys that are equal MUST be written alike; of two records whose keys are not,
+///   one is shown (which, may differ between nodes) and the other kept out.
 /// - `Hash`, `Eq`, `Ord`, `Borrow` and `Clone` MUST agree with each other, as for any map, and MUST neither wait nor call a
 ///   map: the map waits for them. One that panics ends the map as [`Phase::Failed`](crate::Phase::Failed).
 /// - The order of entries in a view is the order of `Ord`; it need not be the order of the texts.
@@ -73,6 +74,11 @@ pub(crate) fn decode_key<K: Key>(key: &[u8]) -> Result<K, String> {
         Ok(Err(error)) => Err(Error::context(&error).to_owned()),
         Err(_) => Err("decoding the key panicked".to_owned()),
     }
+}
+
+/// Whether a key is written like this: of two keys that are equal but are not written alike, only one can be shown.
+pub(crate) fn is_written<K: Key>(key: &K, text: &[u8]) -> bool {
+    key.encode().is_ok_and(|written| written.as_bytes() == text)
 }
 
 /// Writes a key as it will stand in the log. One that would not be read back as itself is refused: nobody could find it.

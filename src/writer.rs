@@ -50,11 +50,9 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     pub(crate) async fn put(&self, key: &K, value: &V, is_detached: bool) -> Result<Position> {
         let text = self.encode_key(key)?;
         let draft = self.draft(&text, value, is_detached)?;
-        let state = self.replica.state();
-        let stands = self.known(&state, &text, key);
+        let (stands, epoch) = self.stands(&text, key);
         let writes = Writes::from([(text, Guarded { stands, draft })]);
-        self.commit_all(&mut self.committer(), state.epoch(), writes)
-            .await
+        self.commit_all(&mut self.committer(), epoch, writes).await
     }
 
     /// Writes if the key holds what is expected.
@@ -87,8 +85,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         draft: Draft,
     ) -> Result<Position> {
         loop {
-            let state = self.replica.state();
-            let stands = self.known(&state, text, key);
+            let (stands, epoch) = self.stands(text, key);
             if stands == Stands::Nothing {
                 // This replica may only be behind: the log tells.
                 let asked = Instant::now();
@@ -99,11 +96,9 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             }
             let draft = draft.clone();
             let attempt = Guarded { stands, draft };
-            let committed = self
-                .commit_if(committer, state.epoch(), text, attempt)
-                .await;
+            let committed = self.commit_if(committer, epoch, text, attempt).await;
             match committed {
-                Err(error) if committer.reborn(&error, state.epoch()).await => {}
+                Err(error) if committer.reborn(&error, epoch).await => {}
                 Err(error) if is_overtaken(&error) && committer.make_way().await => {}
                 outcome => return outcome,
             }
@@ -114,20 +109,18 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     pub(crate) async fn delete(&self, key: &K) -> Result<bool> {
         let mut committer = self.committer();
         let text = self.encode_key(key)?;
-        let mut state = self.replica.state();
-        let mut stands = self.known(&state, &text, key);
+        let (mut stands, mut epoch) = self.stands(&text, key);
         loop {
             let asked = Instant::now();
             let draft = Draft::Delete;
             let transaction = self.one(&text, &Guarded { stands, draft });
-            match committer.commit(&transaction.within(state.epoch())).await {
+            match committer.commit(&transaction.within(epoch)).await {
                 Ok(position) => {
                     committer.visible(position, asked).await?;
                     return Ok(stands != Stands::Nothing);
                 }
-                Err(error) if committer.reborn(&error, state.epoch()).await => {
-                    state = self.replica.state();
-                    stands = self.known(&state, &text, key);
+                Err(error) if committer.reborn(&error, epoch).await => {
+                    (stands, epoch) = self.stands(&text, key);
                 }
                 Err(error) => stands = self.newer(&mut committer, error, &text).await?,
             }
@@ -171,6 +164,8 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             let value = next(old.map(|entry| &**entry.value()));
             let draft = self.draft(&text, &value, false)?;
             let epoch = state.epoch();
+            // What is under way keeps nothing of the map.
+            drop(state);
             let transaction = self.one(&text, &Guarded { stands, draft }).within(epoch);
             let asked = Instant::now();
             let error = match committer.commit(&transaction).await {
@@ -329,7 +324,13 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         Transaction::new().when(self.replica.keyspace(), text.clone(), precondition)
     }
 
-    /// What this replica knows to stand at a key.
+    /// What this replica knows to stand at a key, and in which life of the log. It keeps nothing of the map.
+    fn stands(&self, text: &Bytes, key: &K) -> (Stands, Option<Epoch>) {
+        let state = self.replica.state();
+        (self.known(&state, text, key), state.epoch())
+    }
+
+    /// What a state knows to stand at a key.
     pub(crate) fn known(&self, state: &State<K, V>, text: &Bytes, key: &K) -> Stands {
         if let Some(bad) = state.quarantine.get(text) {
             return Stands::bad(bad);

@@ -125,6 +125,79 @@ async fn a_key_text_that_is_not_canonical_is_quarantined_and_no_breach() {
     assert_eq!(map.len(), 1);
 }
 
+/// Equal whatever its case, but written as it is: two texts are one key.
+#[derive(Clone, Debug)]
+struct Caseless(String);
+
+impl Caseless {
+    fn folded(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl PartialEq for Caseless {
+    fn eq(&self, other: &Caseless) -> bool {
+        self.folded() == other.folded()
+    }
+}
+
+impl Eq for Caseless {}
+
+impl PartialOrd for Caseless {
+    fn partial_cmp(&self, other: &Caseless) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Caseless {
+    fn cmp(&self, other: &Caseless) -> std::cmp::Ordering {
+        self.folded().cmp(&other.folded())
+    }
+}
+
+impl std::hash::Hash for Caseless {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.folded().hash(state);
+    }
+}
+
+impl Key for Caseless {
+    fn encode(&self) -> Result<String> {
+        Ok(self.0.clone())
+    }
+
+    fn decode(text: &str) -> Result<Caseless> {
+        Ok(Caseless(text.to_owned()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_records_of_equal_keys_harm_no_other_key_and_are_no_breach() {
+    let log = MemoryLog::new();
+    for key in ["A", "other"] {
+        write_raw(&log, "caseless", key, b"1").await;
+    }
+    let map: Globe<Caseless, u64> = Globe::open(log.clone(), "caseless").await.unwrap();
+    for round in 0..5 {
+        for key in ["a", "A"] {
+            write_raw(&log, "caseless", key, round.to_string().as_bytes()).await;
+        }
+    }
+    within("it is seen", map.sync()).await.unwrap();
+    let status = map.status();
+    assert_eq!((status.violations, status.resyncs), (0, 0));
+    assert_eq!(map.get(&Caseless("A".into())).as_deref(), Some(&4));
+    assert_eq!(map.quarantine()[0].key, "a");
+    // In a gap one goes that has nothing to do with it.
+    log.hold_tails(true);
+    let gone = rig::delete_raw(&log, "caseless", "other").await;
+    log.compact(gone.revision).unwrap();
+    log.hold_tails(false);
+    until("the resync", || map.status().resyncs == 1).await;
+    assert_eq!(map.get(&Caseless("other".into())), None);
+    assert!(map.contains_key(&Caseless("a".into())));
+}
+
 #[tokio::test]
 async fn json_floats_come_back_exactly() {
     let log = MemoryLog::new();

@@ -119,6 +119,12 @@ async fn a_value_that_cannot_be_decoded_is_quarantined_and_the_others_live_on() 
     let late = node(&server.url()).await;
     assert_eq!(contents(&late).keys().collect::<Vec<_>>(), ["b"]);
     assert_eq!(late.quarantine()[0].last_good, LastGood::Forgotten);
+    // A key without a name cannot be put from here, but it can be deleted.
+    server.etcdctl(&["put", "flags/", "1"]).await;
+    let nameless = map.wait_for(|view| view.quarantine().count() == 2);
+    within("the nameless", nameless).await.unwrap();
+    assert_eq!(map.delete_prefix("").await.unwrap(), 3);
+    assert!(map.is_empty() && map.quarantine().is_empty());
     server.etcdctl(&["put", "flags/a", "3"]).await;
     holds(&map, "a again", |map| map.get("a") == Some(&3)).await;
     assert_eq!(map.status().quarantined, 0);

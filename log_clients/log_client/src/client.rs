@@ -106,7 +106,8 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     /// - All writes MUST be seen together, or none; in every keyspace they touch.
     /// - In another life than [`Transaction::epoch`] it MUST write nothing, and MUST be `EpochChanged`.
     /// - A failed precondition MUST write nothing and MUST be a `Conflict` that says what stood there.
-    /// - Limits MUST be refused before sending ([`Transaction::check`]).
+    /// - Limits MUST be refused before sending ([`Transaction::check`]). A put of a key that is no text MUST be `Invalid`; a
+    ///   delete of one, which another program has put, MUST be carried out.
     /// - A commit whose reply was lost MUST be settled by proof or reported as `Indeterminate`: never as a plain failure,
     ///   never by a blind retry. Once an outcome was reported, a late copy MUST NOT land; one reported as `Indeterminate`
     ///   MUST NOT land after a later commit of this client was acknowledged ([`Capabilities::fenced`]).

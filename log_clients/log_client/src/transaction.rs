@@ -186,7 +186,7 @@ impl Transaction {
     /// Refuses what this log could not take. Every backend calls it first, so that nothing over a limit is ever sent.
     ///
     /// # Errors
-    /// `Invalid` for an empty or non-UTF-8 key, or a key written twice; `TooLarge` with the limit, for a key, a value,
+    /// `Invalid` for a put of an empty or non-UTF-8 key, or a key written twice; `TooLarge` with the limit, for a key, a value,
     /// the number of operations, or the whole; `Unsupported` for several keyspaces where the log cannot span them.
     pub fn check(&self, capabilities: &Capabilities) -> Result<()> {
         let name = capabilities.name;
@@ -197,6 +197,11 @@ impl Transaction {
         let written = self.writes.iter().map(|(keyspace, key, _)| (keyspace, key));
         for (keyspace, key) in compared.chain(written.clone()) {
             check_key(keyspace, key, capabilities)?;
+        }
+        for (keyspace, key, write) in &self.writes {
+            if let Write::Put { .. } = write {
+                check_text(keyspace, key)?;
+            }
         }
         let mut seen = HashSet::new();
         if let Some((keyspace, key)) = written.clone().find(|target| !seen.insert(*target)) {
@@ -255,7 +260,8 @@ impl Transaction {
     }
 }
 
-fn check_key(keyspace: &Keyspace, key: &Bytes, capabilities: &Capabilities) -> Result<()> {
+/// What is put has a key that can be read. What another program has put can be deleted, whatever its key is.
+fn check_text(keyspace: &Keyspace, key: &Bytes) -> Result<()> {
     if key.is_empty() {
         return Err(Error::new(
             ErrorKind::Invalid,
@@ -269,6 +275,10 @@ fn check_key(keyspace: &Keyspace, key: &Bytes, capabilities: &Capabilities) -> R
             format!("the key {keyspace}/{key} is not UTF-8"),
         ));
     }
+    Ok(())
+}
+
+fn check_key(keyspace: &Keyspace, key: &Bytes, capabilities: &Capabilities) -> Result<()> {
     let what = || {
         let start: String = String::from_utf8_lossy(key).chars().take(40).collect();
         format!("the key {keyspace}/{start}…")

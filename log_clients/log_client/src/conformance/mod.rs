@@ -111,7 +111,7 @@ macro_rules! conformance {
                 keys_that_look_like_paths_or_internals_are_only_keys
                 an_empty_value_is_not_an_absent_key
                 values_are_any_bytes
-                empty_and_non_utf8_keys_are_invalid
+                a_key_that_is_no_text_can_be_deleted_but_not_put
             }
             limits {
                 what_is_over_a_limit_is_refused_with_the_limit_and_nothing_is_written
