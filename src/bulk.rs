@@ -78,7 +78,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     }
 
     async fn commit_chunks(&self, epoch: Option<Epoch>, writes: Writes) -> Result<Vec<Position>> {
-        let chunks = chunks(self.replica.keyspace(), writes, &self.log.capabilities());
+        let chunks = chunks(self.replica.keyspace(), writes, &self.log.capabilities()).await;
         let count = chunks.len();
         // What the log would refuse is refused before any part is sent.
         for chunk in &chunks {

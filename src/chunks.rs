@@ -8,16 +8,18 @@ use bytes::Bytes;
 use globe_log_client::{Capabilities, Keyspace};
 
 use crate::guarded::Guarded;
+use crate::pace::Pace;
 
 /// Splits writes so that each part is within the log's limits. A single write over a limit is a part of its own, which
 /// the log refuses by name.
-pub(crate) fn chunks(
+pub(crate) async fn chunks(
     keyspace: &Keyspace,
     writes: BTreeMap<Bytes, Guarded>,
     capabilities: &Capabilities,
 ) -> Vec<BTreeMap<Bytes, Guarded>> {
     let mut chunks: Vec<BTreeMap<Bytes, Guarded>> = Vec::new();
     let mut bytes = 0;
+    let mut pace = Pace::new();
     for (key, guarded) in writes {
         let value = guarded.draft.len();
         // The key counts twice: once compared, once written.
@@ -36,12 +38,15 @@ pub(crate) fn chunks(
                 bytes = size;
             }
         }
+        pace.step().await;
     }
     chunks
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
     use crate::guarded::{Draft, Stands};
 
@@ -61,7 +66,9 @@ mod tests {
                 .collect()
         };
         let sizes = |writes| {
-            chunks(&keyspace, writes, &capabilities)
+            let chunks = chunks(&keyspace, writes, &capabilities).now_or_never();
+            chunks
+                .unwrap()
                 .iter()
                 .map(BTreeMap::len)
                 .collect::<Vec<_>>()

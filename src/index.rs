@@ -5,8 +5,8 @@
 
 use std::borrow::Borrow;
 use std::hash::Hash;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use crate::sync::{AtomicBool, DashMap};
 
@@ -19,14 +19,15 @@ pub(crate) enum Lookup<V> {
 }
 
 pub(crate) struct Index<K, V> {
-    values: DashMap<K, Arc<V>>,
+    /// Made for as many entries as there are at first: growing takes long, and readers would wait for it.
+    values: OnceLock<DashMap<K, Arc<V>>>,
     behind: AtomicBool,
 }
 
 impl<K: Eq + Hash, V> Index<K, V> {
     pub(crate) fn new() -> Index<K, V> {
         Index {
-            values: DashMap::new(),
+            values: OnceLock::new(),
             behind: AtomicBool::new(false),
         }
     }
@@ -44,7 +45,8 @@ impl<K: Eq + Hash, V> Index<K, V> {
         if self.behind.load(Ordering::Acquire) {
             return Lookup::Behind;
         }
-        Lookup::Level(self.values.get(key).map(|value| Arc::clone(value.value())))
+        let found = self.values.get().and_then(|values| values.get(key));
+        Lookup::Level(found.map(|value| Arc::clone(value.value())))
     }
 
     /// Sends readers to the view. Called before a newer view is published.
@@ -53,12 +55,20 @@ impl<K: Eq + Hash, V> Index<K, V> {
         self.behind.store(marked, Ordering::SeqCst);
     }
 
+    /// So many entries are about to be put, if they are the first.
+    pub(crate) fn expect(&self, count: usize) {
+        self.values.get_or_init(|| DashMap::with_capacity(count));
+    }
+
     pub(crate) fn put(&self, key: K, value: Arc<V>) {
-        self.values.insert(key, value);
+        let values = self.values.get_or_init(DashMap::new);
+        values.insert(key, value);
     }
 
     pub(crate) fn remove(&self, key: &K) {
-        self.values.remove(key);
+        if let Some(values) = self.values.get() {
+            values.remove(key);
+        }
     }
 
     /// Calls readers back. Called when the index holds what the published view holds.

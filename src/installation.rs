@@ -12,7 +12,7 @@ use crate::change::ResyncReason;
 use crate::door::{Refusal, check_record};
 use crate::entry::Entry;
 use crate::key::{Key, decode_key};
-use crate::pace::Pace;
+use crate::pace::{Pace, let_go};
 use crate::quarantine::LastGood;
 use crate::replica::Changed;
 use crate::view::State;
@@ -251,8 +251,10 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             changed,
             missed,
             before,
+            seen,
             ..
         } = install;
+        let_go(seen.len(), seen);
         // Whoever lets go of it last frees it: that is to be the publication, which knows where.
         drop(before);
         let kept_out = next.quarantine.len();
@@ -284,6 +286,7 @@ impl<K: Key, V> Installation<K, V> {
             }
             pace.step().await;
         }
+        let_go(seen.len(), seen);
     }
 
     /// Looks whether a record that is news was written before what was applied: then it should have been delivered.

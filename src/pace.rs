@@ -1,6 +1,7 @@
 //! Long work in short turns: others on the executor get theirs in between.
 //!
-//! It counts, and never looks at a clock, so that a run on a paused one can be repeated.
+//! It counts, and never looks at a clock, so that a run on a paused one can be repeated. What takes long and has no turns of
+//! its own, freeing, is done on a thread for such work.
 
 /// So many pieces of work take about a millisecond at most: each decodes, compares or stores one entry.
 const TURN: u32 = 256;
@@ -21,5 +22,16 @@ impl Pace {
             self.0 = 0;
             tokio::task::yield_now().await;
         }
+    }
+}
+
+/// So many pieces are freed where they are; more are freed where nobody waits for it.
+const FEW: usize = 1_000;
+
+/// Frees something of so many pieces.
+pub(crate) fn let_go<T: Send + 'static>(pieces: usize, what: T) {
+    let is_long = pieces > FEW && !mutant!("work_without_turns");
+    if is_long && tokio::runtime::Handle::try_current().is_ok() {
+        tokio::task::spawn_blocking(move || drop(what));
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::doubt::Doubt;
 use crate::index::{Index, Lookup};
 use crate::key::Key;
-use crate::pace::Pace;
+use crate::pace::{Pace, let_go};
 use crate::progress::{Progress, Reach};
 use crate::status::Health;
 use crate::subscribers::Subscribers;
@@ -33,9 +33,6 @@ pub(crate) struct Replica<K, V> {
 
 /// What a publication changed: the keys, and what stands there now.
 pub(crate) type Changed<K, V> = Vec<(K, Option<Arc<V>>)>;
-
-/// A step with more changes than this frees what it replaced where nobody waits for it.
-const LARGE_STEP: usize = 1_000;
 
 impl<K: Key, V> Replica<K, V> {
     pub(crate) fn new(keyspace: Keyspace) -> Replica<K, V> {
@@ -163,8 +160,9 @@ impl<K: Key, V> Replica<K, V> {
         if changed.is_empty() {
             self.view.store(state);
         } else {
-            let is_large = changed.len() > LARGE_STEP;
+            let count = changed.len();
             self.index.mark_behind();
+            self.index.expect(count);
             let older = self.view.swap(Arc::clone(&state));
             // Asked after that: whoever comes later begins with this state.
             let keys = match self.subscribers.is_empty() {
@@ -175,7 +173,7 @@ impl<K: Key, V> Replica<K, V> {
             self.index.mark_level();
             self.subscribers.published(&older, &state, &keys).await;
             // Only now: freeing what only it held takes longer than all the rest.
-            let_go(older, is_large);
+            let_go(count, (older, keys));
         }
         self.progress.move_to(position);
     }
@@ -209,11 +207,4 @@ async fn keys<K: Key, V>(changed: &Changed<K, V>) -> Vec<K> {
         pace.step().await;
     }
     keys
-}
-
-/// Frees what was published before. After a large step that takes long, so it is done where it holds up nobody.
-fn let_go<K: Key, V: Send + Sync + 'static>(older: Arc<State<K, V>>, is_large: bool) {
-    if is_large && tokio::runtime::Handle::try_current().is_ok() {
-        tokio::task::spawn_blocking(move || drop(older));
-    }
 }

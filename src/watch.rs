@@ -10,7 +10,7 @@ use globe_log_client::{Error, Position};
 use crate::change::{Change, ResyncReason};
 use crate::difference::difference;
 use crate::key::Key;
-use crate::pace::Pace;
+use crate::pace::{Pace, let_go};
 use crate::replica::Replica;
 use crate::subscribers::{Base, Interest, Mark, Span, Subscription};
 use crate::view::{State, View};
@@ -199,11 +199,12 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
     pub fn try_next(&mut self) -> Option<Changes<K, V>> {
         while self.look() {
             let span = self.span.as_ref()?;
-            let changes = difference(span, self.subscription.interest());
-            let changes = changes.flatten().collect();
+            let difference: Vec<_> = difference(span, self.subscription.interest()).collect();
             // Only now: where a key or predicate panics, the next call finds them.
             let span = self.span.take()?;
-            if let Some(changes) = Changes::of(&span, changes) {
+            let looked_at = difference.len();
+            let changes = difference.into_iter().flatten().collect();
+            if let Some(changes) = Changes::of(span, changes, looked_at) {
                 return Some(changes);
             }
         }
@@ -245,27 +246,31 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
     /// The changes of the span at hand. It stays there until they are found, for a call that is dropped.
     async fn show_in_turns(&mut self) -> Option<Changes<K, V>> {
         let span = self.span.as_ref()?;
-        let mut changes = Vec::new();
+        let (mut changes, mut looked_at) = (Vec::new(), 0);
         let mut pace = Pace::new();
         for change in difference(span, self.subscription.interest()) {
             changes.extend(change);
+            looked_at += 1;
             pace.step().await;
         }
         let span = self.span.take()?;
-        Changes::of(&span, changes)
+        Changes::of(span, changes, looked_at)
     }
 }
 
-impl<K: Key, V> Changes<K, V> {
-    fn of(span: &Span<K, V>, changes: Vec<Change<K, V>>) -> Option<Changes<K, V>> {
+impl<K: Key, V: Send + Sync + 'static> Changes<K, V> {
+    /// The changes of a span, of which so many keys were looked at: so many are freed with what was shown before.
+    fn of(span: Span<K, V>, changes: Vec<Change<K, V>>, looked_at: usize) -> Option<Changes<K, V>> {
+        let Span { from, to, is_step } = span;
+        let mark = from.mark();
+        let_go(looked_at, from);
         if changes.is_empty() {
             return None;
         }
-        let from = span.from.mark();
         Some(Changes {
-            cause: cause(&from, &span.to, span.is_step),
-            from: from.position,
-            to: Arc::clone(&span.to),
+            cause: cause(&mark, &to, is_step),
+            from: mark.position,
+            to,
             changes,
         })
     }

@@ -11,6 +11,7 @@
 mod abandoned;
 mod cluster;
 mod costs;
+mod descriptors;
 mod lives;
 mod node;
 mod outages;

@@ -17,9 +17,14 @@ async fn a_map_opened_before_its_server_hydrates_when_the_server_comes() {
     let refused = within("a refusal", bounded.open()).await;
     let error = refused.expect_err("there is no server");
     assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("onnect"), "the cause: {error}");
 
     let map = Numbers::builder(log, "flags").start().unwrap();
     let mut watch = map.watch();
+    wait_until("it says why, by the first failed dial", BOUND, || async {
+        map.status().last_error.is_some()
+    })
+    .await;
     assert_eq!(map.status().phase, Phase::Hydrating);
     assert!(map.is_empty());
     server.restart().await;

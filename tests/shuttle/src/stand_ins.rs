@@ -51,6 +51,10 @@ impl<K: Eq + Hash, V: Clone> DashMap<K, V> {
         DashMap(Mutex::new(HashMap::new()))
     }
 
+    pub(crate) fn with_capacity(_: usize) -> DashMap<K, V> {
+        DashMap::new()
+    }
+
     pub(crate) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<Found<V>>
     where
         K: Borrow<Q>,
