@@ -56,7 +56,7 @@ impl<K: Eq + Hash, V> Index<K, V> {
     }
 
     /// So many entries are about to be put, if they are the first.
-    pub(crate) fn expect(&self, count: usize) {
+    pub(crate) fn make_room(&self, count: usize) {
         self.values.get_or_init(|| DashMap::with_capacity(count));
     }
 

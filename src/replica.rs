@@ -162,7 +162,7 @@ impl<K: Key, V> Replica<K, V> {
         } else {
             let count = changed.len();
             self.index.mark_behind();
-            self.index.expect(count);
+            self.index.make_room(count);
             let older = self.view.swap(Arc::clone(&state));
             // Asked after that: whoever comes later begins with this state.
             let keys = match self.subscribers.is_empty() {

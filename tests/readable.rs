@@ -123,6 +123,10 @@ async fn a_key_text_that_is_not_canonical_is_quarantined_and_no_breach() {
     assert_eq!(map.delete_prefix("A").await.unwrap(), 1);
     until("it is gone", || map.quarantine().is_empty()).await;
     assert_eq!(map.len(), 1);
+    // Also where nothing else stands in its place.
+    write_raw(&log, "folded", "B", b"1").await;
+    until("it is kept out", || map.quarantine().len() == 1).await;
+    assert_eq!(map.get(&Folded("b".into())), None);
 }
 
 /// Equal whatever its case, but written as it is: two texts are one key.
