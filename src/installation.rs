@@ -3,6 +3,7 @@
 //! Nothing of it is seen before all of it is there, and it never talks to the log.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use globe_log_client::{Bytes, Position, Record, Revision};
@@ -12,7 +13,7 @@ use crate::change::ResyncReason;
 use crate::door::{Refusal, check_record};
 use crate::entry::Entry;
 use crate::key::{Key, decode_key};
-use crate::pace::{Pace, let_go};
+use crate::pace::Pace;
 use crate::quarantine::LastGood;
 use crate::replica::Changed;
 use crate::view::State;
@@ -20,8 +21,10 @@ use crate::view::State;
 pub(crate) struct Installation<K, V> {
     next: State<K, V>,
     changed: Changed<K, V>,
-    /// The keys that stood before and are in the snapshot.
-    seen: Vec<K>,
+    hasher: RandomState,
+    /// The hashes of the keys that stood before and are in the snapshot: a million keys of their own would take long to
+    /// make and to free.
+    seen: Vec<u64>,
     last_key: Option<Bytes>,
     is_first: bool,
     /// A key is equal to one that stood before, but written otherwise: counting tells nothing then.
@@ -90,6 +93,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         Ok(Installation {
             next,
             changed: Changed::new(),
+            hasher: RandomState::new(),
             seen: Vec::new(),
             last_key: None,
             is_first,
@@ -146,7 +150,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         let known = before.entries.get(&key);
         if known.is_some() {
             install.is_odd |= is_written_otherwise(&before, &key, &record.key);
-            install.seen.push(key.clone());
+            install.seen.push(install.hasher.hash_one(&key));
         }
         if let Some(entry) = known
             && (entry.is_from(record) || mutant!("keep_old_values_at_resync"))
@@ -243,18 +247,14 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
     /// Publishes a snapshot, as the exact difference to what stood before. Says what it showed that should have been
     /// delivered long ago, if anything.
     pub(crate) async fn finish(&mut self, mut install: Installation<K, V>) -> Option<String> {
-        if !mutant!("forget_deletes_at_resync") {
-            install.remove_gone().await;
-        }
+        let is_whole = mutant!("forget_deletes_at_resync") || install.remove_gone().await;
         let Installation {
             mut next,
             changed,
             missed,
             before,
-            seen,
             ..
         } = install;
-        let_go(seen.len(), seen);
         // Whoever lets go of it last frees it: that is to be the publication, which knows where.
         drop(before);
         let kept_out = next.quarantine.len();
@@ -262,31 +262,39 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         self.replica.publish(next, changed).await;
         let keyspace = self.replica.keyspace();
         self.complaints.sum_up_snapshot(keyspace, kept_out);
+        if !is_whole {
+            // Of a key that is gone, the entry still stands: the next snapshot is compared by other hashes.
+            self.replica.doubt().raise();
+        }
         missed
     }
 }
 
 impl<K: Key, V> Installation<K, V> {
-    /// Removes what stood before and is not in the snapshot. Counting tells whether there is anything to look for.
-    async fn remove_gone(&mut self) {
+    /// Removes what stood before and is not in the snapshot. Counting tells whether there is anything to look for, and
+    /// whether all of it was found: false when two keys have one hash, which another snapshot mends.
+    async fn remove_gone(&mut self) -> bool {
         let before = Arc::clone(&self.before);
-        if before.entries.len() == self.seen.len() && !self.is_odd {
-            return;
+        let gone = before.entries.len().saturating_sub(self.seen.len());
+        if gone == 0 && !self.is_odd {
+            return true;
         }
         let mut pace = Pace::new();
         let mut seen = HashSet::with_capacity(self.seen.len());
-        for key in std::mem::take(&mut self.seen) {
-            seen.insert(key);
+        for hash in std::mem::take(&mut self.seen) {
+            seen.insert(hash);
             pace.step().await;
         }
+        let mut found = 0;
         for key in before.entries.keys() {
-            if !seen.contains(key) {
+            if !seen.contains(&self.hasher.hash_one(key)) {
                 self.next.entries.remove(key);
                 self.changed.push((key.clone(), None));
+                found += 1;
             }
             pace.step().await;
         }
-        let_go(seen.len(), seen);
+        found == gone || self.is_odd
     }
 
     /// Looks whether a record that is news was written before what was applied: then it should have been delivered.
