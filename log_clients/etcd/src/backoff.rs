@@ -13,6 +13,9 @@ const LONGEST: Duration = Duration::from_millis(1500);
 /// The pause of a member that answers, but has no leader: elections take about a second, and end for all at once.
 const ELECTION: Duration = Duration::from_millis(150);
 
+const FIRST_REFUSAL: Duration = Duration::from_millis(500);
+const LONGEST_REFUSAL: Duration = Duration::from_secs(15);
+
 /// The pause after the `failures`th failure in a row of one of `members` members, spread by `jitter` (0 to 1) so that
 /// many clients do not come back at once.
 pub(crate) fn pause(failures: u32, members: usize, jitter: f64) -> Duration {
@@ -27,9 +30,17 @@ pub(crate) fn pause_of_election(jitter: f64) -> Duration {
     spread(ELECTION, jitter)
 }
 
-/// Takes away up to a third.
+/// The pause before credentials are tried again that were refused `refusals` times in a row: each try costs the server the
+/// better part of a tenth of a second.
+pub(crate) fn pause_of_refusal(refusals: u32, jitter: f64) -> Duration {
+    let doublings = refusals.saturating_sub(1).min(16);
+    let full = FIRST_REFUSAL.saturating_mul(1 << doublings);
+    spread(full.min(LONGEST_REFUSAL), jitter)
+}
+
+/// Takes away up to two thirds.
 fn spread(full: Duration, jitter: f64) -> Duration {
-    full.mul_f64((2.0 + jitter.clamp(0.0, 1.0)) / 3.0)
+    full.mul_f64((1.0 + 2.0 * jitter.clamp(0.0, 1.0)) / 3.0)
 }
 
 #[cfg(test)]
@@ -48,9 +59,9 @@ mod tests {
     }
 
     #[test]
-    fn jitter_takes_at_most_a_third() {
+    fn jitter_takes_at_most_two_thirds() {
         assert_eq!(pause(2, 1, 7.0).as_millis(), 200);
-        assert_eq!(pause(99, 1, 0.0).as_millis(), 1000);
-        assert_eq!(pause_of_election(0.0).as_millis(), 100);
+        assert_eq!(pause(99, 1, 0.0).as_millis(), 500);
+        assert_eq!(pause_of_election(0.0).as_millis(), 50);
     }
 }

@@ -5,9 +5,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use etcd_client::Client;
 use globe_log_client::{Error, ErrorKind, Result};
 
+use crate::dial;
 use crate::log::EtcdLog;
 use crate::runtime;
 use crate::settings::Settings;
@@ -40,6 +40,9 @@ impl EtcdBuilder {
                 deadline: Duration::from_secs(5),
                 tail_timeout: Duration::from_secs(1),
                 page_size: 1000,
+                keep_alive: (Duration::from_secs(10), Duration::from_secs(5)),
+                server_version: None,
+                rebalance_after: Duration::from_secs(60),
             },
             user_name: None,
             password: None,
@@ -147,14 +150,7 @@ impl EtcdBuilder {
         self.take_environment(|name| std::env::var(name).ok());
         let settings = self.check()?;
         runtime::check_drivers()?;
-        // Builds what a connection needs, without one, so that a bad certificate is found here.
-        for endpoint in &settings.endpoints {
-            let options = settings.connect_options(false);
-            if let Err(error) = Client::connect([endpoint], Some(options)).await {
-                let what = format!("endpoint {endpoint}: {}", crate::fault::Fault::from(error));
-                return Err(invalid(what));
-            }
-        }
+        dial::check(&settings)?;
         Ok(EtcdLog::of(settings))
     }
 

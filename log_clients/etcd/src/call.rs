@@ -9,15 +9,16 @@ use std::time::Duration;
 use etcd_client::Client;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::connections::Line;
+use crate::dial::Line;
 use crate::endpoints::{Choice, Chosen, Endpoints};
-use crate::fault::{Class, Fault, LEADER_LOST};
-use crate::version::Version;
+use crate::fault::{Class, Fault};
+use crate::link::Link;
 
 /// Whether a request may be sent again although an earlier copy may have been, or may still be, carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
     Harmless,
+    /// It is sent only over a connection that is known to lead to the known life of the log.
     Never,
 }
 
@@ -28,17 +29,29 @@ pub(crate) struct Terms {
     pub(crate) repeat: Repeat,
     /// Until when there must be an answer.
     pub(crate) deadline: Instant,
-    /// How long one member may take.
+    /// How long one member may take before another is preferred, if there is one and repeating is harmless.
     pub(crate) patience: Duration,
 }
 
 impl Terms {
-    /// Whether the time was up of who asked, not of the member, which may be well: it is left only once it has been silent
-    /// for as long as it may be, however many gave up meanwhile.
-    fn is_cut_short(&self, asked: Instant) -> bool {
-        let now = Instant::now();
-        now >= self.deadline && now < asked + self.patience && !mutant!("blame_a_short_wait")
+    /// Until when a member that lives is waited for. Part of the time of what must not be repeated is kept for finding out
+    /// what became of it.
+    fn end(&self, asked: Instant) -> Instant {
+        match self.repeat {
+            Repeat::Harmless => self.deadline,
+            Repeat::Never => {
+                let whole = self.deadline.saturating_duration_since(asked);
+                self.deadline - whole / 4
+            }
+        }
     }
+}
+
+/// An answer, and where it came from.
+pub(crate) struct Answered<T> {
+    pub(crate) chosen: Chosen,
+    pub(crate) link: Arc<Link>,
+    pub(crate) answer: T,
 }
 
 /// A request that waits for its answer. Dropped when it does no more: with its answer, at its time limit, or because its
@@ -46,6 +59,13 @@ impl Terms {
 struct Waiting<'a> {
     endpoints: &'a Endpoints,
     chosen: &'a Chosen,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(endpoints: &'a Endpoints, chosen: &'a Chosen) -> Waiting<'a> {
+        chosen.connections.silence.begins();
+        Waiting { endpoints, chosen }
+    }
 }
 
 impl Drop for Waiting<'_> {
@@ -60,9 +80,6 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// How long an answer may take before its member is asked whether there was an election.
-const SOON: Duration = Duration::from_millis(100);
-
 /// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
@@ -70,6 +87,10 @@ enum Next {
     Another,
     /// As `Another`, but give up when all have refused.
     AnotherOnce,
+    /// Ask another, and think no worse of this one.
+    PassOver,
+    /// Dial the same member anew.
+    Dial,
     /// Log in again and ask the same member, once; then as `AnotherOnce`.
     LogIn,
     /// The member is not well, and the caller has to find out what happened.
@@ -80,11 +101,12 @@ enum Next {
 
 fn verdict(class: Class, repeat: Repeat) -> Next {
     match (class, repeat) {
-        (Class::NeverSent | Class::NotExecuted, _) | (Class::Unknown, Repeat::Harmless) => {
-            Next::Another
-        }
+        (Class::Ended, _) => Next::Dial,
+        (Class::Slow, Repeat::Harmless) => Next::PassOver,
+        (Class::NeverSent | Class::NotExecuted | Class::Foreign, _)
+        | (Class::Unknown, Repeat::Harmless) => Next::Another,
         (Class::Unknown, Repeat::Never) => Next::AsideAndReport,
-        (Class::Misconfigured, _) => Next::AnotherOnce,
+        (Class::Untrusted | Class::NotEtcd, _) => Next::AnotherOnce,
         (Class::StaleToken, _) if !mutant!("keep_a_stale_token") => Next::LogIn,
         _ => Next::Report,
     }
@@ -112,17 +134,16 @@ impl Endpoints {
         Fut: Future<Output = Result<T, E>>,
         E: Into<Fault>,
     {
-        self.call_member(terms, request)
-            .await
-            .map(|(_, answer)| answer)
+        let answered = self.call_member(terms, request).await?;
+        Ok(answered.answer)
     }
 
-    /// As `call`; also says which member answered.
+    /// As `call`; also says which member answered, over which connection.
     pub(crate) async fn call_member<T, F, Fut, E>(
         &self,
         terms: Terms,
         request: F,
-    ) -> Result<(Chosen, T), Fault>
+    ) -> Result<Answered<T>, Fault>
     where
         F: Fn(Arc<Client>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
@@ -134,22 +155,25 @@ impl Endpoints {
         loop {
             let chosen = self.ready(terms.deadline).await?;
             attempt += 1;
-            let asked = Instant::now();
+            let token = self.session.generation();
             let fault = match self.attempt(&chosen, terms, &request).await {
-                Ok(answer) => {
+                Ok((link, answer)) => {
                     self.answered(&chosen);
-                    return Ok((chosen, answer));
+                    return Ok(Answered {
+                        chosen,
+                        link,
+                        answer,
+                    });
                 }
                 Err(fault) => fault.at(&chosen.endpoint.address),
             };
             tracing::debug!(endpoint = %chosen.endpoint.address, attempt, reason = %fault, "request failed");
             self.failed(&fault);
-            if fault.class == Class::Unknown && terms.is_cut_short(asked) {
-                return Err(fault);
-            }
             match verdict(fault.class, terms.repeat) {
                 Next::Report => {
-                    self.answered(&chosen);
+                    if fault.class.is_answer() {
+                        self.answered(&chosen);
+                    }
                     return Err(fault);
                 }
                 Next::AsideAndReport => {
@@ -158,8 +182,10 @@ impl Endpoints {
                 }
                 Next::LogIn if !logged_in => {
                     logged_in = true;
-                    self.reconnect(&chosen);
+                    self.session.outlived(token);
                 }
+                Next::Dial => {}
+                Next::PassOver => self.pass_over(&chosen),
                 Next::Another => self.put_aside(&chosen, &fault),
                 Next::AnotherOnce | Next::LogIn => {
                     self.put_aside(&chosen, &fault);
@@ -181,7 +207,7 @@ impl Endpoints {
                 }
                 Choice::Now(chosen) => return Ok(chosen),
                 Choice::Later(until, fault) if until >= deadline => {
-                    return Err(never_sent(fault));
+                    return Err(fault.never_sent());
                 }
                 Choice::Later(until, _) => sleep_until(until).await,
             }
@@ -193,106 +219,114 @@ impl Endpoints {
         chosen: &Chosen,
         terms: Terms,
         request: &F,
+    ) -> Result<(Arc<Link>, T), Fault>
+    where
+        F: Fn(Arc<Client>) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: Into<Fault>,
+    {
+        let link = self.contact(chosen, terms.line, terms.deadline).await?;
+        let answer = self.send(chosen, &link, terms, request).await;
+        match answer {
+            Ok(answer) => Ok((link, answer)),
+            Err(fault) => Err(chosen.noted(fault, terms.line, &link)),
+        }
+    }
+
+    async fn send<T, F, Fut, E>(
+        &self,
+        chosen: &Chosen,
+        link: &Arc<Link>,
+        terms: Terms,
+        request: &F,
     ) -> Result<T, Fault>
     where
         F: Fn(Arc<Client>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         E: Into<Fault>,
     {
-        let client = self.contact(chosen, terms.line, terms.deadline).await?;
-        let remaining = terms.deadline.saturating_duration_since(Instant::now());
-        if remaining.is_zero() {
-            return Err(Fault::new(Class::NeverSent, "no time was left to send it"));
+        if terms.repeat == Repeat::Never && !link.is_checked() {
+            let text =
+                "the connection is new: it is not known yet which life of the log it leads to";
+            return Err(Fault::new(Class::Unchecked, text));
         }
-        let until = Instant::now() + terms.patience.min(remaining);
-        let sent_in = self.term();
-        let _waiting = self.waits_for(chosen, terms);
-        let answer = request(client);
-        tokio::pin!(answer);
-        let soon = timeout_at(until.min(Instant::now() + SOON), &mut answer).await;
-        let answer = match soon {
-            Ok(answer) => Ok(answer),
-            Err(_) => tokio::select! {
-                biased;
-                answer = timeout_at(until, answer) => answer,
-                () = self.leader_lost(chosen, sent_in) => {
-                    return Err(Fault::new(Class::Unknown, LEADER_LOST));
+        let asked = Instant::now();
+        if asked >= terms.deadline {
+            return Err(Fault::new(Class::TimeUp, "no time was left to send it"));
+        }
+        let _waiting = (terms.line == Line::Unary).then(|| Waiting::new(self, chosen));
+        let answer = request(Arc::clone(link.client()));
+        tokio::select! {
+            biased;
+            answer = timeout_at(terms.end(asked), answer) => match answer {
+                Ok(answer) => {
+                    if terms.line == Line::Unary {
+                        chosen.connections.silence.is_broken();
+                    }
+                    answer.map_err(Into::into)
                 }
+                // The time is up of who asked, not of the member: whether that is well shows in its silence.
+                Err(_) => Err(Fault::new(Class::OutOfTime, "it did not answer in time")),
             },
-        };
-        match answer {
-            Ok(answer) => {
-                if terms.line == Line::Unary {
-                    chosen.connections.silence.is_broken();
-                }
-                answer.map_err(Into::into)
-            }
-            Err(_) => Err(Fault::new(Class::Unknown, "it did not answer in time")),
+            fault = self.exhausted(chosen, link, terms) => Err(fault),
         }
     }
 
-    /// Large answers take their time, and other lines have limits of their own.
-    fn waits_for<'a>(&'a self, chosen: &'a Chosen, terms: Terms) -> Option<Waiting<'a>> {
-        let is_usual = terms.line == Line::Unary && terms.patience == self.settings.request_timeout;
-        is_usual.then(|| {
-            chosen.connections.silence.begins();
-            Waiting {
-                endpoints: self,
-                chosen,
-            }
-        })
-    }
-
-    /// A client of a member that is known to answer. Whatever fails here, the request itself was not sent.
+    /// A connection to a member that is known to answer. Whatever fails here, the request itself was not sent.
     pub(crate) async fn contact(
         &self,
         chosen: &Chosen,
         line: Line,
         deadline: Instant,
-    ) -> Result<Arc<Client>, Fault> {
-        if let Some(client) = chosen.connections.ready(line) {
-            return Ok(client);
+    ) -> Result<Arc<Link>, Fault> {
+        let link = chosen.link(line, self)?;
+        if link.known().is_none() || !self.session.is_ready() {
+            let met = self.meet(chosen, &link, deadline).await;
+            met.map_err(|fault| chosen.noted(fault, line, &link))?;
         }
-        let settings = &self.settings;
-        let both = async {
-            chosen.version(settings).await?;
-            chosen.client(line, settings).await
-        };
-        let remaining = deadline.saturating_duration_since(Instant::now());
-        match timeout(self.contact_limit().min(remaining), both).await {
-            Ok(contact) => contact.map_err(|fault| chosen.doubt(never_sent(fault))),
-            Err(_) => Err(Fault::new(
-                Class::NeverSent,
-                "it could not be contacted in time",
-            )),
+        Ok(link)
+    }
+
+    /// Logs in and learns who is at the other end, as far as that was not done.
+    async fn meet(
+        &self,
+        chosen: &Chosen,
+        link: &Arc<Link>,
+        deadline: Instant,
+    ) -> Result<(), Fault> {
+        let time_up = |_| Fault::new(Class::TimeUp, "it could not be contacted in time");
+        let log_in = timeout_at(deadline, self.session.log_in(link)).await;
+        log_in
+            .map_err(time_up)?
+            .map_err(|fault| chosen.doubt(fault))?;
+        let _waiting = Waiting::new(self, chosen);
+        let limit = Instant::now() + self.settings.connect_timeout + self.settings.request_timeout;
+        match timeout_at(
+            limit.min(deadline),
+            link.greet(self.settings.server_version),
+        )
+        .await
+        {
+            Ok(greeting) => {
+                let greeting = greeting.map_err(|fault| chosen.doubt(fault.never_sent()))?;
+                chosen.connections.silence.is_broken();
+                chosen.warn_of(greeting.version);
+                self.admit(chosen, greeting.cluster).await
+            }
+            Err(elapsed) if limit > deadline => Err(time_up(elapsed)),
+            Err(_) => Err(self.unmet(link).await),
         }
     }
 
-    /// How long a member may take to be dialled and to say its version; and to check a password, which is made to take
-    /// long.
-    fn contact_limit(&self) -> Duration {
-        let settings = &self.settings;
-        let limit = settings.connect_timeout + settings.request_timeout;
-        match settings.user {
-            Some(_) => limit.max(settings.deadline / 2),
-            None => limit,
+    /// Why a member could not be contacted in time. One that was restored from a backup keeps everybody waiting who bears a
+    /// token of its old life: a token counts from a moment of the log's, which has yet to come again.
+    async fn unmet(&self, link: &Link) -> Fault {
+        let limit = self.settings.request_timeout;
+        if self.session.has_token() && timeout(limit, link.lives()).await.is_ok_and(|lives| lives) {
+            return Fault::new(Class::StaleToken, "it does not answer to this token");
         }
+        Fault::new(Class::NeverSent, "it could not be contacted in time")
     }
-
-    /// The version of the member that is asked now.
-    pub(crate) async fn version(&self, deadline: Instant) -> Result<Version, Fault> {
-        let chosen = self.ready(deadline).await?;
-        self.contact(&chosen, Line::Unary, deadline).await?;
-        chosen.version(&self.settings).await
-    }
-}
-
-/// The same fault, before anything was sent.
-fn never_sent(mut fault: Fault) -> Fault {
-    if fault.class == Class::Unknown {
-        fault.class = Class::NeverSent;
-    }
-    fault
 }
 
 #[cfg(test)]
@@ -304,9 +338,14 @@ mod tests {
         let table = [
             (Class::NeverSent, Repeat::Never, Next::Another),
             (Class::NotExecuted, Repeat::Never, Next::Another),
+            (Class::Ended, Repeat::Never, Next::Dial),
+            (Class::Unchecked, Repeat::Never, Next::Report),
+            (Class::TimeUp, Repeat::Never, Next::Report),
+            (Class::OutOfTime, Repeat::Never, Next::Report),
             (Class::Unknown, Repeat::Never, Next::AsideAndReport),
             (Class::Unknown, Repeat::Harmless, Next::Another),
-            (Class::Misconfigured, Repeat::Never, Next::AnotherOnce),
+            (Class::Slow, Repeat::Harmless, Next::PassOver),
+            (Class::NotEtcd, Repeat::Never, Next::AnotherOnce),
             (Class::StaleToken, Repeat::Never, Next::LogIn),
             (Class::Denied, Repeat::Harmless, Next::Report),
             (Class::Compacted, Repeat::Harmless, Next::Report),

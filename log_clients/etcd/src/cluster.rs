@@ -2,6 +2,8 @@
 //!
 //! Holds no task: everything here ends with its last user.
 
+use std::sync::Arc;
+
 use globe_log_client::LogId;
 
 use crate::endpoints::Endpoints;
@@ -13,7 +15,7 @@ use crate::settings::Settings;
 /// What all clones, tails and snapshots of one log share.
 pub(crate) struct Cluster {
     pub(crate) id: LogId,
-    pub(crate) endpoints: Endpoints,
+    pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) keys: Keys,
     pub(crate) life: Life,
     pub(crate) fence: Fence,

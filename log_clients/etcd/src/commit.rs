@@ -286,7 +286,7 @@ impl Round<'_> {
     async fn survive(&self, mut held: Held, tag: &[u8], fault: Fault) -> Result<Attempt> {
         let cluster = self.cluster;
         match fault.class {
-            Class::Unknown | Class::TooLargeToDecode => {
+            class if class.is_unknown() || class == Class::TooLargeToDecode => {
                 let settled = cluster.settle(&mut held, tag, self.deadline).await;
                 if matches!(settled, Settled::NotApplied) {
                     self.look_again().await?;
@@ -307,6 +307,10 @@ impl Round<'_> {
                 held.is_as_before();
                 match class {
                     Class::LeaseGone => self.lease_gone(&held, fault).await,
+                    Class::Unchecked => {
+                        self.look_again().await?;
+                        Ok(Attempt::Again(fault))
+                    }
                     Class::Denied => Ok(Attempt::Unfenced(fault)),
                     _ => Err(fault.into_error()),
                 }
@@ -367,7 +371,10 @@ impl Round<'_> {
                     let failed = outcome::failed(&cluster.keys, self.transaction, standing);
                     return Err(Error::conflict(Conflict { position, failed }));
                 }
-                Err(fault) if matches!(fault.class, Class::Unknown | Class::TooLargeToDecode) => {
+                Err(fault) if fault.class == Class::Unchecked => self.look_again().await?,
+                Err(fault)
+                    if fault.class.is_unknown() || fault.class == Class::TooLargeToDecode =>
+                {
                     if !outcome::is_guarded_by_revisions(self.transaction) {
                         return Err(indeterminate(&fault));
                     }

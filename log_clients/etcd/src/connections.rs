@@ -1,39 +1,23 @@
-//! The connections to one member, dialled when they are first needed.
+//! The connections to one member from one failure to the next, each made when it is first needed.
 //!
 //! Never retries: who uses them decides what a failure means.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use etcd_client::Client;
-use tokio::sync::{Mutex, OnceCell};
-use tokio::time::Instant;
-
+use crate::dial::Line;
 use crate::fault::{Class, Fault};
+use crate::link::Link;
+use crate::session::Session;
 use crate::settings::Settings;
 use crate::silence::Silence;
-use crate::version::Version;
 
-/// What a connection is for. Each has its own, so that none waits behind another: a catch-up of megabytes must not hold
-/// up a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
-    Unary,
-    Watch,
-    Lease,
-}
-
-/// The connections to one member from one failure to the next.
 #[derive(Default)]
 pub(crate) struct Connections {
-    version: OnceCell<Version>,
-    // Cloning a client clones what it holds for each service, which costs more than the rest of sending a request.
-    unary: OnceCell<Arc<Client>>,
-    watch: OnceCell<Arc<Client>>,
-    lease: OnceCell<Arc<Client>>,
-    /// When the member was last asked for its term. Held while it is.
-    pub(crate) term_asked: Mutex<Option<Instant>>,
-    /// How long it has been silent to unary requests.
+    unary: Mutex<Option<Arc<Link>>>,
+    watch: Mutex<Option<Arc<Link>>>,
+    lease: Mutex<Option<Arc<Link>>>,
+    /// How long the member has been silent to unary requests.
     pub(crate) silence: Silence,
     given_up: AtomicBool,
 }
@@ -44,83 +28,40 @@ impl Connections {
         self.given_up.store(true, Ordering::Relaxed);
     }
 
-    /// The client of a line, which is logged in. Its first request dials.
-    pub(crate) async fn client(
+    /// The connection of a line.
+    pub(crate) fn link(
         &self,
         line: Line,
         address: &str,
+        session: &Arc<Session>,
         settings: &Settings,
-    ) -> Result<Arc<Client>, Fault> {
-        let client = self.cell(line).get_or_try_init(|| async {
-            self.check()?;
-            connect(address, settings).await.map(Arc::new)
-        });
-        client.await.cloned()
-    }
-
-    /// The client of a line that is logged in already, of a member that has answered.
-    pub(crate) fn ready(&self, line: Line) -> Option<Arc<Client>> {
-        self.version.get()?;
-        self.cell(line).get().cloned()
-    }
-
-    fn cell(&self, line: Line) -> &OnceCell<Arc<Client>> {
-        match line {
-            Line::Unary => &self.unary,
-            Line::Watch => &self.watch,
-            Line::Lease => &self.lease,
+    ) -> Result<Arc<Link>, Fault> {
+        let mut link = self.cell(line);
+        if let Some(link) = &*link {
+            return Ok(Arc::clone(link));
         }
-    }
-
-    /// The member's version. Asking for it shows, before anything is sent that must not be sent twice, that the member
-    /// is there and answers.
-    pub(crate) async fn version(
-        &self,
-        address: &str,
-        settings: &Settings,
-    ) -> Result<Version, Fault> {
-        let client = self.client(Line::Unary, address, settings).await?;
-        let version = self.version.get_or_try_init(|| async {
-            self.check()?;
-            match client.maintenance_client().status().await {
-                Ok(status) => Ok(Version::parse(status.version())),
-                Err(error) => {
-                    let fault = Fault::from(error);
-                    match fault.class {
-                        Class::Denied | Class::StaleToken | Class::Refused => Ok(Version::UNKNOWN),
-                        _ => Err(fault),
-                    }
-                }
-            }
-        });
-        version.await.copied()
-    }
-
-    fn check(&self) -> Result<(), Fault> {
         if self.given_up.load(Ordering::Relaxed) {
             return Err(Fault::new(Class::NeverSent, "the connection was given up"));
         }
-        Ok(())
+        let new = Arc::new(Link::new(address, line, session, settings)?);
+        *link = Some(Arc::clone(&new));
+        Ok(new)
     }
-}
 
-async fn connect(address: &str, settings: &Settings) -> Result<Client, Fault> {
-    match Client::connect([address], Some(settings.connect_options(true))).await {
-        Err(etcd_client::Error::GRpcStatus(status))
-            if status.message().contains("authentication is not enabled") =>
-        {
-            // Who has a user name may use a server that asks for none.
-            let options = settings.connect_options(false);
-            Ok(Client::connect([address], Some(options)).await?)
+    /// The connection of a line has ended: the next request gets another.
+    pub(crate) fn forget(&self, line: Line, ended: &Arc<Link>) {
+        let mut link = self.cell(line);
+        if link.as_ref().is_some_and(|link| Arc::ptr_eq(link, ended)) {
+            *link = None;
         }
-        // Logging in writes nothing, so whatever became of it, the request itself was not sent.
-        Err(error) => {
-            let mut fault = Fault::from(error);
-            if fault.class == Class::Unknown {
-                fault.class = Class::NeverSent;
-            }
-            Err(fault)
-        }
-        Ok(client) => Ok(client),
+    }
+
+    fn cell(&self, line: Line) -> MutexGuard<'_, Option<Arc<Link>>> {
+        let cell = match line {
+            Line::Unary => &self.unary,
+            Line::Watch => &self.watch,
+            Line::Lease => &self.lease,
+        };
+        cell.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,40 +2,48 @@
 //!
 //! Never sends anything itself.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::backoff;
-use crate::connections::{Connections, Line};
+use crate::connections::Connections;
+use crate::dial::Line;
 use crate::fault::{Class, Fault};
+use crate::home::Home;
+use crate::link::Link;
+use crate::session::Session;
 use crate::settings::Settings;
 use crate::version::Version;
 
-/// How many failures in a row come before one that means a certificate is not accepted.
-const DOUBTS: u32 = 3;
-
 /// All members. One of them is pinned: it gets everything until it fails.
 pub(crate) struct Endpoints {
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) session: Arc<Session>,
     members: Vec<Arc<Endpoint>>,
-    pinned: AtomicUsize,
+    pinned: watch::Sender<usize>,
+    pub(crate) home: Home,
+    /// The id of the cluster that this log is on, once it is known.
+    pub(crate) cluster: Mutex<Option<u64>>,
     /// The raft term of the last answer.
     term: AtomicU64,
     /// What went wrong last, while nothing has been answered since.
     last_failure: Mutex<Option<Fault>>,
+    /// For what is done beside a call.
+    pub(crate) this: Weak<Endpoints>,
 }
 
 /// One member.
 pub(crate) struct Endpoint {
     pub(crate) address: String,
-    index: usize,
-    state: Mutex<State>,
+    pub(crate) index: usize,
+    health: Mutex<Health>,
 }
 
 #[derive(Default)]
-struct State {
+struct Health {
     connections: Arc<Connections>,
     failures: u32,
     /// Until when it is left alone, and why.
@@ -58,34 +66,42 @@ pub(crate) enum Choice {
 }
 
 impl Endpoints {
-    pub(crate) fn new(settings: Settings) -> Endpoints {
+    pub(crate) fn new(settings: Settings) -> Arc<Endpoints> {
+        let settings = Arc::new(settings);
         let addresses = settings.endpoints.iter().cloned().enumerate();
         let members: Vec<_> = addresses
             .map(|(index, address)| {
-                let state = Mutex::default();
+                let health = Mutex::default();
                 Arc::new(Endpoint {
                     address,
                     index,
-                    state,
+                    health,
                 })
             })
             .collect();
         // Clients spread themselves over the members.
-        let pinned = AtomicUsize::new(fastrand::usize(..members.len().max(1)));
-        Endpoints {
+        let home = fastrand::usize(..members.len().max(1));
+        Arc::new_cyclic(|this| Endpoints {
+            session: Arc::new(Session::new(Arc::clone(&settings))),
             settings,
             members,
-            pinned,
+            pinned: watch::Sender::new(home),
+            home: Home::new(home),
+            cluster: Mutex::default(),
             term: AtomicU64::new(0),
             last_failure: Mutex::default(),
-        }
+            this: Weak::clone(this),
+        })
     }
 
     /// Takes note of the raft term an answer was given in.
     pub(crate) fn heard(&self, term: u64) {
-        self.term.store(term, Ordering::Relaxed);
+        if term != 0 {
+            self.term.store(term, Ordering::Relaxed);
+        }
     }
 
+    /// The raft term of the last answer; 0 before the first.
     pub(crate) fn term(&self) -> u64 {
         self.term.load(Ordering::Relaxed)
     }
@@ -94,6 +110,7 @@ impl Endpoints {
     pub(crate) fn answered(&self, chosen: &Chosen) {
         *self.last_failure_cell() = None;
         chosen.answered();
+        self.head_home();
     }
 
     /// A member could not be reached, or did not answer.
@@ -115,134 +132,169 @@ impl Endpoints {
         self.members.len()
     }
 
-    /// The pinned member, or the next one that is not left alone.
+    /// Which member is pinned, now and whenever that changes.
+    pub(crate) fn pinned(&self) -> watch::Receiver<usize> {
+        self.pinned.subscribe()
+    }
+
+    pub(crate) fn is_pinned(&self, index: usize) -> bool {
+        *self.pinned.borrow() == index
+    }
+
+    pub(crate) fn pin(&self, index: usize) {
+        self.pinned.send_if_modified(|pinned| {
+            let differs = *pinned != index;
+            *pinned = index;
+            differs
+        });
+    }
+
+    /// Every member, whether it is left alone or not.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Chosen> {
+        self.members.iter().map(Chosen::new)
+    }
+
+    /// The pinned member; or, while that is left alone, any other, which is pinned from then on.
     pub(crate) fn choose(&self) -> Choice {
         let now = Instant::now();
-        let pinned = self.pinned.load(Ordering::Relaxed);
-        let mut soonest: Option<(Instant, Fault)> = None;
-        for offset in 0..self.members.len() {
-            let Some(endpoint) = self.members.get((pinned + offset) % self.members.len()) else {
-                continue;
-            };
-            let state = endpoint.state();
-            match &state.aside {
-                Some((until, fault)) if *until > now => {
-                    if soonest.as_ref().is_none_or(|(soonest, _)| until < soonest) {
-                        soonest = Some((*until, fault.clone()));
-                    }
-                }
-                _ => {
-                    let connections = Arc::clone(&state.connections);
-                    let endpoint = Arc::clone(endpoint);
-                    return Choice::Now(Chosen {
-                        endpoint,
-                        connections,
-                    });
-                }
-            }
+        let pinned = self.members.get(*self.pinned.borrow());
+        if let Some(member) = pinned
+            && member.health().left_alone(now).is_none()
+        {
+            return Choice::Now(Chosen::new(member));
         }
-        let none = || {
-            let fault = Fault::new(Class::NeverSent, "there are no endpoints");
-            (now, fault)
-        };
-        let (until, fault) = soonest.unwrap_or_else(none);
+        if let Some(member) = self.another(now, None) {
+            self.pin(member.index);
+            return Choice::Now(Chosen::new(member));
+        }
+        let until = self.members.iter();
+        let until = until.filter_map(|member| member.health().left_alone(now));
+        let none = || (now, Fault::new(Class::NeverSent, "there are no endpoints"));
+        let (until, fault) = until.min_by_key(|(until, _)| *until).unwrap_or_else(none);
         Choice::Later(until, fault)
     }
 
-    /// The member is well, but what it knows of this client is not: the next request connects and logs in anew.
-    pub(crate) fn reconnect(&self, chosen: &Chosen) {
-        let mut state = chosen.endpoint.state();
-        if Arc::ptr_eq(&state.connections, &chosen.connections) {
-            state.connections = Arc::default();
+    /// A member that is not left alone, besides the one with this index: each as likely, so that those who leave one
+    /// together do not all go to the same.
+    fn another(&self, now: Instant, besides: Option<usize>) -> Option<&Arc<Endpoint>> {
+        let others = self.members.iter().filter(|member| {
+            Some(member.index) != besides && member.health().left_alone(now).is_none()
+        });
+        fastrand::choice(others.collect::<Vec<_>>())
+    }
+
+    pub(crate) fn has_another(&self, chosen: &Chosen) -> bool {
+        let besides = Some(chosen.endpoint.index);
+        self.another(Instant::now(), besides).is_some()
+    }
+
+    /// The member is well, but others may be quicker.
+    pub(crate) fn pass_over(&self, chosen: &Chosen) {
+        let index = chosen.endpoint.index;
+        if self.is_pinned(index)
+            && let Some(other) = self.another(Instant::now(), Some(index))
+        {
+            self.home.is_left(&self.settings);
+            self.pin(other.index);
         }
     }
 
-    /// The member failed: it is left alone for a while, and the next member is pinned. Its connections are given up,
-    /// unless they carried the answer that there is no leader. Failures of connections that were given up already count
-    /// no more.
+    /// The member failed: it is left alone for a while, and another is pinned. Its connections are given up, unless they
+    /// carried the answer that there is no leader. Failures of connections that were given up already count no more.
     pub(crate) fn put_aside(&self, chosen: &Chosen, fault: &Fault) {
         let Chosen {
             endpoint,
             connections,
         } = chosen;
-        let mut state = endpoint.state();
-        if !Arc::ptr_eq(&state.connections, connections) {
+        let mut health = endpoint.health();
+        if !Arc::ptr_eq(&health.connections, connections) {
             return;
         }
-        state.failures = state.failures.saturating_add(1);
-        let pause = if fault.is_election() {
+        health.failures = health.failures.saturating_add(1);
+        let is_first = health.failures == 1;
+        let pause = if fault.is_election {
             backoff::pause_of_election(fastrand::f64())
         } else {
             connections.give_up();
-            state.connections = Arc::default();
-            backoff::pause(state.failures, self.len(), fastrand::f64())
+            health.connections = Arc::default();
+            backoff::pause(health.failures, self.len(), fastrand::f64())
         };
-        state.aside = Some((Instant::now() + pause, fault.clone()));
-        let next = (endpoint.index + 1) % self.len().max(1);
-        let (failed, relaxed) = (endpoint.index, Ordering::Relaxed);
-        // If another member is pinned already, that one stays.
-        let _ = self.pinned.compare_exchange(failed, next, relaxed, relaxed);
-        if state.failures == 1 {
+        health.aside = Some((Instant::now() + pause, fault.clone()));
+        drop(health);
+        self.pass_over(chosen);
+        if is_first {
             tracing::warn!(endpoint = %endpoint.address, reason = %fault, "etcd member put aside");
         }
     }
 }
 
 impl Endpoint {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Health {
+    /// Until when it is left alone, and why.
+    fn left_alone(&self, now: Instant) -> Option<(Instant, Fault)> {
+        self.aside.clone().filter(|(until, _)| *until > now)
     }
 }
 
 impl Chosen {
+    fn new(endpoint: &Arc<Endpoint>) -> Chosen {
+        Chosen {
+            connections: Arc::clone(&endpoint.health().connections),
+            endpoint: Arc::clone(endpoint),
+        }
+    }
+
+    /// Its connection for this line.
+    pub(crate) fn link(&self, line: Line, endpoints: &Endpoints) -> Result<Arc<Link>, Fault> {
+        let Endpoints {
+            session, settings, ..
+        } = endpoints;
+        self.connections
+            .link(line, &self.endpoint.address, session, settings)
+    }
+
+    /// The fault of a connection. One that has ended is forgotten, so that the next request gets another.
+    pub(crate) fn noted(&self, fault: Fault, line: Line, link: &Arc<Link>) -> Fault {
+        if fault.class == Class::Ended {
+            self.connections.forget(line, link);
+        }
+        fault
+    }
+
     /// The member answered.
     fn answered(&self) {
-        let mut state = self.endpoint.state();
-        if state.failures > 0 && Arc::ptr_eq(&state.connections, &self.connections) {
-            let attempt = std::mem::take(&mut state.failures);
-            state.aside = None;
+        let mut health = self.endpoint.health();
+        if health.failures > 0 && Arc::ptr_eq(&health.connections, &self.connections) {
+            let attempt = std::mem::take(&mut health.failures);
+            health.aside = None;
             tracing::info!(endpoint = %self.endpoint.address, attempt, "etcd member answers again");
         }
     }
 
-    /// What a failed contact means, given those before it. A server that does not accept this client's certificate ends
-    /// the connection, and its reason does not reach us. A server that is just dying does so too, but not every time.
+    /// A failed contact, with a guess at its cause. A server that does not accept this client's certificate ends the
+    /// connection, and its reason may not reach us; but so does one that is dying, and a balancer with nobody behind it.
     pub(crate) fn doubt(&self, fault: Fault) -> Fault {
-        let Endpoint { address, .. } = &*self.endpoint;
-        let is_closed = fault.class == Class::NeverSent && fault.is_closed_connection();
-        if !is_closed || !address.starts_with("https://") || self.endpoint.state().failures < DOUBTS
-        {
+        let is_closed = fault.class == Class::NeverSent && fault.is_cut_short;
+        if !is_closed || !self.endpoint.address.starts_with("https://") {
             return fault;
         }
-        let text = format!(
-            "it ends every connection, perhaps because it does not accept this client's certificate: {fault}"
-        );
-        Fault::new(Class::Misconfigured, text)
+        fault.perhaps("it does not accept this client's certificate, or a balancer has no server to pass it on to")
     }
 
-    /// The member's version; warns once of what is known to be wrong with it.
-    pub(crate) async fn version(&self, settings: &Settings) -> Result<Version, Fault> {
-        let endpoint = &self.endpoint;
-        let version = self
-            .connections
-            .version(&endpoint.address, settings)
-            .await?;
-        let mut state = endpoint.state();
-        if state.warned_of != Some(version) {
-            state.warned_of = Some(version);
-            if let Some(warning) = version.warning() {
-                tracing::warn!(endpoint = %endpoint.address, %version, "etcd server: {warning}");
-            }
+    /// Warns once of what is known to be wrong with a version.
+    pub(crate) fn warn_of(&self, version: Version) {
+        let mut health = self.endpoint.health();
+        if health.warned_of == Some(version) {
+            return;
         }
-        Ok(version)
-    }
-
-    pub(crate) async fn client(
-        &self,
-        line: Line,
-        settings: &Settings,
-    ) -> Result<Arc<etcd_client::Client>, Fault> {
-        let address = &self.endpoint.address;
-        self.connections.client(line, address, settings).await
+        health.warned_of = Some(version);
+        if let Some(warning) = version.warning() {
+            tracing::warn!(endpoint = %self.endpoint.address, %version, "etcd server: {warning}");
+        }
     }
 }

@@ -7,21 +7,37 @@ use std::fmt;
 
 use globe_log_client::{Error, ErrorKind};
 
+use crate::{refusal, transport};
+
 /// What a failed exchange means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     /// No server received it.
     NeverSent,
+    /// No server received it, because its connection had ended while nobody used it.
+    Ended,
+    /// No server received it, because it is not known yet which life of the log its connection leads to.
+    Unchecked,
+    /// No server received it before its caller's time was up.
+    TimeUp,
     /// A server received it and refused before doing anything; another, or the same later, may take it.
     NotExecuted,
     /// Nobody knows whether it was done, or still will be.
     Unknown,
+    /// As `Unknown`, because its caller's time was up.
+    OutOfTime,
+    /// As `Unknown`, but its member is well, only slow.
+    Slow,
     /// The login has to be renewed; nothing was done.
     StaleToken,
     /// The whole cluster refuses these credentials.
     Denied,
-    /// This member cannot be talked to as configured: its certificate, our certificate, or it is no etcd.
-    Misconfigured,
+    /// One side does not accept the certificate of the other.
+    Untrusted,
+    /// What answers does not know this request: it is no etcd, or a proxy that was not told of it.
+    NotEtcd,
+    /// The member belongs to another cluster than the others.
+    Foreign,
     /// The revision asked for is forgotten.
     Compacted,
     /// The revision asked for does not exist yet.
@@ -36,34 +52,62 @@ pub(crate) enum Class {
     Refused,
 }
 
-/// What is said of a request whose leader lost its office before it answered.
-pub(crate) const LEADER_LOST: &str = "another leader was elected before it answered";
+impl Class {
+    /// Whether it was the answer of a member that is well.
+    pub(crate) fn is_answer(self) -> bool {
+        matches!(
+            self,
+            Class::Denied
+                | Class::Compacted
+                | Class::Future
+                | Class::TooLargeToDecode
+                | Class::LeaseGone
+                | Class::Full
+                | Class::Refused
+        )
+    }
+
+    /// Whether nobody knows what became of the request.
+    pub(crate) fn is_unknown(self) -> bool {
+        matches!(self, Class::Unknown | Class::OutOfTime | Class::Slow)
+    }
+}
 
 /// A failed exchange.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     pub(crate) class: Class,
     text: String,
+    /// Whether a member that is well says so for want of a leader.
+    pub(crate) is_election: bool,
+    /// Whether a connection was made, and ended before anything came through it.
+    pub(crate) is_cut_short: bool,
 }
 
 impl Fault {
     pub(crate) fn new(class: Class, text: impl Into<String>) -> Fault {
-        let text = text.into();
-        Fault { class, text }
+        Fault {
+            class,
+            text: text.into(),
+            is_election: false,
+            is_cut_short: false,
+        }
+    }
+
+    /// The leader of a request lost its office before it answered.
+    pub(crate) fn leader_lost() -> Fault {
+        Fault {
+            is_election: true,
+            ..Fault::new(
+                Class::Unknown,
+                "another leader was elected before it answered",
+            )
+        }
     }
 
     /// What a server gave as the reason for cancelling a watch.
     pub(crate) fn of_cancelled_watch(reason: &str) -> Fault {
-        let class = if is_stale_token(reason) {
-            Class::StaleToken
-        } else if reason.contains("permission denied") {
-            Class::Denied
-        } else if reason.contains("compacted") {
-            Class::Compacted
-        } else {
-            Class::NotExecuted
-        };
-        Fault::new(class, format!("the watch was cancelled: {reason}"))
+        refusal::of_cancelled_watch(reason)
     }
 
     /// The same, naming the member it happened with.
@@ -72,37 +116,41 @@ impl Fault {
         self
     }
 
-    /// Whether a member that is well says so for want of a leader.
-    pub(crate) fn is_election(&self) -> bool {
-        let signs = [
-            "etcdserver: no leader",
-            "etcdserver: leader changed",
-            "raft proposal dropped",
-            LEADER_LOST,
-        ];
-        signs.iter().any(|sign| self.text.contains(sign))
+    /// The same, of another class.
+    pub(crate) fn classed(mut self, class: Class) -> Fault {
+        self.class = class;
+        self
     }
 
-    /// Whether a connection that had been made was ended before any answer came.
-    pub(crate) fn is_closed_connection(&self) -> bool {
-        let signs = [
-            "connection closed",
-            "broken pipe",
-            "connection reset",
-            "handshake eof",
-        ];
-        signs
-            .iter()
-            .any(|sign| self.text.to_lowercase().contains(sign))
+    /// The same, before anything was sent.
+    pub(crate) fn never_sent(mut self) -> Fault {
+        if matches!(self.class, Class::Unknown | Class::OutOfTime | Class::Slow) {
+            self.class = Class::NeverSent;
+        }
+        self
+    }
+
+    /// The same, with a guess at its cause.
+    pub(crate) fn perhaps(mut self, guess: &str) -> Fault {
+        self.text = format!("{}: perhaps {guess}", self.text);
+        self
     }
 
     /// What a caller is told, when it is certain that nothing was written.
     pub(crate) fn into_error(self) -> Error {
         let kind = match self.class {
-            Class::NeverSent | Class::NotExecuted | Class::Unknown | Class::TooLargeToDecode => {
-                ErrorKind::Unavailable
-            }
-            Class::StaleToken | Class::Denied | Class::Misconfigured => ErrorKind::Denied,
+            Class::NeverSent
+            | Class::Ended
+            | Class::Unchecked
+            | Class::TimeUp
+            | Class::NotExecuted
+            | Class::Unknown
+            | Class::OutOfTime
+            | Class::Slow
+            | Class::NotEtcd
+            | Class::Foreign
+            | Class::TooLargeToDecode => ErrorKind::Unavailable,
+            Class::StaleToken | Class::Denied | Class::Untrusted => ErrorKind::Denied,
             Class::Compacted => ErrorKind::Compacted,
             Class::Future => ErrorKind::EpochChanged,
             Class::LeaseGone => ErrorKind::LeaseLost,
@@ -123,26 +171,11 @@ impl From<etcd_client::Error> for Fault {
     fn from(error: etcd_client::Error) -> Fault {
         use etcd_client::Error as Etcd;
         match error {
-            Etcd::GRpcStatus(status) => {
-                let mut text = status.message().to_owned();
-                let mut source = status.source();
-                while let Some(cause) = source {
-                    let cause_text = cause.to_string();
-                    if !text.contains(&cause_text) {
-                        text = format!("{text}: {cause_text}");
-                    }
-                    source = cause.source();
-                }
-                Fault::new(class_of_status(status.code() as i32, &text), text)
-            }
+            Etcd::GRpcStatus(status) => Fault::from(status),
             Etcd::LeaseKeepAliveError(text) if text.contains("lease not found") => {
                 Fault::new(Class::LeaseGone, text)
             }
-            Etcd::TransportError(error) => {
-                let cause = error.source().map(|cause| format!(": {cause}"));
-                let text = format!("{error}{}", cause.unwrap_or_default());
-                Fault::new(Class::Misconfigured, text)
-            }
+            Etcd::TransportError(error) => Fault::from(error),
             Etcd::InvalidArgs(text) | Etcd::EndpointError(text) => Fault::new(Class::Refused, text),
             Etcd::InvalidUri(error) => Fault::new(Class::Refused, error.to_string()),
             other => Fault::new(Class::Unknown, other.to_string()),
@@ -150,142 +183,38 @@ impl From<etcd_client::Error> for Fault {
     }
 }
 
-/// Classes a gRPC status. Codes alone are not enough: etcd uses one code for very different things.
-fn class_of_status(code: i32, text: &str) -> Class {
-    const INVALID_ARGUMENT: i32 = 3;
-    const NOT_FOUND: i32 = 5;
-    const PERMISSION_DENIED: i32 = 7;
-    const RESOURCE_EXHAUSTED: i32 = 8;
-    const OUT_OF_RANGE: i32 = 11;
-    const UNIMPLEMENTED: i32 = 12;
-    const UNAUTHENTICATED: i32 = 16;
-    let says = |part: &str| text.contains(part);
-    match code {
-        _ if is_certificate(text) => Class::Misconfigured,
-        _ if says("connect error") || says("dns error") || says("tcp open error") => {
-            Class::NeverSent
+impl From<tonic::Status> for Fault {
+    fn from(status: tonic::Status) -> Fault {
+        let (code, message) = (status.code(), status.message());
+        let text = refusal::words(code, message);
+        match status.source() {
+            // Only what this process itself made of a failed transport has a source.
+            Some(source) => of_transport(text, source),
+            None => Fault {
+                is_election: refusal::is_election(message),
+                ..Fault::new(refusal::class_of(code, message), text)
+            },
         }
-        _ if says("no leader") || says("not supported for learner") => Class::NotExecuted,
-        OUT_OF_RANGE if says("has been compacted") => Class::Compacted,
-        OUT_OF_RANGE if says("future revision") => Class::Future,
-        OUT_OF_RANGE | RESOURCE_EXHAUSTED if says("message length too large") => {
-            Class::TooLargeToDecode
-        }
-        RESOURCE_EXHAUSTED if says("database space exceeded") => Class::Full,
-        RESOURCE_EXHAUSTED if says("too many requests") => Class::NotExecuted,
-        NOT_FOUND if says("lease not found") => Class::LeaseGone,
-        UNAUTHENTICATED => Class::StaleToken,
-        _ if is_stale_token(text) => Class::StaleToken,
-        PERMISSION_DENIED => Class::Denied,
-        INVALID_ARGUMENT if says("authentication failed") => Class::Denied,
-        INVALID_ARGUMENT => Class::Refused,
-        UNIMPLEMENTED => Class::Misconfigured,
-        _ => Class::Unknown,
+    }
+}
+
+impl From<tonic::transport::Error> for Fault {
+    fn from(error: tonic::transport::Error) -> Fault {
+        of_transport(error.to_string(), &error)
     }
 }
 
-/// Also when there is no token at all: authentication may have been enabled since the connection was made.
-fn is_stale_token(text: &str) -> bool {
-    [
-        "invalid auth token",
-        "auth store is old",
-        "user name is empty",
-    ]
-    .iter()
-    .any(|sign| text.contains(sign))
-}
-
-fn is_certificate(text: &str) -> bool {
-    [
-        "certificate",
-        "Certificate",
-        "UnknownIssuer",
-        "InvalidContentType",
-        "UnknownCA",
-    ]
-    .iter()
-    .any(|sign| text.contains(sign))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_servers_and_the_transport_say_is_classed_by_what_may_be_done_next() {
-        let table = [
-            (14, "tcp connect error", Class::NeverSent),
-            (14, "etcdserver: no leader", Class::NotExecuted),
-            (
-                14,
-                "etcdserver: rpc not supported for learner",
-                Class::NotExecuted,
-            ),
-            (14, "etcdserver: leader changed", Class::Unknown),
-            (14, "etcdserver: request timed out", Class::Unknown),
-            (1, "Timeout expired", Class::Unknown),
-            (
-                2,
-                "h2 protocol error: error reading a body from connection",
-                Class::Unknown,
-            ),
-            (
-                14,
-                "invalid peer certificate: UnknownIssuer",
-                Class::Misconfigured,
-            ),
-            (
-                12,
-                "grpc-status header missing, mapped from HTTP status code 404",
-                Class::Misconfigured,
-            ),
-            (
-                11,
-                "etcdserver: mvcc: required revision has been compacted",
-                Class::Compacted,
-            ),
-            (
-                11,
-                "etcdserver: mvcc: required revision is a future revision",
-                Class::Future,
-            ),
-            (
-                11,
-                "Error, decoded message length too large: found 9 bytes, the limit is: 4 bytes",
-                Class::TooLargeToDecode,
-            ),
-            (8, "etcdserver: mvcc: database space exceeded", Class::Full),
-            (8, "etcdserver: too many requests", Class::NotExecuted),
-            (5, "etcdserver: requested lease not found", Class::LeaseGone),
-            (16, "etcdserver: invalid auth token", Class::StaleToken),
-            (
-                3,
-                "etcdserver: revision of auth store is old",
-                Class::StaleToken,
-            ),
-            (
-                3,
-                "etcdserver: authentication failed, invalid user ID or password",
-                Class::Denied,
-            ),
-            (3, "etcdserver: user name is empty", Class::StaleToken),
-            (7, "etcdserver: permission denied", Class::Denied),
-            (3, "etcdserver: request is too large", Class::Refused),
-        ];
-        for (code, text, class) in table {
-            assert_eq!(class_of_status(code, text), class, "{code} {text}");
+fn of_transport(mut text: String, error: &(dyn std::error::Error + 'static)) -> Fault {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
         }
+        cause = error.source();
     }
-
-    #[test]
-    fn a_cancelled_watch_says_why() {
-        let table = [
-            ("rpc error: invalid auth token", Class::StaleToken),
-            ("etcdserver: permission denied", Class::Denied),
-            ("etcdserver: no leader", Class::NotExecuted),
-        ];
-        for (reason, class) in table {
-            assert_eq!(Fault::of_cancelled_watch(reason).class, class, "{reason}");
-        }
+    Fault {
+        is_cut_short: transport::is_cut_short(error),
+        ..Fault::new(transport::class_of(error), text)
     }
 }

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 
 use crate::call::{Repeat, Terms};
 use crate::cluster::Cluster;
-use crate::connections::Line;
+use crate::dial::Line;
 use crate::fault::{Class, Fault};
+use crate::version::Version;
 
 /// The longest lease etcd grants.
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(9_000_000_000);
@@ -54,13 +55,14 @@ impl Cluster {
             line: Line::Lease,
             ..self.endpoints.terms(Repeat::Harmless, deadline)
         };
-        self.endpoints
-            .call(terms, |client| async move {
+        let renewed = self
+            .endpoints
+            .call_member(terms, |client| async move {
                 client.lease_client().keep_alive(lease.0).await.map(drop)
             })
             .await?;
-        let version = self.endpoints.version(deadline).await?;
-        if version.renews_truthfully() || self.lives(lease, deadline).await? {
+        let version = renewed.link.known().map(|known| known.version);
+        if version.is_some_and(Version::renews_truthfully) || self.lives(lease, deadline).await? {
             return Ok(());
         }
         Err(Fault::new(Class::LeaseGone, "the lease has ended"))

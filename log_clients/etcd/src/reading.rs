@@ -15,6 +15,7 @@ use crate::cluster::Cluster;
 use crate::epoch::Marker;
 use crate::fault::{Class, Fault};
 use crate::life::{Judgement, Known, Signs, judge};
+use crate::link::Link;
 use crate::records::{number, record};
 use crate::witness::{Testimony, Witness};
 
@@ -79,8 +80,8 @@ impl Cluster {
             let asks_life_only = course.is_lost || (epoch.is_some() && known_epoch.is_none());
             let ranges = if asks_life_only { &[] } else { ranges };
             let asked = question.with(ranges, || self.probe(keyspace));
-            let answer = match self.send_on(terms, asked).await {
-                Ok(answer) => answer,
+            let (link, answer) = match self.ask(terms, asked).await {
+                Ok(answered) => answered,
                 Err(fault) => {
                     self.survive(fault, &question, &mut course)?;
                     continue;
@@ -89,7 +90,11 @@ impl Cluster {
             self.remember_refusals(&course, &question);
             let (signs, answers) = question.signs(answer);
             let same = self.settle_life(&question, &signs, &mut course, terms.deadline);
-            if let Some(epoch) = same.await?
+            let same = same.await?;
+            if same.is_some() {
+                link.is_of_known_life();
+            }
+            if let Some(epoch) = same
                 && !asks_life_only
             {
                 let position = Position::new(epoch, Revision(signs.revision));
@@ -139,10 +144,15 @@ impl Cluster {
         deadline: Instant,
     ) -> Result<PbTxnResponse, Fault> {
         let terms = self.endpoints.terms(repeat, deadline);
-        self.send_on(terms, transaction).await
+        Ok(self.ask(terms, transaction).await?.1)
     }
 
-    async fn send_on(&self, terms: Terms, transaction: Txn) -> Result<PbTxnResponse, Fault> {
+    /// Sends it, and says over which connection the answer came.
+    async fn ask(
+        &self,
+        terms: Terms,
+        transaction: Txn,
+    ) -> Result<(Arc<Link>, PbTxnResponse), Fault> {
         let request = |client: Arc<etcd_client::Client>| {
             let transaction = transaction.clone();
             async move {
@@ -150,11 +160,12 @@ impl Cluster {
                 kv.txn(transaction).await
             }
         };
-        let answer = self.endpoints.call(terms, request).await?.0;
+        let answered = self.endpoints.call_member(terms, request).await?;
+        let answer = answered.answer.0;
         if let Some(header) = &answer.header {
             self.endpoints.heard(header.raft_term);
         }
-        Ok(answer)
+        Ok((answered.link, answer))
     }
 
     fn question(&self, known: Option<Known>, course: &Course) -> Question {

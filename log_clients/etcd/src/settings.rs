@@ -5,14 +5,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use etcd_client::ConnectOptions;
-
 use crate::tls::Tls;
+use crate::version::Version;
 
-/// HTTP/2 pings find a dead connection. Servers cut clients that ping more often than each 5 s.
-const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(10);
-const KEEP_ALIVE_WAIT: Duration = Duration::from_secs(5);
-const TCP_KEEP_ALIVE: Duration = Duration::from_secs(30);
+pub(crate) const TCP_KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
 pub(crate) struct Settings {
@@ -27,27 +23,10 @@ pub(crate) struct Settings {
     pub(crate) deadline: Duration,
     pub(crate) tail_timeout: Duration,
     pub(crate) page_size: usize,
-}
-
-impl Settings {
-    /// The options of one connection. Its time bounds are ours: etcd-client's cover neither the dial nor a stream.
-    pub(crate) fn connect_options(&self, with_user: bool) -> ConnectOptions {
-        let mut options = ConnectOptions::new()
-            .with_keep_alive(KEEP_ALIVE_EVERY, KEEP_ALIVE_WAIT)
-            .with_keep_alive_while_idle(true)
-            .with_tcp_keepalive(TCP_KEEP_ALIVE)
-            .with_connect_timeout(self.connect_timeout)
-            .with_require_leader(true);
-        if let Some(tls) = &self.tls {
-            options = options.with_tls(tls.options());
-        }
-        if let (true, Some((user, password))) = (with_user, &self.user) {
-            options = options
-                .with_user(user, password)
-                .with_auto_token_refresh(true);
-        }
-        options
-    }
+    /// How often HTTP/2 pings are sent, and how long each may take to be answered.
+    pub(crate) keep_alive: (Duration, Duration),
+    pub(crate) server_version: Option<Version>,
+    pub(crate) rebalance_after: Duration,
 }
 
 impl fmt::Debug for Settings {

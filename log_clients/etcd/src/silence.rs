@@ -41,6 +41,12 @@ impl Silence {
         silent
     }
 
+    /// How long it has been silent.
+    pub(crate) fn length(&self) -> Duration {
+        let state = self.state();
+        state.waited + state.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
     /// The member answered.
     pub(crate) fn is_broken(&self) {
         let mut state = self.state();

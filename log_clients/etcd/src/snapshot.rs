@@ -11,7 +11,7 @@ use globe_log_client::{Epoch, Keyspace, Position, Record, Result, Snapshot};
 
 use crate::call::{Repeat, Terms};
 use crate::cluster::Cluster;
-use crate::connections::Line;
+use crate::dial::Line;
 use crate::fault::{Class, Fault};
 use crate::life::Seen;
 use crate::reading::Reading;

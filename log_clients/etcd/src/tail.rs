@@ -15,7 +15,6 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::cluster::Cluster;
-use crate::connections::Line;
 use crate::fault::{Class, Fault};
 use crate::fragments::{Fragments, Whole, group};
 use crate::life::Seen;
@@ -302,14 +301,8 @@ impl Tailing {
 
     /// Whether the watch's own connection still carries answers.
     async fn member_lives(&self) -> bool {
-        let settings = &self.cluster.endpoints.settings;
-        let chosen = &self.watching.chosen;
-        let asked = async {
-            let client = chosen.client(Line::Watch, settings).await?;
-            let status = client.maintenance_client().status().await;
-            status.map(drop).map_err(Fault::from)
-        };
-        let answer = timeout(settings.request_timeout, asked).await;
+        let limit = self.cluster.endpoints.settings.request_timeout;
+        let answer = timeout(limit, self.watching.link.pulse()).await;
         answer.is_ok_and(|answer| answer.is_ok())
     }
 
@@ -320,7 +313,7 @@ impl Tailing {
     /// The stream broke: whoever opens the next one shall use another member.
     fn broken(&self, mut fault: Fault) -> Error {
         let chosen = &self.watching.chosen;
-        if matches!(fault.class, Class::StaleToken | Class::Misconfigured) {
+        if matches!(fault.class, Class::StaleToken | Class::NotEtcd) {
             // The next one logs in again, or says why it cannot.
             fault.class = Class::NotExecuted;
         }

@@ -15,6 +15,9 @@ pub(crate) struct Version {
 impl Version {
     pub(crate) const UNKNOWN: Version = Version::new(0, 0, 0);
 
+    /// What is known of a server that keeps its status from this user: it is at least as new as the first that do.
+    pub(crate) const RESERVED: Version = Version::new(3, 5, 28);
+
     const fn new(major: u16, minor: u16, patch: u16) -> Version {
         Version {
             major,

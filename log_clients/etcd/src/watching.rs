@@ -8,11 +8,12 @@ use etcd_client::{Client, WatchOptions, WatchRequestSender, WatchResponseStream,
 use globe_log_client::Keyspace;
 use tokio::time::Instant;
 
-use crate::call::{Repeat, Terms};
+use crate::call::{Answered, Repeat, Terms};
 use crate::cluster::Cluster;
-use crate::connections::Line;
+use crate::dial::Line;
 use crate::endpoints::Chosen;
 use crate::fault::{Class, Fault};
+use crate::link::Link;
 use crate::reading::MAX_ANSWER;
 use crate::records::number;
 use crate::version::Version;
@@ -20,6 +21,7 @@ use crate::version::Version;
 /// An open watch. Dropping it ends it at the server.
 pub(crate) struct Watching {
     pub(crate) chosen: Chosen,
+    pub(crate) link: Arc<Link>,
     pub(crate) version: Version,
     pub(crate) requests: WatchRequestSender,
     pub(crate) responses: WatchResponseStream,
@@ -45,11 +47,16 @@ impl Cluster {
         let opened = self
             .endpoints
             .call_member(terms, |client| open(client, start.clone(), options.clone()));
-        let (chosen, stream) = opened.await?;
-        let version = chosen.version(&self.endpoints.settings).await?;
+        let Answered {
+            chosen,
+            link,
+            answer: stream,
+        } = opened.await?;
+        let version = link.known().map_or(Version::UNKNOWN, |known| known.version);
         let (requests, responses) = stream.split();
         Ok(Watching {
             chosen,
+            link,
             version,
             requests,
             responses,

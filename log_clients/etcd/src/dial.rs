@@ -1,0 +1,155 @@
+//! How one connection to one member is made.
+//!
+//! Never makes it twice: a channel whose connection has ended stays so, and what was learned over it is true of nothing
+//! else.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use etcd_client::{Channel, Client, ConnectOptions};
+use futures::FutureExt;
+use globe_log_client::{Error, ErrorKind, Result};
+use http::Uri;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tonic::transport::Endpoint;
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, Service, ServiceBuilder};
+
+use crate::fault::{Class, Fault};
+use crate::session::Session;
+use crate::settings::{Settings, TCP_KEEP_ALIVE};
+
+/// What a connection is for. Each has its own, so that none waits behind another: a catch-up of megabytes must not hold
+/// up a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    Unary,
+    Watch,
+    Lease,
+}
+
+/// How much of an answer a server may send ahead of who reads it: of one stream, and of all of a connection. With HTTP/2's
+/// own 64 KiB large answers come in small steps.
+const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+
+/// Two clients of one connection for one line to one member. The first request dials. Every request of the first client
+/// bears the session's token of that time, and none of the second.
+pub(crate) fn clients(
+    address: &str,
+    line: Line,
+    session: &Arc<Session>,
+    settings: &Settings,
+) -> std::result::Result<(Client, Client), Fault> {
+    let channel = endpoint(address, line, settings)?.connect_with_connector_lazy(Once::new());
+    let session = Arc::clone(session);
+    let anonymous = client(Channel::Tonic(channel.clone()))?;
+    let service = ServiceBuilder::new()
+        .map_err(BoxError::from)
+        .map_request(move |request| session.sign(request))
+        .service(channel);
+    let signed = client(Channel::Custom(BoxCloneSyncService::new(service)))?;
+    Ok((signed, anonymous))
+}
+
+fn client(channel: Channel) -> std::result::Result<Client, Fault> {
+    let options = ConnectOptions::new().with_require_leader(true);
+    // Without a user of its own it has nothing to wait for.
+    let client = Client::from_channel(channel, Some(options)).now_or_never();
+    client
+        .unwrap_or_else(|| Err(etcd_client::Error::EndpointsNotManaged))
+        .map_err(Fault::from)
+}
+
+/// Builds what a connection needs, without one, so that a bad certificate is found at once.
+pub(crate) fn check(settings: &Settings) -> Result<()> {
+    for address in &settings.endpoints {
+        if let Err(fault) = endpoint(address, Line::Unary, settings) {
+            let context = format!("endpoint {address}: {fault}");
+            return Err(
+                Error::new(ErrorKind::Invalid, context).while_doing("the etcd log's settings")
+            );
+        }
+    }
+    Ok(())
+}
+
+fn endpoint(
+    address: &str,
+    line: Line,
+    settings: &Settings,
+) -> std::result::Result<Endpoint, Fault> {
+    let refused = |error| Fault::from(error).classed(Class::Refused);
+    // Only a watch is quiet for long on purpose. Servers cut whoever pings a connection on which nothing is asked.
+    let pings_while_idle = line == Line::Watch;
+    let (interval, wait) = settings.keep_alive;
+    let endpoint = Endpoint::from_shared(address.to_owned())
+        .map_err(refused)?
+        .connect_timeout(settings.connect_timeout)
+        .http2_keep_alive_interval(interval)
+        .keep_alive_timeout(wait)
+        .keep_alive_while_idle(pings_while_idle)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW);
+    match &settings.tls {
+        Some(tls) => endpoint.tls_config(tls.options()).map_err(refused),
+        None => Ok(endpoint),
+    }
+}
+
+/// Dials the first time it is asked to, and refuses from then on.
+#[derive(Clone)]
+struct Once {
+    tcp: HttpConnector,
+    has_dialled: Arc<AtomicBool>,
+}
+
+impl Once {
+    fn new() -> Once {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(TCP_KEEP_ALIVE));
+        Once {
+            tcp,
+            has_dialled: Arc::default(),
+        }
+    }
+}
+
+impl Service<Uri> for Once {
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future =
+        Pin<Box<dyn Future<Output = std::result::Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<std::result::Result<(), BoxError>> {
+        self.tcp.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        if self.has_dialled.swap(true, Ordering::Relaxed) && !mutant!("dial_again") {
+            return Box::pin(std::future::ready(Err(Ended.into())));
+        }
+        let dialled = self.tcp.call(uri);
+        Box::pin(async move { Ok(dialled.await?) })
+    }
+}
+
+/// A connection that has ended; the request that found out was not sent.
+#[derive(Debug)]
+pub(crate) struct Ended;
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection had ended")
+    }
+}
+
+impl std::error::Error for Ended {}

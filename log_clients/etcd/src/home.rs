@@ -1,0 +1,70 @@
+//! Where a client belongs: the member it drew at its start, to which it comes back some time after it had to leave.
+//!
+//! Never goes back before that member has answered, and never at the same time as others: what a rolling restart shuffled
+//! together spreads out again, one client after the other.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::dial::Line;
+use crate::endpoints::Endpoints;
+use crate::settings::Settings;
+
+pub(crate) struct Home {
+    index: usize,
+    /// When it may be looked for, while another is used.
+    due: Mutex<Option<Instant>>,
+}
+
+impl Home {
+    pub(crate) fn new(index: usize) -> Home {
+        Home {
+            index,
+            due: Mutex::default(),
+        }
+    }
+
+    /// Another member is used from now on.
+    pub(crate) fn is_left(&self, settings: &Settings) {
+        let pause = settings.rebalance_after;
+        let soonest =
+            (!pause.is_zero()).then(|| Instant::now() + pause.mul_f64(1.0 + fastrand::f64()));
+        *self.due() = soonest;
+    }
+
+    /// Whether it is time to look for it. Says so once.
+    fn is_due(&self) -> bool {
+        self.due().take_if(|due| *due <= Instant::now()).is_some()
+    }
+
+    fn due(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Endpoints {
+    /// Goes back to the home member when it is time and it is well. Does so beside what the caller does.
+    pub(crate) fn head_home(&self) {
+        let index = self.home.index;
+        if self.is_pinned(index) || !self.home.is_due() {
+            return;
+        }
+        let Some(endpoints) = self.this.upgrade() else {
+            return;
+        };
+        tokio::spawn(async move {
+            let deadline = endpoints.deadline();
+            let Some(home) = endpoints.all().nth(index) else {
+                return;
+            };
+            match endpoints.contact(&home, Line::Unary, deadline).await {
+                Ok(_) => {
+                    tracing::debug!(endpoint = %home.endpoint.address, "going back to the home member");
+                    endpoints.pin(index);
+                }
+                Err(_) => endpoints.home.is_left(&endpoints.settings),
+            }
+        });
+    }
+}
