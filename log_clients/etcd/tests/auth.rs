@@ -24,6 +24,7 @@ on_each_version! {
     a_role_that_may_only_read_is_enough_to_follow
     authentication_may_be_switched_on_while_logs_are_in_use
     a_role_that_cannot_name_an_epoch_still_notices_a_restore
+    a_commit_of_an_old_life_does_not_land_in_the_next_although_it_would_fit
     without_a_fence_a_lost_reply_is_indeterminate_and_nothing_is_sent_twice
     a_role_taken_and_given_back_is_denied_and_works_again
     a_new_password_shuts_out_who_has_the_old_one
@@ -279,6 +280,45 @@ async fn a_role_that_cannot_name_an_epoch_still_notices_a_restore(version: EtcdV
     converges(&mut copy, &log, &server).await;
     assert_ne!(copy.position.epoch, before.epoch);
     assert_eq!(copy.records.len(), 1);
+}
+
+/// Without a fence, which would not fit: only the look at the life a new connection leads to is in the way.
+async fn a_commit_of_an_old_life_does_not_land_in_the_next_although_it_would_fit(
+    version: EtcdVersion,
+) {
+    let mut server = guarded(version).await;
+    let log = as_narrow(server.endpoint()).connect().await.unwrap();
+    let mut copy = Copy::open(&log).await;
+    put(&log, "kept", "1").await;
+    let backup = server.save_snapshot().await;
+    put(&log, "lost", "1").await;
+    let seen = put(&log, "key", "old").await;
+    copy.reach(seen).await;
+    server.restore_snapshot(&backup, None).await;
+    while server.revision().await < seen.revision.0 - 1 {
+        server.etcdctl(&["put", "elsewhere", "1"]).await;
+    }
+    server.etcdctl(&["put", "flags/key", "new"]).await;
+    assert_eq!(server.revision().await, seen.revision.0);
+
+    let fits = Transaction::new()
+        .within(Some(seen.epoch))
+        .when(&flags(), "key", Precondition::At(seen.revision))
+        .put(&flags(), "key", "of the old life");
+    let refused = async {
+        loop {
+            match log.commit(fits.clone()).await {
+                Err(error) if *error.kind() == ErrorKind::Unavailable => {}
+                other => break other,
+            }
+        }
+    };
+    let refused = within("an answer", refused).await;
+    assert_eq!(refused.unwrap_err().kind(), &ErrorKind::EpochChanged);
+    let value = server
+        .etcdctl(&["get", "--print-value-only", "flags/key"])
+        .await;
+    assert_eq!(value.trim(), "new");
 }
 
 async fn without_a_fence_a_lost_reply_is_indeterminate_and_nothing_is_sent_twice(

@@ -1,4 +1,4 @@
-//! Three members, of which one is dead or frozen, or of which another leads every moment.
+//! Three members, of which one is dead, frozen or an alien, or of which another leads every moment.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod rig;
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use globe_etcd::EtcdLog;
 use globe_log_client::{LogClient, Precondition, Transaction};
-use globe_test_support::{EtcdCluster, EtcdVersion};
-use rig::{BOUND, Copy, connect, flags, history, put, puts_of, truth, within};
+use globe_test_support::{EtcdCluster, EtcdServer, EtcdVersion};
+use rig::{BOUND, Copy, connect, flags, hasty, history, put, puts_of, truth, within};
 use tokio::task::JoinHandle;
 
 const THREE: [EtcdVersion; 3] = [EtcdVersion::Reference; 3];
@@ -216,4 +216,25 @@ async fn create_and_delete(log: EtcdLog, key: String) {
         rig::try_create(&log, &key, "1").await.unwrap();
         rig::delete(&log, &key).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_of_another_cluster_is_refused() {
+    let cluster = EtcdCluster::start(&[EtcdVersion::Reference; 2]).await;
+    let alien = EtcdServer::start(EtcdVersion::Reference).await;
+    alien.etcdctl(&["put", "flags/alien", "1"]).await;
+    let mut endpoints = cluster.endpoints();
+    endpoints.push(alien.endpoint());
+    let clusters_own = hasty(cluster.endpoints()).await.head(&flags()).await;
+    let epoch = clusters_own.unwrap().epoch;
+    // Each draws the member it begins with; that one of these begins with the alien is all but certain.
+    for client in 0..12 {
+        let log = connect(endpoints.clone()).await;
+        let mut copy = Copy::open(&log).await;
+        let position = put(&log, "key", &client.to_string()).await;
+        assert_eq!(position.epoch, epoch);
+        copy.reach(position).await;
+        assert!(!copy.records.contains_key("alien"));
+    }
+    assert_eq!(truth(&alien).await.len(), 1);
 }
