@@ -150,6 +150,10 @@ impl Endpoints {
             match verdict(fault.class, terms.repeat) {
                 Next::Report => {
                     self.answered(&chosen);
+                    if fault.is_failed_login() {
+                        // The password may have been replaced since it was read: the next call reads it again.
+                        self.reconnect(&chosen);
+                    }
                     return Err(fault);
                 }
                 Next::AsideAndReport => {
@@ -273,9 +277,9 @@ impl Endpoints {
     fn contact_limit(&self) -> Duration {
         let settings = &self.settings;
         let limit = settings.connect_timeout + settings.request_timeout;
-        match settings.user {
-            Some(_) => limit.max(settings.deadline / 2),
-            None => limit,
+        match settings.credentials.are_given() {
+            true => limit.max(settings.deadline / 2),
+            false => limit,
         }
     }
 

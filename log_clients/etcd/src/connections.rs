@@ -105,12 +105,12 @@ impl Connections {
 }
 
 async fn connect(address: &str, settings: &Settings) -> Result<Client, Fault> {
-    match Client::connect([address], Some(settings.connect_options(true))).await {
+    match Client::connect([address], Some(settings.connect_options(true)?)).await {
         Err(etcd_client::Error::GRpcStatus(status))
             if status.message().contains("authentication is not enabled") =>
         {
             // Who has a user name may use a server that asks for none.
-            let options = settings.connect_options(false);
+            let options = settings.connect_options(false)?;
             Ok(Client::connect([address], Some(options)).await?)
         }
         // Logging in writes nothing, so whatever became of it, the request itself was not sent.

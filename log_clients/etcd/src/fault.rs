@@ -72,6 +72,11 @@ impl Fault {
         self
     }
 
+    /// Whether a name or password was refused, not a right.
+    pub(crate) fn is_failed_login(&self) -> bool {
+        self.class == Class::Denied && self.text.contains("authentication failed")
+    }
+
     /// Whether a member that is well says so for want of a leader.
     pub(crate) fn is_election(&self) -> bool {
         let signs = [

@@ -8,17 +8,20 @@
 #[macro_use]
 mod mutant;
 
+mod address;
 mod backoff;
 mod builder;
 mod call;
 mod cluster;
 mod commit;
 mod connections;
+mod credentials;
 mod election;
 mod endpoints;
 mod epoch;
 mod fault;
 mod fence;
+mod files;
 mod fragments;
 mod keys;
 mod lease;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use etcd_client::Client;
 use globe_log_client::{
     Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position, Record,
     Result, Snapshot, Tail, Transaction, async_trait,
@@ -16,7 +17,7 @@ use crate::builder::EtcdBuilder;
 use crate::cluster::Cluster;
 use crate::fault::Fault;
 use crate::runtime;
-use crate::settings::Settings;
+use crate::settings::{Settings, invalid};
 
 /// A log on an etcd cluster. Clones share its connections; they are closed with the last clone, tail and snapshot.
 ///
@@ -24,6 +25,29 @@ use crate::settings::Settings;
 #[derive(Clone)]
 pub struct EtcdLog {
     cluster: Arc<Cluster>,
+}
+
+impl EtcdBuilder {
+    /// Checks every setting, and that every file it names can be read. Does not wait for any server: the first use does.
+    /// A provider of credentials is first asked then as well.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the setting or the file that is wrong; also outside of a tokio runtime, and in one without its IO
+    /// or time driver.
+    pub async fn connect(self) -> Result<EtcdLog> {
+        let settings = self.settings.checked()?;
+        runtime::check_drivers()?;
+        settings.check_files()?;
+        // Builds what a connection needs, without one, so that a bad certificate is found here.
+        for endpoint in &settings.endpoints {
+            let wrong = |why: Fault| invalid(format!("endpoint {endpoint}: {why}"));
+            let options = settings.connect_options(false);
+            let options = options.map_err(|why| wrong(Fault::from(why)))?;
+            let client = Client::connect([endpoint], Some(options)).await;
+            client.map_err(|why| wrong(Fault::from(why)))?;
+        }
+        Ok(EtcdLog::of(settings))
+    }
 }
 
 impl EtcdLog {

@@ -18,9 +18,6 @@ use crate::life::{Judgement, Known, Signs, judge};
 use crate::records::{number, record};
 use crate::witness::{Testimony, Witness};
 
-/// The largest answer this client accepts.
-pub(crate) const MAX_ANSWER: usize = 64 * 1024 * 1024;
-
 /// What a read found, all true at one position.
 pub(crate) struct Reading {
     pub(crate) position: Position,
@@ -143,10 +140,11 @@ impl Cluster {
     }
 
     async fn send_on(&self, terms: Terms, transaction: Txn) -> Result<PbTxnResponse, Fault> {
+        let largest = self.endpoints.settings.max_message_bytes;
         let request = |client: Arc<etcd_client::Client>| {
             let transaction = transaction.clone();
             async move {
-                let mut kv = client.kv_client().max_decoding_message_size(MAX_ANSWER);
+                let mut kv = client.kv_client().max_decoding_message_size(largest);
                 kv.txn(transaction).await
             }
         };
