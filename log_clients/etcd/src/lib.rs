@@ -31,6 +31,7 @@ mod outcome;
 mod proof;
 mod reading;
 mod records;
+mod reserved;
 mod runtime;
 mod settings;
 mod settling;

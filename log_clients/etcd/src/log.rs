@@ -16,6 +16,7 @@ use globe_log_client::{
 use crate::builder::EtcdBuilder;
 use crate::cluster::Cluster;
 use crate::fault::Fault;
+use crate::reserved::{self, Overlaps};
 use crate::runtime;
 use crate::settings::{Settings, invalid};
 
@@ -25,6 +26,7 @@ use crate::settings::{Settings, invalid};
 #[derive(Clone)]
 pub struct EtcdLog {
     cluster: Arc<Cluster>,
+    overlaps: Arc<Overlaps>,
 }
 
 impl EtcdBuilder {
@@ -77,8 +79,10 @@ impl EtcdLog {
     }
 
     pub(crate) fn of(settings: Settings) -> EtcdLog {
-        let cluster = Arc::new(Cluster::new(settings));
-        EtcdLog { cluster }
+        EtcdLog {
+            overlaps: Arc::new(Overlaps::new(&settings.namespace)),
+            cluster: Arc::new(Cluster::new(settings)),
+        }
     }
 
     /// What was answered, after what earlier commits left open was closed: see `Cluster::tidy`.
@@ -114,13 +118,14 @@ impl LogClient for EtcdLog {
 
     async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
         runtime::check()?;
-        self.answered(self.cluster.snapshot(keyspace).await).await
+        let snapshot = self.answered(self.cluster.snapshot(keyspace).await).await?;
+        Ok(self.overlaps.out_of_snapshot(keyspace, snapshot))
     }
 
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
         runtime::check()?;
-        self.answered(self.cluster.tail(keyspace, after).await)
-            .await
+        let tail = self.answered(self.cluster.tail(keyspace, after).await);
+        Ok(self.overlaps.out_of_tail(keyspace, tail.await?))
     }
 
     async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
@@ -135,8 +140,8 @@ impl LogClient for EtcdLog {
         at: Position,
     ) -> Result<Option<Record>> {
         runtime::check()?;
-        self.answered(self.cluster.record_at(keyspace, key, at).await)
-            .await
+        let record = self.answered(self.cluster.record_at(keyspace, key, at).await);
+        Ok(record.await?.filter(|_| !reserved::is_reserved(key)))
     }
 
     fn last_failure(&self) -> Option<Error> {
@@ -146,6 +151,7 @@ impl LogClient for EtcdLog {
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
         runtime::check()?;
+        reserved::check(&transaction)?;
         self.cluster.commit(transaction).await
     }
 
