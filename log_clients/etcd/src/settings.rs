@@ -223,8 +223,11 @@ impl fmt::Debug for Settings {
         // What would be refused may hold a password.
         let endpoints = self.endpoints.iter();
         let endpoints: Vec<_> = endpoints
-            .map(|given| address::normal(given, self.scheme()))
-            .map(|address| address.unwrap_or_else(|_| "<not an address>".to_owned()))
+            .map(|given| match address::normal(given, self.scheme()) {
+                Err(_) if mutant!("show_what_was_refused") => given.clone(),
+                Err(_) => "<not an address>".to_owned(),
+                Ok(address) => address,
+            })
             .collect();
         let version = self.server_version.map(|version| version.to_string());
         f.debug_struct("Settings")

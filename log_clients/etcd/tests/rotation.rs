@@ -149,3 +149,21 @@ async fn a_file_that_is_not_there_is_named_at_once() {
         assert!(error.to_string().contains("/no/such/file"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_file_that_is_gone_when_it_is_needed_makes_the_log_unavailable_and_is_named() {
+    let server = with_user("secret").await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    std::fs::write(&path, "secret").unwrap();
+    let builder = EtcdLog::builder().endpoint(server.endpoint());
+    let builder = builder.user_name("app").password_file(&path);
+    let log = builder.connect().await.unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let error = try_put(&log, "key", "1").await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}");
+    let named = path.display().to_string();
+    assert!(error.to_string().contains(&named), "{error}");
+    std::fs::write(&path, "secret").unwrap();
+    in_the_end("a put", || try_put(&log, "key", "2")).await;
+}
