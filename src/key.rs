@@ -39,7 +39,8 @@ use globe_log_client::{Error, ErrorKind, Result};
 ///   map: the map waits for them. One that panics ends the map as [`Phase::Failed`](crate::Phase::Failed).
 /// - The order of entries in a view is the order of `Ord`; it need not be the order of the texts.
 pub trait Key: Ord + Hash + Clone + Send + Sync + 'static {
-    /// The key as text. It may hold any character, but must not be empty.
+    /// The key as text. It may hold any character, but must not be empty. A log may keep keys in a folder `.globe`
+    /// (`.globe/…`, `…/.globe/…`) for itself, and refuse them.
     ///
     /// # Errors
     /// [`key_error`] when this value cannot be a key.

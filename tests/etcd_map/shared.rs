@@ -146,6 +146,32 @@ async fn namespaces_keep_maps_of_one_name_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_map_that_is_called_like_a_namespace_leaves_its_fences_alone() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let inner = node(&format!("{}/prod", server.url())).await;
+    inner.put("a", 1).await.unwrap();
+    let fences = ["get", "--prefix", "--keys-only", "prod/.globe/"];
+    let before = server.etcdctl(&fences).await;
+    assert!(before.contains("prod/.globe/writer/"), "{before}");
+    let outer = within("a map", Numbers::connect(&server.url(), "prod")).await;
+    let outer = outer.unwrap();
+    assert_eq!(
+        contents(&outer),
+        BTreeMap::from([("flags/a".to_owned(), 1)])
+    );
+    let refused = outer.put(".globe/x", 1).await.unwrap_err();
+    assert_eq!(refused.kind(), &ErrorKind::Invalid, "{refused}");
+    assert_eq!(outer.delete_prefix("").await.unwrap(), 1);
+    assert_eq!(server.etcdctl(&fences).await, before);
+    inner.put("a", 2).await.unwrap();
+    holds(&outer, "what was written", |map| {
+        map.get("flags/a") == Some(&2)
+    })
+    .await;
+    assert!(outer.quarantine().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn credentials_come_from_the_url_or_the_builder_and_without_them_it_is_denied() {
     let mut server = EtcdServer::start(EtcdVersion::Reference).await;
     server

@@ -3,66 +3,51 @@
 //! Never talks to a server.
 
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use globe_log_client::{Error, ErrorKind, Result};
+use globe_log_client::Result;
 
-use crate::dial;
-use crate::log::EtcdLog;
-use crate::runtime;
+use crate::credentials::Source;
 use crate::settings::Settings;
 use crate::tls::Tls;
 use crate::url;
+use crate::version::Version;
 
-/// The longest namespace, in bytes: it is sent with every key.
-const MAX_NAMESPACE: usize = 256;
-const MAX_DURATION: Duration = Duration::from_secs(60 * 60);
-const MAX_PAGE_SIZE: usize = 100_000;
-
-/// An [`EtcdLog`] in the making.
+/// An [`EtcdLog`](crate::EtcdLog) in the making. Every setting is checked when it is connected.
 #[derive(Clone)]
 pub struct EtcdBuilder {
     pub(crate) settings: Settings,
-    pub(crate) user_name: Option<String>,
-    pub(crate) password: Option<String>,
 }
 
 impl EtcdBuilder {
     pub(crate) fn new() -> EtcdBuilder {
         EtcdBuilder {
-            settings: Settings {
-                endpoints: Vec::new(),
-                namespace: String::new(),
-                user: None,
-                tls: None,
-                connect_timeout: Duration::from_secs(1),
-                request_timeout: Duration::from_secs(1),
-                deadline: Duration::from_secs(5),
-                tail_timeout: Duration::from_secs(1),
-                page_size: 1000,
-                keep_alive: (Duration::from_secs(10), Duration::from_secs(5)),
-                server_version: None,
-                rebalance_after: Duration::from_secs(60),
-            },
-            user_name: None,
-            password: None,
+            settings: Settings::default(),
         }
     }
 
     /// A builder from `etcd://[user[:password]@]host[:port][,host[:port]…][/namespace][?option=value&…]`, or with
-    /// `etcds://` over TLS. The port is 2379 unless given.
+    /// `etcds://` over TLS. The port is 2379 unless given. In a user name, a password, and a namespace the characters
+    /// `@ / ? #`, blanks and `%` are written `%40 %2F %3F %23 %20 %25` (in a namespace `/` may stand as it is).
     ///
-    /// Options, named as the methods here: `connect_timeout`, `request_timeout`, `deadline`, `tail_timeout` (as `500ms`,
-    /// `3s`, `1m`), `page_size`, and for `etcds` the files `tls_ca`, `tls_cert`, `tls_key`, and `tls_domain`.
+    /// Options, named as the methods here: `connect_timeout`, `request_timeout`, `deadline`, `tail_timeout`,
+    /// `rebalance_after` (as `500ms`, `3s`, `1m`), `keep_alive_interval` and `keep_alive_timeout` (likewise), `page_size`,
+    /// `max_message_bytes`, `server_version`, `key_prefix`, `password_file`, and for `etcds` the files `tls_ca`,
+    /// `tls_cert`, `tls_key`, and `tls_domain`.
     ///
     /// # Errors
-    /// `Invalid`, naming the part that is wrong. The password is never shown.
+    /// `Invalid`, naming the part that is wrong. Nothing of the URL is repeated in it, because a password may stand in any
+    /// part of one that is wrong.
     pub fn from_url(url: &str) -> Result<EtcdBuilder> {
-        url::parse(url)
+        let settings = url::parse(url)?;
+        Ok(EtcdBuilder { settings })
     }
 
     /// Adds a member: `http://host:port`, `https://host:port`, or `host:port`, which means http without and https with
-    /// [`tls`](EtcdBuilder::tls).
+    /// [`tls`](EtcdBuilder::tls). The port is 2379 unless given.
     #[must_use]
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> EtcdBuilder {
         self.settings.endpoints.push(endpoint.into());
@@ -80,19 +65,58 @@ impl EtcdBuilder {
         self
     }
 
-    /// A prefix of every key, so that several logs can share a cluster. Default: none. A `/` is added at its end.
+    /// A prefix of every key, so that several logs can share a cluster; at most 256 bytes. Default: none. A `/` is added
+    /// at its end, so that no namespace reaches into another of a longer name.
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> EtcdBuilder {
-        self.settings.namespace = namespace.into();
+        self.settings.set_namespace(namespace.into());
         self
     }
 
-    /// Who this client is. Default: what the environment says in `GLOBE_ETCD_USER` and `GLOBE_ETCD_PASSWORD`, else
-    /// nobody.
+    /// As [`namespace`](EtcdBuilder::namespace), which it replaces, but without the added `/`: for records that lie below
+    /// something like `prod-`. Nothing keeps such prefixes apart: keyspace `b` below `a` is keyspace `ab` below none.
+    #[must_use]
+    pub fn key_prefix(mut self, prefix: impl Into<String>) -> EtcdBuilder {
+        self.settings.namespace = prefix.into();
+        self
+    }
+
+    /// Who this client is. Default: what the environment says in `GLOBE_ETCD_USER` and `GLOBE_ETCD_PASSWORD` when it
+    /// logs in, else nobody. Who is known by a TLS certificate alone needs none of this.
     #[must_use]
     pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> EtcdBuilder {
-        self.user_name = Some(name.into());
-        self.password = Some(password.into());
+        self.settings.credentials.source = Source::Fixed(password.into());
+        self.user_name(name)
+    }
+
+    /// Who this client is, with the password from [`password_file`](EtcdBuilder::password_file), or from the environment's
+    /// `GLOBE_ETCD_PASSWORD` when it logs in.
+    #[must_use]
+    pub fn user_name(mut self, name: impl Into<String>) -> EtcdBuilder {
+        self.settings.credentials.name = Some(name.into());
+        self
+    }
+
+    /// The file that holds the password, as UTF-8, at most 1 MiB; one end of line at its end does not count. It is read
+    /// again at each login, so the password can be changed while the log is in use. Takes the place of a password given
+    /// before.
+    #[must_use]
+    pub fn password_file(mut self, path: impl Into<PathBuf>) -> EtcdBuilder {
+        self.settings.credentials.source = Source::File(path.into());
+        self
+    }
+
+    /// Asks for a user name and a password at each login, so that they may come from anywhere and change while the log is
+    /// in use. Takes the place of a user given before.
+    ///
+    /// It may wait. When it fails, the login fails and is tried again later; its error is shown as its `Display`, so that
+    /// must hold no secret. A panic is such a failure.
+    #[must_use]
+    pub fn credentials(
+        mut self,
+        provider: impl Fn() -> io::Result<(String, String)> + Send + Sync + 'static,
+    ) -> EtcdBuilder {
+        self.settings.credentials.source = Source::Provider(Arc::new(provider));
         self
     }
 
@@ -103,7 +127,7 @@ impl EtcdBuilder {
         self
     }
 
-    /// How long dialling a member may take. Default: 1 s; more on slow networks.
+    /// How long dialling a member may take. Default: 1 s; 10 ms to 1 h. More on slow networks.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> EtcdBuilder {
         self.settings.connect_timeout = timeout;
@@ -111,155 +135,79 @@ impl EtcdBuilder {
     }
 
     /// How long one member may take for one request, before another is asked. Default: 1 s, so that a frozen member
-    /// leaves time for the others.
+    /// leaves time for the others; 10 ms to 1 h.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> EtcdBuilder {
         self.settings.request_timeout = timeout;
         self
     }
 
-    /// How long a call may take altogether, with all members it asks. Default: 5 s: longer than an election.
+    /// How long a call may take altogether, with all members it asks. Default: 5 s: longer than an election; 10 ms to 1 h.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> EtcdBuilder {
         self.settings.deadline = deadline;
         self
     }
 
-    /// How long a tail may come no closer to a commit that is known to exist, before it breaks. Default: 1 s. Shorter
-    /// finds a frozen member sooner; longer forgives a slow one.
+    /// How long a tail may come no closer to a commit that is known to exist, before it breaks. Default: 1 s; 10 ms to
+    /// 1 h. Shorter finds a frozen member sooner; longer forgives a slow one.
     #[must_use]
     pub fn tail_timeout(mut self, timeout: Duration) -> EtcdBuilder {
         self.settings.tail_timeout = timeout;
         self
     }
 
-    /// How many records a snapshot asks for first. Default: 1000. Pages of small records grow to ten times that, pages
-    /// of large ones shrink to what one answer may hold.
+    /// How often a connection that may be quiet for long is probed with an HTTP/2 ping, and how long its answer may take
+    /// before the connection counts as dead. Default: 10 s and 5 s; an interval of 5 s to 1 h, a timeout of 10 ms to 1 h.
+    ///
+    /// Servers cut clients that ping more often than their `--grpc-keepalive-min-time`, 5 s unless set: set the interval
+    /// above that. Proxies that cut quiet connections want it below their idle limit.
+    #[must_use]
+    pub fn keep_alive(mut self, interval: Duration, timeout: Duration) -> EtcdBuilder {
+        self.settings.keep_alive_interval = interval;
+        self.settings.keep_alive_timeout = timeout;
+        self
+    }
+
+    /// How long after a member came back clients return to it, so that the load spreads again. Default: 60 s; at most 1 h;
+    /// zero means never.
+    #[must_use]
+    pub fn rebalance_after(mut self, pause: Duration) -> EtcdBuilder {
+        self.settings.rebalance_after = pause;
+        self
+    }
+
+    /// How many records a snapshot asks for first. Default: 1000; 1 to 100,000. Pages of small records grow to ten times
+    /// that, pages of large ones shrink to what one answer may hold.
     #[must_use]
     pub fn page_size(mut self, records: usize) -> EtcdBuilder {
         self.settings.page_size = records;
         self
     }
 
-    /// Checks every setting. Does not wait for any server: the first use does.
-    ///
-    /// # Errors
-    /// `Invalid`, naming the setting that is wrong; also outside of a tokio runtime, and in one without its IO or time
-    /// driver.
-    pub async fn connect(mut self) -> Result<EtcdLog> {
-        self.take_environment(|name| std::env::var(name).ok());
-        let settings = self.check()?;
-        runtime::check_drivers()?;
-        dial::check(&settings)?;
-        Ok(EtcdLog::of(settings))
+    /// The largest answer that is accepted, in bytes. Default: 64 MiB; 4 MiB to 2 GiB − 1. More where the server's
+    /// `--max-request-bytes` allows larger values; less to bound what one answer may take of the memory.
+    #[must_use]
+    pub fn max_message_bytes(mut self, bytes: usize) -> EtcdBuilder {
+        self.settings.max_message_bytes = bytes;
+        self
     }
 
-    fn take_environment(&mut self, variable: impl Fn(&str) -> Option<String>) {
-        if self.user_name.is_none() {
-            self.user_name = variable("GLOBE_ETCD_USER");
-        }
-        if self.user_name.is_some() && self.password.is_none() {
-            self.password = variable("GLOBE_ETCD_PASSWORD");
-        }
+    /// The version of the oldest server, such as `3.5.30`. Default: what each server says. Only for installations where a
+    /// client cannot learn it: a server of unknown version is treated as one with every known fault, which is slower. One
+    /// that is older than said here is believed where it should not be.
+    #[must_use]
+    pub fn server_version(mut self, version: impl AsRef<str>) -> EtcdBuilder {
+        self.settings.server_version = Some(Version::parse(version.as_ref()));
+        self
     }
-
-    fn check(self) -> Result<Settings> {
-        let mut settings = self.settings;
-        settings.user = match (self.user_name, self.password) {
-            (Some(name), _) if name.is_empty() => return Err(invalid("the user name is empty")),
-            (Some(name), None) => {
-                return Err(invalid(format!(
-                    "user {name} has no password: give it to the builder, or in GLOBE_ETCD_PASSWORD"
-                )));
-            }
-            (Some(name), Some(password)) => Some((name, password)),
-            (None, _) => None,
-        };
-        check_durations(&settings)?;
-        settings.namespace = namespace(&settings.namespace)?;
-        if settings.page_size == 0 || settings.page_size > MAX_PAGE_SIZE {
-            let page_size = settings.page_size;
-            return Err(invalid(format!(
-                "page_size is {page_size}; it must be 1 to {MAX_PAGE_SIZE} records"
-            )));
-        }
-        settings.endpoints = endpoints(&settings)?;
-        let is_https = |endpoint: &String| endpoint.starts_with("https:");
-        if settings.tls.is_none() && settings.endpoints.iter().any(is_https) {
-            settings.tls = Some(Tls::new());
-        }
-        Ok(settings)
-    }
-}
-
-fn endpoints(settings: &Settings) -> Result<Vec<String>> {
-    let scheme = match settings.tls {
-        Some(_) => "https",
-        None => "http",
-    };
-    let given = settings.endpoints.iter();
-    let endpoints: Vec<_> = given
-        .map(|endpoint| url::endpoint(endpoint, scheme))
-        .collect::<Result<_>>()?;
-    let Some(first) = endpoints.first() else {
-        return Err(invalid("there is no endpoint: give at least one"));
-    };
-    let is_https = |endpoint: &str| endpoint.starts_with("https:");
-    if let Some(other) = endpoints.iter().find(|e| is_https(e) != is_https(first)) {
-        return Err(invalid(format!(
-            "{first} and {other} differ in their scheme: all endpoints must be http, or all https"
-        )));
-    }
-    if settings.tls.is_some() && !is_https(first) {
-        return Err(invalid(format!(
-            "TLS is set, but {first} is an endpoint without: use https://"
-        )));
-    }
-    Ok(endpoints)
-}
-
-/// Normalises a namespace to end with `/`.
-fn namespace(given: &str) -> Result<String> {
-    let mut namespace = given.to_owned();
-    if !namespace.is_empty() && !namespace.ends_with('/') {
-        namespace.push('/');
-    }
-    if namespace.len() > MAX_NAMESPACE {
-        let length = namespace.len();
-        return Err(invalid(format!(
-            "the namespace is {length} bytes long; at most {MAX_NAMESPACE} are allowed"
-        )));
-    }
-    Ok(namespace)
-}
-
-fn check_durations(settings: &Settings) -> Result<()> {
-    let durations = [
-        ("connect_timeout", settings.connect_timeout),
-        ("request_timeout", settings.request_timeout),
-        ("deadline", settings.deadline),
-        ("tail_timeout", settings.tail_timeout),
-    ];
-    for (name, duration) in durations {
-        if duration < Duration::from_millis(10) || duration > MAX_DURATION {
-            return Err(invalid(format!(
-                "{name} is {duration:?}; it must be 10ms to {MAX_DURATION:?}"
-            )));
-        }
-    }
-    Ok(())
-}
-
-pub(crate) fn invalid(what: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Invalid, what).while_doing("the etcd log's settings")
 }
 
 impl fmt::Debug for EtcdBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EtcdBuilder")
             .field("settings", &self.settings)
-            .field("user_name", &self.user_name)
-            .finish_non_exhaustive()
+            .finish()
     }
 }
 
@@ -267,8 +215,14 @@ impl fmt::Debug for EtcdBuilder {
 mod tests {
     use super::*;
 
+    fn checked(builder: EtcdBuilder) -> Result<Settings> {
+        let settings = builder.settings.checked()?;
+        settings.check_files()?;
+        Ok(settings)
+    }
+
     fn refused(builder: EtcdBuilder) -> String {
-        builder.check().unwrap_err().to_string()
+        checked(builder).unwrap_err().to_string()
     }
 
     fn good() -> EtcdBuilder {
@@ -278,32 +232,56 @@ mod tests {
     #[test]
     fn every_setting_reaches_its_place() {
         let second = Duration::from_secs(7);
-        let settings = good()
+        let builder = good()
             .namespace("app")
             .user("u", "p")
             .connect_timeout(second)
             .request_timeout(second * 2)
             .deadline(second * 3)
             .tail_timeout(second * 4)
+            .keep_alive(second * 5, second * 6)
+            .rebalance_after(second * 7)
             .page_size(5)
-            .check()
-            .unwrap();
+            .max_message_bytes(5 << 20)
+            .server_version("3.6.9-rc.1");
+        let settings = checked(builder).unwrap();
         assert_eq!(settings.endpoints, ["http://127.0.0.1:2379"]);
         assert_eq!(settings.namespace, "app/");
-        assert_eq!(settings.user, Some(("u".into(), "p".into())));
+        let login = settings.credentials.read().unwrap();
+        assert_eq!(login, Some(("u".into(), "p".into())));
         assert_eq!(settings.connect_timeout, second);
         assert_eq!(settings.request_timeout, second * 2);
         assert_eq!(settings.deadline, second * 3);
         assert_eq!(settings.tail_timeout, second * 4);
+        assert_eq!(settings.keep_alive_interval, second * 5);
+        assert_eq!(settings.keep_alive_timeout, second * 6);
+        assert_eq!(settings.rebalance_after, second * 7);
         assert_eq!(settings.page_size, 5);
+        assert_eq!(settings.max_message_bytes, 5 << 20);
+        assert_eq!(settings.server_version, Some(Version::parse("3.6.9")));
+    }
+
+    #[test]
+    fn a_namespace_ends_with_a_slash_and_a_prefix_as_it_was_given() {
+        let table = [
+            (good().namespace("a"), "a/"),
+            (good().namespace("a/b/"), "a/b/"),
+            (good().namespace("a").namespace(""), ""),
+            (good().namespace("a").key_prefix("b-"), "b-"),
+        ];
+        for (builder, namespace) in table {
+            assert_eq!(checked(builder).unwrap().namespace, namespace);
+        }
     }
 
     #[test]
     fn bad_settings_are_named() {
+        let second = Duration::from_secs(1);
         let table = [
             (EtcdBuilder::new(), "endpoint"),
-            (good().endpoint("ftp://h:1"), "ftp"),
-            (good().endpoint("h:99999"), "h:99999"),
+            (good().endpoint("ftp://h:1"), "endpoint 2 is neither http"),
+            (good().endpoint("h:99999"), "endpoint 2 has a port"),
+            (good().endpoint("u:p@h"), "endpoint 2 holds an @"),
             (good().endpoint("https://h:1"), "scheme"),
             (
                 EtcdBuilder::new().endpoint("http://h:1").tls(Tls::new()),
@@ -313,8 +291,19 @@ mod tests {
             (good().tail_timeout(Duration::MAX), "tail_timeout"),
             (good().request_timeout(Duration::ZERO), "request_timeout"),
             (good().connect_timeout(Duration::ZERO), "connect_timeout"),
+            (good().keep_alive(second, second), "keep_alive_interval"),
+            (
+                good().keep_alive(second * 9, Duration::ZERO),
+                "keep_alive_timeout",
+            ),
+            (good().rebalance_after(Duration::MAX), "rebalance_after"),
             (good().page_size(0), "page_size"),
+            (good().max_message_bytes(1 << 20), "max_message_bytes"),
+            (good().max_message_bytes(1 << 31), "max_message_bytes"),
+            (good().server_version("newest"), "server_version"),
+            (good().server_version("3.5"), "server_version"),
             (good().user("", "p"), "user name"),
+            (good().user_name("u").password_file("/no/file"), "/no/file"),
             (good().namespace("n".repeat(300)), "namespace"),
         ];
         for (builder, part) in table {
@@ -324,35 +313,27 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_fills_in_only_what_was_not_said() {
-        let variable = |name: &str| Some(format!("env-{name}"));
-        let user = |mut builder: EtcdBuilder| {
-            builder.take_environment(variable);
-            builder.check().unwrap().user.unwrap()
-        };
-        let from_env = (
-            "env-GLOBE_ETCD_USER".into(),
-            "env-GLOBE_ETCD_PASSWORD".into(),
-        );
-        assert_eq!(user(good()), from_env);
-        assert_eq!(user(good().user("u", "p")), ("u".into(), "p".into()));
-        let url = EtcdBuilder::from_url("etcd://u@h").unwrap();
-        assert_eq!(user(url), ("u".into(), "env-GLOBE_ETCD_PASSWORD".into()));
-    }
-
-    #[test]
-    fn a_user_without_a_password_is_refused() {
-        let builder = EtcdBuilder::from_url("etcd://u@h").unwrap();
-        assert!(refused(builder).contains("password"));
+    fn what_is_said_last_counts() {
+        let provider = || Ok(("p".to_owned(), "asked".to_owned()));
+        let builder = good().credentials(provider);
+        let login = |builder: EtcdBuilder| checked(builder).unwrap().credentials.read().unwrap();
+        let asked = Some(("p".into(), "asked".into()));
+        assert_eq!(login(builder.clone()), asked);
+        let said = Some(("u".into(), "said".into()));
+        assert_eq!(login(builder.user("u", "said")), said);
+        let builder = good().user("u", "said");
+        assert_eq!(login(builder.clone().credentials(provider)), asked);
+        assert!(refused(builder.password_file("/no/file")).contains("/no/file"));
     }
 
     #[test]
     fn no_debug_shows_a_secret() {
         let tls = Tls::new().client_pem("cert-secret", "key-secret");
-        let builder = good().user("alice", "hunter2").tls(tls);
+        let builder = good().endpoint("u:endpoint-secret@h");
+        let builder = builder.user("alice", "hunter2").tls(tls);
         let shown = format!("{builder:?} {:?}", builder.settings);
         assert!(shown.contains("alice"));
-        for secret in ["hunter2", "cert-secret", "key-secret"] {
+        for secret in ["hunter2", "cert-secret", "key-secret", "endpoint-secret"] {
             assert!(!shown.contains(secret), "{shown}");
         }
     }

@@ -3,7 +3,6 @@
 //! Never makes it twice: a channel whose connection has ended stays so, and what was learned over it is true of nothing
 //! else.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use std::task::{Context, Poll};
 
 use etcd_client::{Channel, Client, ConnectOptions};
 use futures::FutureExt;
-use globe_log_client::{Error, ErrorKind, Result};
+use globe_log_client::Result;
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
@@ -23,7 +22,8 @@ use tower::{BoxError, Service, ServiceBuilder};
 
 use crate::fault::{Class, Fault};
 use crate::session::Session;
-use crate::settings::{Settings, TCP_KEEP_ALIVE};
+use crate::settings::{Settings, TCP_KEEP_ALIVE, invalid};
+use crate::transport::Ended;
 
 /// What a connection is for. Each has its own, so that none waits behind another: a catch-up of megabytes must not hold
 /// up a lease.
@@ -70,12 +70,8 @@ fn client(channel: Channel) -> std::result::Result<Client, Fault> {
 /// Builds what a connection needs, without one, so that a bad certificate is found at once.
 pub(crate) fn check(settings: &Settings) -> Result<()> {
     for address in &settings.endpoints {
-        if let Err(fault) = endpoint(address, Line::Unary, settings) {
-            let context = format!("endpoint {address}: {fault}");
-            return Err(
-                Error::new(ErrorKind::Invalid, context).while_doing("the etcd log's settings")
-            );
-        }
+        endpoint(address, Line::Unary, settings)
+            .map_err(|why| invalid(format!("endpoint {address}: {why}")))?;
     }
     Ok(())
 }
@@ -88,17 +84,16 @@ fn endpoint(
     let refused = |error| Fault::from(error).classed(Class::Refused);
     // Only a watch is quiet for long on purpose. Servers cut whoever pings a connection on which nothing is asked.
     let pings_while_idle = line == Line::Watch;
-    let (interval, wait) = settings.keep_alive;
     let endpoint = Endpoint::from_shared(address.to_owned())
         .map_err(refused)?
         .connect_timeout(settings.connect_timeout)
-        .http2_keep_alive_interval(interval)
-        .keep_alive_timeout(wait)
+        .http2_keep_alive_interval(settings.keep_alive_interval)
+        .keep_alive_timeout(settings.keep_alive_timeout)
         .keep_alive_while_idle(pings_while_idle)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);
     match &settings.tls {
-        Some(tls) => endpoint.tls_config(tls.options()).map_err(refused),
+        Some(tls) => endpoint.tls_config(tls.options()?).map_err(refused),
         None => Ok(endpoint),
     }
 }
@@ -141,15 +136,3 @@ impl Service<Uri> for Once {
         Box::pin(async move { Ok(dialled.await?) })
     }
 }
-
-/// A connection that has ended; the request that found out was not sent.
-#[derive(Debug)]
-pub(crate) struct Ended;
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the connection had ended")
-    }
-}
-
-impl std::error::Error for Ended {}

@@ -5,17 +5,27 @@
 use bytes::Bytes;
 use globe_log_client::Keyspace;
 
-/// The names of all keys of one log: `{namespace}{keyspace}/{key}`, and its own records under `{namespace}.globe/`.
+/// The folder of the log's own records.
+pub(crate) const OWN_FOLDER: &str = ".globe";
+
+/// The names of all keys of one log: `{namespace}{keyspace}/{key}`, and its own records under `{namespace}.globe/`, with a
+/// `/` between where the namespace has none: so they always lie in a folder of that name, which is never a keyspace.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     namespace: String,
+    own: String,
 }
 
 impl Keys {
-    /// `namespace` is empty or ends with `/`.
     pub(crate) fn new(namespace: &str) -> Keys {
-        let namespace = namespace.to_owned();
-        Keys { namespace }
+        let slash = match namespace.is_empty() || namespace.ends_with('/') {
+            true => "",
+            false => "/",
+        };
+        Keys {
+            own: format!("{namespace}{slash}{OWN_FOLDER}/"),
+            namespace: namespace.to_owned(),
+        }
     }
 
     pub(crate) fn record(&self, keyspace: &Keyspace, key: &[u8]) -> Vec<u8> {
@@ -42,12 +52,12 @@ impl Keys {
 
     /// Which life of the log it is, shared by all clients.
     pub(crate) fn epoch_marker(&self) -> Vec<u8> {
-        format!("{}.globe/epoch", self.namespace).into_bytes()
+        format!("{}epoch", self.own).into_bytes()
     }
 
     /// One fence slot of one writer.
     pub(crate) fn slot(&self, writer: i64, slot: usize) -> Vec<u8> {
-        format!("{}.globe/writer/{writer:016x}/{slot}", self.namespace).into_bytes()
+        format!("{}writer/{writer:016x}/{slot}", self.own).into_bytes()
     }
 }
 
@@ -68,5 +78,17 @@ mod tests {
         assert!(!range.contains(&keys.record(&foobar, b"a")));
         assert!(!range.contains(&keys.epoch_marker()));
         assert_eq!(keys.strip(&foo, keys.record(&foo, b"a/b")), "a/b");
+    }
+
+    #[test]
+    fn a_logs_own_records_lie_in_a_folder_whatever_the_prefix() {
+        let table = [
+            ("", ".globe/epoch"),
+            ("app/", "app/.globe/epoch"),
+            ("app-", "app-/.globe/epoch"),
+        ];
+        for (namespace, marker) in table {
+            assert_eq!(Keys::new(namespace).epoch_marker(), marker.as_bytes());
+        }
     }
 }

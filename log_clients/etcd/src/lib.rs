@@ -8,17 +8,21 @@
 #[macro_use]
 mod mutant;
 
+mod address;
 mod backoff;
 mod builder;
 mod call;
+mod class;
 mod cluster;
 mod commit;
 mod connections;
+mod credentials;
 mod dial;
 mod endpoints;
 mod epoch;
 mod fault;
 mod fence;
+mod files;
 mod fragments;
 mod home;
 mod identity;
@@ -32,6 +36,7 @@ mod proof;
 mod reading;
 mod records;
 mod refusal;
+mod reserved;
 mod runtime;
 mod session;
 mod settings;

@@ -14,7 +14,9 @@ use globe_log_client::{
 
 use crate::builder::EtcdBuilder;
 use crate::cluster::Cluster;
+use crate::dial;
 use crate::fault::Fault;
+use crate::reserved::{self, Overlaps};
 use crate::runtime;
 use crate::settings::Settings;
 
@@ -24,6 +26,23 @@ use crate::settings::Settings;
 #[derive(Clone)]
 pub struct EtcdLog {
     cluster: Arc<Cluster>,
+    overlaps: Arc<Overlaps>,
+}
+
+impl EtcdBuilder {
+    /// Checks every setting, and that every file it names can be read. Does not wait for any server: the first use does.
+    /// A provider of credentials is first asked then as well.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the setting or the file that is wrong; also outside of a tokio runtime, and in one without its IO
+    /// or time driver.
+    pub async fn connect(self) -> Result<EtcdLog> {
+        let settings = self.settings.checked()?;
+        runtime::check_drivers()?;
+        settings.check_files()?;
+        dial::check(&settings)?;
+        Ok(EtcdLog::of(settings))
+    }
 }
 
 impl EtcdLog {
@@ -53,8 +72,10 @@ impl EtcdLog {
     }
 
     pub(crate) fn of(settings: Settings) -> EtcdLog {
-        let cluster = Arc::new(Cluster::new(settings));
-        EtcdLog { cluster }
+        EtcdLog {
+            overlaps: Arc::new(Overlaps::new(&settings.namespace)),
+            cluster: Arc::new(Cluster::new(settings)),
+        }
     }
 
     /// What was answered, after what earlier commits left open was closed: see `Cluster::tidy`.
@@ -90,13 +111,14 @@ impl LogClient for EtcdLog {
 
     async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
         runtime::check()?;
-        self.answered(self.cluster.snapshot(keyspace).await).await
+        let snapshot = self.answered(self.cluster.snapshot(keyspace).await).await?;
+        Ok(self.overlaps.out_of_snapshot(keyspace, snapshot))
     }
 
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
         runtime::check()?;
-        self.answered(self.cluster.tail(keyspace, after).await)
-            .await
+        let tail = self.answered(self.cluster.tail(keyspace, after).await);
+        Ok(self.overlaps.out_of_tail(keyspace, tail.await?))
     }
 
     async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
@@ -111,8 +133,8 @@ impl LogClient for EtcdLog {
         at: Position,
     ) -> Result<Option<Record>> {
         runtime::check()?;
-        self.answered(self.cluster.record_at(keyspace, key, at).await)
-            .await
+        let record = self.answered(self.cluster.record_at(keyspace, key, at).await);
+        Ok(record.await?.filter(|_| !reserved::is_reserved(key)))
     }
 
     fn last_failure(&self) -> Option<Error> {
@@ -122,6 +144,7 @@ impl LogClient for EtcdLog {
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
         runtime::check()?;
+        reserved::check(&transaction)?;
         self.cluster.commit(transaction).await
     }
 

@@ -19,9 +19,6 @@ use crate::link::Link;
 use crate::records::{number, record};
 use crate::witness::{Testimony, Witness};
 
-/// The largest answer this client accepts.
-pub(crate) const MAX_ANSWER: usize = 64 * 1024 * 1024;
-
 /// What a read found, all true at one position.
 pub(crate) struct Reading {
     pub(crate) position: Position,
@@ -153,10 +150,11 @@ impl Cluster {
         terms: Terms,
         transaction: Txn,
     ) -> Result<(Arc<Link>, PbTxnResponse), Fault> {
+        let largest = self.endpoints.settings.max_message_bytes;
         let request = |client: Arc<etcd_client::Client>| {
             let transaction = transaction.clone();
             async move {
-                let mut kv = client.kv_client().max_decoding_message_size(MAX_ANSWER);
+                let mut kv = client.kv_client().max_decoding_message_size(largest);
                 kv.txn(transaction).await
             }
         };

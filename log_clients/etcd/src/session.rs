@@ -54,9 +54,9 @@ struct Refused {
 
 impl Session {
     pub(crate) fn new(settings: Arc<Settings>) -> Session {
-        let login = match settings.user {
-            Some(_) => Login::Needed,
-            None => Login::NotNeeded,
+        let login = match settings.credentials.are_given() {
+            true => Login::Needed,
+            false => Login::NotNeeded,
         };
         let state = State {
             login,
@@ -94,7 +94,7 @@ impl Session {
     /// A request that bore this token was refused for it. Others may have found that out before, and logged in anew.
     pub(crate) fn outlived(&self, generation: u64) {
         let mut state = self.state();
-        if state.generation == generation && self.settings.user.is_some() {
+        if state.generation == generation && self.settings.credentials.are_given() {
             state.login = Login::Needed;
         }
     }
@@ -124,7 +124,8 @@ impl Session {
     }
 
     async fn attempt(&self, link: &Link) -> Result<(), Fault> {
-        let Some(credentials) = self.settings.user.clone() else {
+        let Some(credentials) = self.credentials().await? else {
+            self.state().login = Login::NotNeeded;
             return Ok(());
         };
         if let Some(refused) = self.standing_refusal(&credentials) {
@@ -161,6 +162,14 @@ impl Session {
                 return Fault::new(Class::NeverSent, text);
             }
         }
+    }
+
+    /// As they are now. Where they are kept may be slow.
+    async fn credentials(&self) -> Result<Option<(String, String)>, Fault> {
+        let settings = Arc::clone(&self.settings);
+        let read = tokio::task::spawn_blocking(move || settings.credentials.read()).await;
+        let ended = |_| Fault::new(Class::NeverSent, "reading the credentials was ended");
+        Ok(read.map_err(ended)??)
     }
 
     fn standing_refusal(&self, credentials: &(String, String)) -> Option<Fault> {

@@ -3,12 +3,11 @@
 //! Never reads the text of an error: a proxy can put any text into one.
 
 use std::error::Error;
-use std::io;
+use std::{fmt, io};
 
 use tonic::ConnectError;
 
-use crate::dial::Ended;
-use crate::fault::Class;
+use crate::class::Class;
 
 /// What became of a request that the transport failed with `error`, which is no server's answer.
 pub(crate) fn class_of(error: &(dyn Error + 'static)) -> Class {
@@ -96,6 +95,18 @@ fn is_distrust(error: &rustls::Error) -> bool {
         _ => false,
     }
 }
+
+/// A connection that has ended; the request that found out was not sent.
+#[derive(Debug)]
+pub(crate) struct Ended;
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection had ended")
+    }
+}
+
+impl Error for Ended {}
 
 #[cfg(test)]
 mod tests {

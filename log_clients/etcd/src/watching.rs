@@ -14,7 +14,6 @@ use crate::dial::Line;
 use crate::endpoints::Chosen;
 use crate::fault::{Class, Fault};
 use crate::link::Link;
-use crate::reading::MAX_ANSWER;
 use crate::records::number;
 use crate::version::Version;
 
@@ -44,9 +43,10 @@ impl Cluster {
             ..self.endpoints.terms(Repeat::Harmless, deadline)
         };
         let start = self.keys.start(keyspace);
-        let opened = self
-            .endpoints
-            .call_member(terms, |client| open(client, start.clone(), options.clone()));
+        let largest = self.endpoints.settings.max_message_bytes;
+        let opened = self.endpoints.call_member(terms, |client| {
+            open(client, largest, start.clone(), options.clone())
+        });
         let Answered {
             chosen,
             link,
@@ -67,10 +67,11 @@ impl Cluster {
 /// Opens a watch and waits until the server says that it stands: nothing but that message tells a watch from a refusal.
 async fn open(
     client: Arc<Client>,
+    largest: usize,
     start: Vec<u8>,
     options: WatchOptions,
 ) -> Result<WatchStream, Fault> {
-    let mut watch = client.watch_client().max_decoding_message_size(MAX_ANSWER);
+    let mut watch = client.watch_client().max_decoding_message_size(largest);
     let mut stream = watch.watch(start, Some(options)).await?;
     while let Some(response) = stream.message().await? {
         let response = response.0;

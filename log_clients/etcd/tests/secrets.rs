@@ -10,8 +10,9 @@ use std::fmt::{Debug, Write};
 use std::time::Duration;
 
 use globe_etcd::{EtcdBuilder, EtcdLog, Tls};
-use globe_log_client::{Error, LogClient, Position, Result, Transaction};
+use globe_log_client::{Error, LogClient, Position, Transaction};
 use globe_test_support::{Certificates, EtcdServer, EtcdVersion};
+use proptest::prelude::*;
 use rig::{flags, put, try_create, try_put, within};
 
 const PASSWORD: &str = "p4ssw0rd-hunter2";
@@ -149,4 +150,62 @@ async fn nothing_secret_is_shown_by_settings_good_or_bad() {
     shown.outcome(builder.connect().await);
     shown.holds_none_of(&[PASSWORD]);
     shown.holds_none_of(&lines(&key));
+}
+
+/// A part of a password that no error has by chance.
+const MARKS: [&str; 2] = ["Q7XZW", "K9VJY"];
+
+/// A password with every character that means something in a URL, each as it is or percent-encoded.
+fn password() -> impl Strategy<Value = String> {
+    let special = proptest::sample::select(
+        "/?#@:,%[]\\&=+;!$'()*\"<>^`{|}~. \t\n\u{e4}\0"
+            .chars()
+            .collect::<Vec<_>>(),
+    );
+    let written = (special, any::<bool>()).prop_map(|(character, is_encoded)| {
+        let mut bytes = [0; 4];
+        let text = character.encode_utf8(&mut bytes);
+        match is_encoded {
+            true => text.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+            false => text.to_owned(),
+        }
+    });
+    let some = || proptest::collection::vec(written.clone(), 0..3).prop_map(|all| all.concat());
+    let [first, second] = MARKS;
+    (some(), some(), some()).prop_map(move |(a, b, c)| format!("{a}{first}{b}{second}{c}"))
+}
+
+proptest! {
+    #[test]
+    fn a_password_in_a_url_is_never_shown_and_never_dialled(password in password()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut shown = Shown::default();
+        for (start, end) in [
+            ("etcd://app:", "@h1:1,h2/ns?deadline=9s"),
+            ("etcd://app:", "@h1:1,h2"),
+            ("etcd://app:", "@h1:1,h2?colour=red"),
+            ("etcd://app:", "@h1:1,h2,"),
+            ("etcd:app:", "@h1:1,h2"),
+            ("app:", "@h1:1,h2"),
+            ("http://app:", "@h1:1,h2"),
+        ] {
+            let builder = EtcdBuilder::from_url(&format!("{start}{password}{end}"));
+            shown.outcome(builder.as_ref().map(drop).map_err(Error::clone));
+            let Ok(builder) = builder else { continue };
+            let hosts = "endpoints: [\"http://h1:1\", \"http://h2:2379\"]";
+            prop_assert!(format!("{builder:?}").contains(hosts), "{builder:?}");
+            shown.debug(&builder);
+            shown.outcome(runtime.block_on(builder.connect()));
+        }
+        for endpoint in [format!("http://app:{password}@h"), format!("app:{password}@h"), format!("h,app:{password}@h")] {
+            let builder = EtcdLog::builder().endpoint(endpoint);
+            shown.debug(&builder);
+            let log = runtime.block_on(builder.connect());
+            prop_assert!(log.is_err());
+            shown.outcome(log);
+        }
+        for mark in MARKS {
+            shown.holds_none_of(&[&mark[..4], &mark[1..]]);
+        }
+    }
 }

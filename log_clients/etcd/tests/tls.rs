@@ -14,6 +14,7 @@ on_each_version! {
     who_is_not_to_be_trusted_is_denied
     a_server_that_wants_encryption_is_unavailable_without_it
     a_certificate_can_be_the_user
+    a_user_that_is_given_counts_before_the_certificate
 }
 
 fn to(server: &EtcdServer, tls: Tls) -> EtcdBuilder {
@@ -130,4 +131,19 @@ async fn a_certificate_can_be_the_user(version: EtcdVersion) {
     server.enable_auth("root-secret", &[]).await;
     let own = known(&certificates, &certificates);
     works("a user", &server, to(&server, own)).await;
+}
+
+async fn a_user_that_is_given_counts_before_the_certificate(version: EtcdVersion) {
+    let certificates = Certificates::new();
+    let builder = EtcdServer::builder(version).mutual_tls(&certificates);
+    let mut server = builder.start().await;
+    // The certificate's user has no rights.
+    let user = ["user", "add", "client", "--no-password"];
+    server.etcdctl(&user).await;
+    server
+        .enable_auth("root-secret", &[("app", "app-secret", "")])
+        .await;
+    let own = to(&server, known(&certificates, &certificates));
+    is_denied("the certificate alone", own.clone()).await;
+    works("the user", &server, own.user("app", "app-secret")).await;
 }

@@ -88,6 +88,7 @@ mod tests {
             "a/b",
             "/",
             ".globe",
+            "prod/.globe",
             "a b",
             "ä",
             "a\0",

@@ -187,7 +187,8 @@ impl Transaction {
     ///
     /// # Errors
     /// `Invalid` for a put of an empty or non-UTF-8 key, or a key written twice; `TooLarge` with the limit, for a key, a value,
-    /// the number of operations, or the whole; `Unsupported` for several keyspaces where the log cannot span them.
+    /// the number of operations, or the whole; `Unsupported` for several keyspaces where the log cannot span them. A log may
+    /// besides keep keys in a folder `.globe` (`.globe/…`, `…/.globe/…`) for itself, and answer `Invalid`.
     pub fn check(&self, capabilities: &Capabilities) -> Result<()> {
         let name = capabilities.name;
         let compared = self
