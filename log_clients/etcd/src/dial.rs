@@ -3,6 +3,7 @@
 //! Never makes it twice: a channel whose connection has ended stays so, and what was learned over it is true of nothing
 //! else.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use globe_log_client::Result;
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use rustls::pki_types::ServerName;
+use tokio_rustls::TlsConnector;
 use tonic::transport::Endpoint;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceBuilder};
@@ -23,6 +25,7 @@ use tower::{BoxError, Service, ServiceBuilder};
 use crate::fault::{Class, Fault};
 use crate::session::Session;
 use crate::settings::{Settings, TCP_KEEP_ALIVE, invalid};
+use crate::stream::{Stream, Verdict};
 use crate::transport::Ended;
 
 /// What a connection is for. Each has its own, so that none waits behind another: a catch-up of megabytes must not hold
@@ -46,8 +49,10 @@ pub(crate) fn clients(
     line: Line,
     session: &Arc<Session>,
     settings: &Settings,
+    verdict: Verdict,
 ) -> std::result::Result<(Client, Client), Fault> {
-    let channel = endpoint(address, line, settings)?.connect_with_connector_lazy(Once::new());
+    let once = Once::new(address, settings, verdict)?;
+    let channel = endpoint(address, line, settings)?.connect_with_connector_lazy(once);
     let session = Arc::clone(session);
     let anonymous = client(Channel::Tonic(channel.clone()))?;
     let service = ServiceBuilder::new()
@@ -70,7 +75,9 @@ fn client(channel: Channel) -> std::result::Result<Client, Fault> {
 /// Builds what a connection needs, without one, so that a bad certificate is found at once.
 pub(crate) fn check(settings: &Settings) -> Result<()> {
     for address in &settings.endpoints {
-        endpoint(address, Line::Unary, settings)
+        let connector = Once::new(address, settings, Verdict::default());
+        connector
+            .and_then(|_| endpoint(address, Line::Unary, settings))
             .map_err(|why| invalid(format!("endpoint {address}: {why}")))?;
     }
     Ok(())
@@ -81,45 +88,59 @@ fn endpoint(
     line: Line,
     settings: &Settings,
 ) -> std::result::Result<Endpoint, Fault> {
-    let refused = |error| Fault::from(error).classed(Class::Refused);
     // Only a watch is quiet for long on purpose. Servers cut whoever pings a connection on which nothing is asked.
     let pings_while_idle = line == Line::Watch;
-    let endpoint = Endpoint::from_shared(address.to_owned())
-        .map_err(refused)?
+    let origin: Uri = address.parse().map_err(refused)?;
+    // TLS is the connector's, so that what it says is heard; to the library above it the connection is a plain one.
+    let plain = address.replacen("https://", "http://", 1);
+    let endpoint = Endpoint::from_shared(plain).map_err(refused)?;
+    Ok(endpoint
+        .origin(origin)
         .connect_timeout(settings.connect_timeout)
         .http2_keep_alive_interval(settings.keep_alive_interval)
         .keep_alive_timeout(settings.keep_alive_timeout)
         .keep_alive_while_idle(pings_while_idle)
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW);
-    match &settings.tls {
-        Some(tls) => endpoint.tls_config(tls.options()?).map_err(refused),
-        None => Ok(endpoint),
-    }
+        .initial_connection_window_size(CONNECTION_WINDOW))
 }
 
 /// Dials the first time it is asked to, and refuses from then on.
 #[derive(Clone)]
 struct Once {
     tcp: HttpConnector,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
     has_dialled: Arc<AtomicBool>,
+    verdict: Verdict,
 }
 
 impl Once {
-    fn new() -> Once {
+    fn new(
+        address: &str,
+        settings: &Settings,
+        verdict: Verdict,
+    ) -> std::result::Result<Once, Fault> {
         let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(TCP_KEEP_ALIVE));
-        Once {
+        let tls = match &settings.tls {
+            Some(tls) => {
+                let uri: Uri = address.parse().map_err(refused)?;
+                let name = tls.server_name(uri.host().unwrap_or_default())?;
+                Some((TlsConnector::from(Arc::new(tls.config()?)), name))
+            }
+            None => None,
+        };
+        Ok(Once {
             tcp,
+            tls,
             has_dialled: Arc::default(),
-        }
+            verdict,
+        })
     }
 }
 
 impl Service<Uri> for Once {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Stream>;
     type Error = BoxError;
     type Future =
         Pin<Box<dyn Future<Output = std::result::Result<Self::Response, BoxError>> + Send>>;
@@ -132,7 +153,19 @@ impl Service<Uri> for Once {
         if self.has_dialled.swap(true, Ordering::Relaxed) && !mutant!("dial_again") {
             return Box::pin(std::future::ready(Err(Ended.into())));
         }
-        let dialled = self.tcp.call(uri);
-        Box::pin(async move { Ok(dialled.await?) })
+        let (dialled, tls) = (self.tcp.call(uri), self.tls.clone());
+        let verdict = self.verdict.clone();
+        Box::pin(async move {
+            let tcp = dialled.await?.into_inner();
+            let stream = match tls {
+                None => Stream::plain(tcp),
+                Some((tls, name)) => Stream::secured(tls.connect(name, tcp).await?, verdict),
+            };
+            Ok(TokioIo::new(stream))
+        })
     }
+}
+
+fn refused(error: impl fmt::Display) -> Fault {
+    Fault::new(Class::Refused, error.to_string())
 }

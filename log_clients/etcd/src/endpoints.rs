@@ -263,7 +263,7 @@ impl Chosen {
         if fault.class == Class::Ended {
             self.connections.forget(line, link);
         }
-        fault
+        link.explained(fault)
     }
 
     /// The member answered.

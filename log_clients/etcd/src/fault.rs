@@ -54,9 +54,10 @@ impl Fault {
         self
     }
 
-    /// The same, of another class.
-    pub(crate) fn classed(mut self, class: Class) -> Fault {
+    /// The same, for a reason that makes it another.
+    pub(crate) fn because(mut self, class: Class, why: &impl fmt::Display) -> Fault {
         self.class = class;
+        self.text = format!("{}: {why}", self.text);
         self
     }
 

@@ -43,6 +43,7 @@ mod settings;
 mod settling;
 mod silence;
 mod snapshot;
+mod stream;
 mod tail;
 mod tls;
 mod transport;

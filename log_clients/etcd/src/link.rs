@@ -15,6 +15,8 @@ use crate::fault::{Class, Fault};
 use crate::refusal;
 use crate::session::Session;
 use crate::settings::Settings;
+use crate::stream::Verdict;
+use crate::transport;
 use crate::version::Version;
 
 /// Any key: that reading it is not allowed is an answer as good as another.
@@ -26,6 +28,8 @@ pub(crate) struct Link {
     client: Arc<Client>,
     /// The same, without a token.
     anonymous: Client,
+    /// What TLS said of it.
+    verdict: Verdict,
     /// Set once it has answered.
     greeting: OnceCell<Greeting>,
     /// Whether an answer that came through it was seen to be of the known life of the log.
@@ -59,8 +63,10 @@ impl Link {
         session: &Arc<Session>,
         settings: &Settings,
     ) -> Result<Link, Fault> {
-        let (client, anonymous) = dial::clients(address, line, session, settings)?;
+        let verdict = Verdict::default();
+        let (client, anonymous) = dial::clients(address, line, session, settings, verdict.clone())?;
         Ok(Link {
+            verdict,
             client: Arc::new(client),
             anonymous,
             greeting: OnceCell::new(),
@@ -72,6 +78,14 @@ impl Link {
 
     pub(crate) fn client(&self) -> &Arc<Client> {
         &self.client
+    }
+
+    /// The fault, told for what it is when TLS said why the connection ended.
+    pub(crate) fn explained(&self, fault: Fault) -> Fault {
+        match self.verdict.get() {
+            Some(said) if transport::is_distrust(said) => fault.because(Class::Untrusted, said),
+            _ => fault,
+        }
     }
 
     /// Who is there, if it is known already.

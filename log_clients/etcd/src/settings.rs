@@ -101,8 +101,8 @@ impl Settings {
     pub(crate) fn check_files(&self) -> Result<()> {
         let unreadable = |why: Unreadable| invalid(why.to_string());
         self.credentials.check().map_err(unreadable)?;
-        let options = self.tls.as_ref().map(Tls::options);
-        options.transpose().map(drop).map_err(unreadable)
+        let config = self.tls.as_ref().map(Tls::config);
+        config.transpose().map(drop).map_err(unreadable)
     }
 
     fn scheme(&self) -> &'static str {

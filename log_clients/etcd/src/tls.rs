@@ -5,8 +5,11 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use etcd_client::{Certificate, Identity, TlsOptions};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::files::{self, Unreadable};
 
@@ -83,20 +86,64 @@ impl Tls {
     }
 
     /// What a dial needs, with the files as they are now.
-    pub(crate) fn options(&self) -> Result<TlsOptions, Unreadable> {
-        let mut options = match &self.ca {
-            Some(ca) => TlsOptions::new().ca_certificate(Certificate::from_pem(ca.read("tls_ca")?)),
-            None => TlsOptions::new().with_enabled_roots(),
+    pub(crate) fn config(&self) -> Result<ClientConfig, Unreadable> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let versions =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let trusting = versions
+            .map_err(unfit("TLS"))?
+            .with_root_certificates(self.roots()?);
+        let mut config = match &self.client {
+            None => trusting.with_no_client_auth(),
+            Some((certificate, key)) => {
+                let chain = certificates("tls_cert", certificate)?;
+                let key = PrivateKeyDer::from_pem_slice(&key.read("tls_key")?)
+                    .map_err(unfit("tls_key"))?;
+                let shown = trusting.with_client_auth_cert(chain, key);
+                shown.map_err(unfit("tls_cert"))?
+            }
         };
-        if let Some((certificate, key)) = &self.client {
-            let (certificate, key) = (certificate.read("tls_cert")?, key.read("tls_key")?);
-            options = options.identity(Identity::from_pem(certificate, key));
-        }
-        if let Some(name) = &self.domain_name {
-            options = options.domain_name(name);
-        }
-        Ok(options)
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(config)
     }
+
+    /// The name a server's certificate must bear, given the host that is dialled.
+    pub(crate) fn server_name(&self, host: &str) -> Result<ServerName<'static>, Unreadable> {
+        let name = self.domain_name.as_deref().unwrap_or(host);
+        let name = name.trim_start_matches('[').trim_end_matches(']');
+        ServerName::try_from(name.to_owned()).map_err(unfit("tls_domain"))
+    }
+
+    fn roots(&self) -> Result<RootCertStore, Unreadable> {
+        let mut roots = RootCertStore::empty();
+        match &self.ca {
+            Some(ca) => {
+                for authority in certificates("tls_ca", ca)? {
+                    roots.add(authority).map_err(unfit("tls_ca"))?;
+                }
+            }
+            // Operating systems carry some that no library takes; what is missing shows when a server is not trusted.
+            None => {
+                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            }
+        }
+        Ok(roots)
+    }
+}
+
+/// At least one certificate.
+fn certificates(what: &'static str, pem: &Pem) -> Result<Vec<CertificateDer<'static>>, Unreadable> {
+    let text = pem.read(what)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    match found.map_err(unfit(what))? {
+        none if none.is_empty() => Err(Unreadable::new(format!("{what} holds no certificate"))),
+        found => Ok(found),
+    }
+}
+
+/// Says what is wrong with a part of the settings. What the libraries say of it shows no key.
+fn unfit<E: fmt::Display>(what: &'static str) -> impl Fn(E) -> Unreadable {
+    move |error| Unreadable::new(format!("{what} cannot be used: {error}"))
 }
 
 impl fmt::Debug for Tls {
@@ -120,6 +167,8 @@ impl fmt::Debug for Pem {
 
 #[cfg(test)]
 mod tests {
+    use globe_test_support::Certificates;
+
     use super::*;
 
     #[test]
@@ -128,18 +177,26 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let tls = Tls::new().ca_file(path("ca"));
         let tls = tls.client_files(path("cert"), path("key"));
-        for missing in ["ca", "cert", "key"] {
-            let why = tls.options().unwrap_err().to_string();
+        let Certificates {
+            authority, client, ..
+        } = Certificates::new();
+        let files = [
+            ("ca", authority),
+            ("cert", client.certificate),
+            ("key", client.key),
+        ];
+        for (missing, held) in files {
+            let why = tls.config().unwrap_err().to_string();
             let expected = path(missing).display().to_string();
             assert!(why.contains(&expected), "{missing}: {why}");
-            std::fs::write(path(missing), "first").unwrap();
+            std::fs::write(path(missing), held).unwrap();
         }
-        tls.options().unwrap();
-        std::fs::write(path("key"), "second").unwrap();
-        let (_, key) = tls.client.as_ref().unwrap();
-        assert_eq!(&*key.read("key").unwrap(), b"second");
-        std::fs::remove_file(path("cert")).unwrap();
-        assert!(tls.options().is_err());
-        assert!(!format!("{tls:?}").contains("second"));
+        tls.config().unwrap();
+        for spoilt in ["key", "cert", "ca"] {
+            std::fs::write(path(spoilt), "a secret").unwrap();
+            let why = tls.config().unwrap_err().to_string();
+            assert!(why.contains(spoilt) && !why.contains("secret"), "{why}");
+        }
+        assert!(!format!("{tls:?}").contains("secret"));
     }
 }

@@ -75,7 +75,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = Cause<'a
 }
 
 /// Whether one side does not accept what the other shows of itself.
-fn is_distrust(error: &rustls::Error) -> bool {
+pub(crate) fn is_distrust(error: &rustls::Error) -> bool {
     use rustls::AlertDescription as Alert;
     use rustls::Error as Tls;
     match error {
