@@ -6,8 +6,8 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use etcd_client::{Channel, Client, ConnectOptions};
@@ -26,7 +26,7 @@ use crate::fault::{Class, Fault};
 use crate::session::Session;
 use crate::settings::{Settings, TCP_KEEP_ALIVE, invalid};
 use crate::stream::{Stream, Verdict};
-use crate::transport::Ended;
+use crate::transport::{Ended, Undialled};
 
 /// What a connection is for. Each has its own, so that none waits behind another: a catch-up of megabytes must not hold
 /// up a lease.
@@ -109,8 +109,17 @@ fn endpoint(
 struct Once {
     tcp: HttpConnector,
     tls: Option<(TlsConnector, ServerName<'static>)>,
-    has_dialled: Arc<AtomicBool>,
+    dial: Arc<Dial>,
     verdict: Verdict,
+}
+
+/// The one dial, as far as it has come.
+#[derive(Default)]
+struct Dial {
+    has_begun: AtomicBool,
+    was_made: AtomicBool,
+    /// Why it was not.
+    failure: OnceLock<Arc<BoxError>>,
 }
 
 impl Once {
@@ -133,7 +142,7 @@ impl Once {
         Ok(Once {
             tcp,
             tls,
-            has_dialled: Arc::default(),
+            dial: Arc::default(),
             verdict,
         })
     }
@@ -150,19 +159,42 @@ impl Service<Uri> for Once {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        if self.has_dialled.swap(true, Ordering::Relaxed) && !mutant!("dial_again") {
-            return Box::pin(std::future::ready(Err(Ended.into())));
+        if self.dial.has_begun.swap(true, Ordering::Relaxed) && !mutant!("dial_again") {
+            return Box::pin(std::future::ready(Err(self.dial.over())));
         }
         let (dialled, tls) = (self.tcp.call(uri), self.tls.clone());
-        let verdict = self.verdict.clone();
+        let (dial, verdict) = (Arc::clone(&self.dial), self.verdict.clone());
         Box::pin(async move {
-            let tcp = dialled.await?.into_inner();
-            let stream = match tls {
-                None => Stream::plain(tcp),
-                Some((tls, name)) => Stream::secured(tls.connect(name, tcp).await?, verdict),
+            let made = async {
+                let tcp = dialled.await?.into_inner();
+                Ok(match tls {
+                    None => Stream::plain(tcp),
+                    Some((tls, name)) => Stream::secured(tls.connect(name, tcp).await?, verdict),
+                })
             };
-            Ok(TokioIo::new(stream))
+            match made.await {
+                Ok(stream) => {
+                    dial.was_made.store(true, Ordering::Relaxed);
+                    Ok(TokioIo::new(stream))
+                }
+                Err(error) => Err(dial.failed(error)),
+            }
         })
+    }
+}
+
+impl Dial {
+    fn failed(&self, error: BoxError) -> BoxError {
+        let error = self.failure.get_or_init(|| Arc::new(error));
+        Undialled(Some(Arc::clone(error))).into()
+    }
+
+    /// Why there is no second one.
+    fn over(&self) -> BoxError {
+        if self.was_made.load(Ordering::Relaxed) {
+            return Ended.into();
+        }
+        Undialled(self.failure.get().cloned()).into()
     }
 }
 

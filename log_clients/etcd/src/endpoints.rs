@@ -283,7 +283,9 @@ impl Chosen {
         if !is_closed || !self.endpoint.address.starts_with("https://") {
             return fault;
         }
-        fault.perhaps("it does not accept this client's certificate, or a balancer has no server to pass it on to")
+        fault.perhaps(
+            "it does not accept this client's certificate or speaks no TLS, or a balancer has no server to pass it on to",
+        )
     }
 
     /// Warns once of what is known to be wrong with a version.

@@ -3,6 +3,7 @@
 //! Never reads the text of an error: a proxy can put any text into one.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::{fmt, io};
 
 use tonic::ConnectError;
@@ -107,6 +108,26 @@ impl fmt::Display for Ended {
 }
 
 impl Error for Ended {}
+
+/// A connection that could not be made, told to each request that would have used it.
+#[derive(Debug)]
+pub(crate) struct Undialled(pub(crate) Option<Arc<Box<dyn Error + Send + Sync>>>);
+
+impl fmt::Display for Undialled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(why) => write!(f, "it could not be dialled: {why}"),
+            None => f.write_str("it could not be dialled in time"),
+        }
+    }
+}
+
+impl Error for Undialled {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let why: &(dyn Error + 'static) = &***self.0.as_ref()?;
+        Some(why)
+    }
+}
 
 #[cfg(test)]
 mod tests {

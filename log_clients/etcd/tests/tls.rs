@@ -13,6 +13,7 @@ on_each_version! {
     a_client_is_known_by_its_certificate
     who_is_not_to_be_trusted_is_denied
     a_server_that_wants_encryption_is_unavailable_without_it
+    a_server_without_encryption_is_unavailable_with_it
     a_certificate_can_be_the_user
     a_user_that_is_given_counts_before_the_certificate
 }
@@ -87,12 +88,19 @@ async fn who_is_not_to_be_trusted_is_denied(version: EtcdVersion) {
     let expired = expired.start().await;
     let log = to(&expired, trusting(&certificates));
     is_denied("out of date", log).await;
+}
 
-    let plain = builder.start().await;
+/// A server without TLS just ends a connection that begins with it, as a dying one and an empty balancer do: that is only
+/// guessed at.
+async fn a_server_without_encryption_is_unavailable_with_it(version: EtcdVersion) {
+    let plain = EtcdServer::start(version).await;
     let encrypted = format!("https://127.0.0.1:{}", plain.port());
     let log = EtcdLog::builder().endpoint(encrypted);
-    let log = log.tls(trusting(&certificates)).deadline(rig::PATIENCE);
-    is_denied("TLS to plain", log).await;
+    let log = log.tls(trusting(&Certificates::new()));
+    let error = log.connect().await.unwrap().head(&flags()).await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("perhaps"), "{error}");
 }
 
 /// A server that wants TLS ends other connections without a word, as one that is just dying does.
