@@ -27,8 +27,8 @@ pub(crate) fn pause_of_election(jitter: f64) -> Duration {
     spread(ELECTION, jitter)
 }
 
-/// Takes away up to a third.
-fn spread(full: Duration, jitter: f64) -> Duration {
+/// Takes away up to a third of a pause.
+pub(crate) fn spread(full: Duration, jitter: f64) -> Duration {
     full.mul_f64((2.0 + jitter.clamp(0.0, 1.0)) / 3.0)
 }
 

@@ -24,6 +24,7 @@ mod keys;
 mod lease;
 mod life;
 mod log;
+mod marker;
 mod outcome;
 mod proof;
 mod reading;

@@ -16,7 +16,7 @@ use crate::fault::{Class, Fault};
 use crate::life::Seen;
 use crate::reading::Reading;
 use crate::records::{number, record};
-use crate::witness::Witness;
+use crate::witness::{LastChange, Witness};
 
 /// A page is made to hold about so many bytes: enough that the round trip does not matter.
 const PAGE_BYTES: usize = 2 * 1024 * 1024;
@@ -37,7 +37,6 @@ struct Pages {
     /// From which key the next page starts; nothing after the last page.
     next: Option<Vec<u8>>,
     size: usize,
-    count: i64,
     last: Option<Witness>,
 }
 
@@ -59,7 +58,6 @@ impl Cluster {
             first: reading.answers.into_iter().next(),
             next: Some(start),
             size,
-            count: 0,
             last: None,
         };
         let stream = futures::stream::try_unfold(pages, |mut pages| async move {
@@ -135,8 +133,7 @@ impl Pages {
             let seen = Seen {
                 at: self.position.revision.0,
                 changed: self.position.revision.0,
-                last: self.last.take(),
-                count: self.count,
+                last: self.last.take().map(LastChange::Put),
             };
             let (keyspace, epoch) = (&self.keyspace, self.position.epoch);
             self.cluster.life.saw(keyspace, epoch, seen);
@@ -146,9 +143,8 @@ impl Pages {
         records.map(|found| record(keys, keyspace, found)).collect()
     }
 
-    /// Remembers the newest record and the count, and fits the size of the next page to the records of this one.
+    /// Remembers the newest record, and fits the size of the next page to the records of this one.
     fn look(&mut self, page: &[PbKeyValue]) {
-        self.count += i64::try_from(page.len()).unwrap_or(0);
         let newest = page.iter().max_by_key(|record| record.mod_revision);
         if let Some(newest) = newest.map(Witness::of)
             && self
