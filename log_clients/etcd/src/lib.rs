@@ -20,6 +20,7 @@ mod epoch;
 mod fault;
 mod fence;
 mod fragments;
+mod heads;
 mod keys;
 mod lease;
 mod life;

@@ -3,6 +3,7 @@
 //! Never returns an answer from another life as if it were from the same.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use etcd_client::proto::{PbRangeResponse, PbTxnOpResponse, PbTxnResponse};
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 use crate::call::{Repeat, Terms};
 use crate::cluster::Cluster;
 use crate::fault::{Class, Fault};
+use crate::heads::{Answer, Head, Turn};
 use crate::life::{Judgement, Known, Signs, judge};
 use crate::marker::Marker;
 use crate::records::{number, record};
@@ -20,6 +22,12 @@ use crate::witness::{Testimony, Witness};
 
 /// The largest answer this client accepts.
 pub(crate) const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// How long a read of the head that began too early is waited for, before the next one is begun beside it.
+const NEXT_AFTER: Duration = Duration::from_millis(100);
+
+/// How often a caller relies on the read of another, before it asks for itself.
+const SHARES: u32 = 3;
 
 /// What a read found, all true at one position.
 pub(crate) struct Reading {
@@ -171,6 +179,39 @@ impl Cluster {
     ) -> Result<Position, Fault> {
         let terms = self.endpoints.terms(Repeat::Harmless, deadline);
         Ok(self.read(keyspace, &[], None, terms).await?.position)
+    }
+
+    /// The head of the log, which was asked for it after `earliest`.
+    pub(crate) async fn head_since(
+        &self,
+        keyspace: &Keyspace,
+        earliest: Instant,
+        deadline: Instant,
+    ) -> Answer {
+        for _ in 0..SHARES {
+            let epoch = self.life.known().map(|known| known.epoch);
+            match self.heads.turn(keyspace, earliest, epoch) {
+                Turn::Take(head) => return Ok(head),
+                Turn::Share(read) => {
+                    let limit = self.endpoints.settings.request_timeout;
+                    let answer = self.heads.wait_for(&read, limit).await;
+                    if let Some(answer) = answer.filter(|answer| read.is_for(keyspace, answer)) {
+                        return answer;
+                    }
+                }
+                Turn::Wait(read) => drop(self.heads.wait_for(&read, NEXT_AFTER).await),
+                Turn::Ask(asking) => {
+                    let asked = asking.asked;
+                    let position = self.now(keyspace, deadline).await;
+                    let answer = position.map(|position| Head { position, asked });
+                    asking.end(answer.clone());
+                    return answer;
+                }
+            }
+        }
+        let asked = Instant::now();
+        let position = self.now(keyspace, deadline).await?;
+        Ok(Head { position, asked })
     }
 
     /// Sends one transaction as it is.
