@@ -27,6 +27,7 @@ mod life;
 mod log;
 mod marker;
 mod outcome;
+mod page_size;
 mod proof;
 mod reading;
 mod records;
