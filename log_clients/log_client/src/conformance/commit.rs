@@ -3,9 +3,10 @@
 //! Never tests a precondition for its own sake: that is `precondition.rs`.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::harness::Harness;
 use super::mirror::Mirror;
