@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
 use etcd_client::{Client, Compare, CompareOp, GetOptions, PutOptions, Txn, TxnOp, WatchOptions};
-use globe::{EtcdLog, Globe, Result};
+use globe::{EtcdLog, Globe, Keyspace, LogClient, Result};
 use globe_bench::{Row, Target, Turns, key};
 use globe_test_support::{EtcdServer, EtcdVersion};
 use tokio::runtime::Runtime;
@@ -24,12 +24,18 @@ const PUTS: usize = 50;
 const WARM_UP: usize = 10;
 const BLOCKS: usize = 40;
 
-/// How often the map is hydrated.
-const HYDRATIONS: usize = 15;
-const ENTRIES: usize = 100_000;
+/// How many entries are hydrated, and how often.
+const HYDRATIONS: [(usize, usize); 2] = [(100_000, 15), (1_000_000, 5)];
 
-/// The records of the first page and of the others, as `EtcdLog` asks for them when they are this small.
-const PAGES: (i64, i64) = (1_000, 10_000);
+/// How long the largest may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How often a tail is opened.
+const TAILS: usize = 40;
+
+/// The records of the first page and of the second, as `EtcdLog` asks for them when they are this small; and how many
+/// pages it then makes of the whole, if that makes them larger.
+const PAGES: (usize, usize, usize) = (1_000, 10_000, 16);
 
 type Done<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -41,7 +47,29 @@ fn main() -> Done {
     let server = runtime.block_on(EtcdServer::start(EtcdVersion::Reference));
     let endpoint = server.endpoint();
     latency(&runtime, &endpoint)?;
-    runtime.block_on(hydration(&endpoint))
+    let mut times = Vec::new();
+    for (entries, rounds) in HYDRATIONS {
+        let server = runtime.block_on(EtcdServer::start(EtcdVersion::Reference));
+        let endpoint = server.endpoint();
+        times.push(runtime.block_on(hydration(&endpoint, entries, rounds))?);
+        runtime.block_on(opening(&endpoint, entries))?;
+    }
+    let [few, many] = &times[..] else {
+        return Ok(());
+    };
+    let mut linear = Turns::default();
+    let per_entry =
+        |times: &Turns, (entries, _)| Duration::from_nanos((times.ours() / entries as f64) as u64);
+    linear.push(
+        per_entry(many, HYDRATIONS[1]),
+        per_entry(few, HYDRATIONS[0]),
+    );
+    report(
+        "an entry of 1 M hydrated, beside one of 100,000",
+        &linear,
+        Target::Times(1.3),
+    );
+    Ok(())
 }
 
 fn report(figure: &str, turns: &Turns, target: Target) {
@@ -251,37 +279,62 @@ fn as_globe_puts(key: &str, value: &str, lease: i64, guards: (i64, i64)) -> Txn 
 }
 
 /// From nothing to a map, beside reading the same pages and dropping them.
-async fn hydration(endpoint: &str) -> Done {
+async fn hydration(endpoint: &str, entries: usize, rounds: usize) -> Done<Turns> {
     let mut client = Client::connect([endpoint], None).await?;
-    fill(&mut client).await?;
+    fill(&mut client, entries).await?;
     let log = EtcdLog::connect([endpoint]).await?;
     let mut turns = Turns::default();
-    for _ in 0..HYDRATIONS {
+    for _ in 0..rounds {
         let begun = Instant::now();
-        let globe: Globe<String, String> = Globe::open(log.clone(), "hydration").await?;
+        let opening = Globe::builder(log.clone(), "hydration").open_timeout(PATIENCE);
+        let globe: Globe<String, String> = opening.open().await?;
         let ours = begun.elapsed();
-        if globe.len() != ENTRIES {
-            return Err(format!("hydrated {} entries of {ENTRIES}", globe.len()).into());
+        if globe.len() != entries {
+            return Err(format!("hydrated {} entries of {entries}", globe.len()).into());
         }
         globe.close().await;
         drop(globe);
-        turns.push(ours, read_pages(&mut client).await?);
+        turns.push(ours, read_pages(&mut client, entries).await?);
     }
-    let figure = "hydrating 100,000 × 100 B, beside a bare loop over the same pages";
-    report(figure, &turns, Target::Times(1.3));
+    let figure = format!("hydrating {entries} × 100 B, beside a bare loop over the same pages");
+    report(&figure, &turns, Target::Times(1.3));
+    Ok(turns)
+}
+
+/// A tail opened, beside a bare watch.
+async fn opening(endpoint: &str, entries: usize) -> Done {
+    let mut client = Client::connect([endpoint], None).await?;
+    let log = EtcdLog::connect([endpoint]).await?;
+    let keyspace = Keyspace::new("hydration")?;
+    let position = log.snapshot(&keyspace).await?.position();
+    let mut turns = Turns::default();
+    for _ in 0..TAILS {
+        let begun = Instant::now();
+        let tail = log.tail(&keyspace, position).await?;
+        let ours = begun.elapsed();
+        drop(tail);
+        let after = i64::try_from(position.revision.0)? + 1;
+        let options = WatchOptions::new().with_range("hydration0");
+        let begun = Instant::now();
+        let watch = client.watch("hydration/", Some(options.with_start_revision(after)));
+        let watch = watch.await?;
+        turns.push(ours, begun.elapsed());
+        drop(watch);
+    }
+    let figure = format!("opening a tail on {entries} keys, beside a bare watch");
+    report(&figure, &turns, Target::Over(10_000_000.0));
     Ok(())
 }
 
-async fn fill(client: &mut Client) -> Done {
+async fn fill(client: &mut Client, entries: usize) -> Done {
     // 100 bytes of JSON.
     let value = format!("{:?}", "x".repeat(98));
-    let keys: Vec<String> = (0..ENTRIES)
-        .map(|number| format!("hydration/{}", key(number)))
-        .collect();
-    for keys in keys.chunks(100) {
-        let puts = keys
+    let numbers: Vec<usize> = (0..entries).collect();
+    for numbers in numbers.chunks(100) {
+        let names = numbers
             .iter()
-            .map(|key| TxnOp::put(key.clone(), value.clone(), None));
+            .map(|number| format!("hydration/{}", key(*number)));
+        let puts = names.map(|name| TxnOp::put(name, value.clone(), None));
         client
             .txn(Txn::new().and_then(puts.collect::<Vec<_>>()))
             .await?;
@@ -289,16 +342,20 @@ async fn fill(client: &mut Client) -> Done {
     Ok(())
 }
 
-async fn read_pages(client: &mut Client) -> Done<Duration> {
+async fn read_pages(client: &mut Client, entries: usize) -> Done<Duration> {
     let begun = Instant::now();
     let (mut start, mut revision, mut count) = (b"hydration/".to_vec(), 0, 0);
-    loop {
-        let limit = if count == 0 { PAGES.0 } else { PAGES.1 };
+    let sizes = [PAGES.0, PAGES.1, PAGES.1.max(entries / PAGES.2)];
+    for page in 0.. {
         let options = GetOptions::new()
             .with_range("hydration0")
-            .with_limit(limit)
+            .with_limit(i64::try_from(sizes[page.min(2)])?)
             .with_revision(revision);
-        let page = client.get(start, Some(options)).await?;
+        let page = client
+            .kv_client()
+            .max_decoding_message_size(64 << 20)
+            .get(start, Some(options))
+            .await?;
         revision = page.header().map_or(0, |header| header.revision());
         count += page.kvs().len();
         match page.kvs().last() {
@@ -307,8 +364,8 @@ async fn read_pages(client: &mut Client) -> Done<Duration> {
         }
     }
     let took = begun.elapsed();
-    if count != ENTRIES {
-        return Err(format!("read {count} entries of {ENTRIES}").into());
+    if count != entries {
+        return Err(format!("read {count} entries of {entries}").into());
     }
     Ok(took)
 }

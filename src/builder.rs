@@ -213,6 +213,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
             requests,
             interval: settings.probe_interval,
             patience: Patience::new(settings.tail_timeout),
+            earlier: None,
         };
         let span = tracing::info_span!("globe", %keyspace);
         let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());

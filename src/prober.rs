@@ -22,6 +22,8 @@ pub(crate) struct Prober<K, V> {
     pub(crate) requests: mpsc::Sender<Request>,
     pub(crate) interval: Duration,
     pub(crate) patience: Patience,
+    /// When it asked last, and what was applied by then.
+    pub(crate) earlier: Option<(Instant, Position)>,
 }
 
 impl<K: Key, V> Prober<K, V> {
@@ -31,32 +33,50 @@ impl<K: Key, V> Prober<K, V> {
             return;
         }
         while !self.replica.has_ended() {
-            let asked = Instant::now();
-            if let Some(request) = self.probe(asked).await {
+            let here = self.replica.state().position;
+            let now = (Instant::now(), here);
+            let (asked, request) = self.probe(now).await;
+            if let Some(request) = request {
                 // A full queue means that the tailer has been asked already.
                 let _ = self.requests.try_send(request);
             }
+            // Maps that were given the same answer ask at the same time again, and cost the log one question together.
             tokio::time::sleep_until(asked + self.interval).await;
         }
     }
 
-    /// Asks once; returns what the tailer has to do about the answer.
-    async fn probe(&mut self, asked: Instant) -> Option<Request> {
-        let before = self.replica.state().position;
-        let head = match self.log.head(self.replica.keyspace()).await {
-            Ok(head) => head,
+    /// Asks once; returns since when the answer holds, and what the tailer has to do about it.
+    async fn probe(&mut self, now: (Instant, Position)) -> (Instant, Option<Request>) {
+        let (called, before) = now;
+        let age = self.interval / 2;
+        let head = self.log.recent_head(self.replica.keyspace(), age).await;
+        let (head, asked) = match head {
+            Ok(head) => {
+                let asked = called.checked_sub(head.age).unwrap_or(called);
+                (head.position, asked)
+            }
             Err(error) => {
                 self.replica.health().unanswered(&error);
-                return None;
+                return (called, None);
             }
         };
-        // A linearizable answer below what was applied before the question is a rollback, never a proof.
-        if head.epoch != before.epoch || head.revision < before.revision {
-            let now = self.replica.state().position;
+        let request = if self.is_rollback(head, asked, now) {
             let next = Next::Resync(ResyncReason::EpochChanged);
-            return (now == before).then_some(Request { next, head });
-        }
-        self.catches_up(head, asked).await
+            let is_still_here = self.replica.state().position == before;
+            is_still_here.then_some(Request { next, head })
+        } else {
+            self.catches_up(head, asked).await
+        };
+        (asked, request)
+    }
+
+    /// A linearizable answer below what was applied before the log was asked is a rollback, never a proof.
+    fn is_rollback(&mut self, head: Position, asked: Instant, now: (Instant, Position)) -> bool {
+        let earlier = self.earlier.replace(now);
+        let applied = [Some(now), earlier].into_iter().flatten();
+        let mut applied_before = applied.filter(|(at, _)| *at <= asked).map(|(_, here)| here);
+        head.epoch != now.1.epoch
+            || applied_before.any(|here| here.epoch == head.epoch && head.revision < here.revision)
     }
 
     /// Waits until the replica has what the log has, as long as it gets nearer.

@@ -6,7 +6,7 @@ use globe::{EtcdLog, Globe};
 use globe_test_support::{EtcdServer, EtcdVersion, connections_to, wait_until};
 use tokio::time::Instant;
 
-use crate::node::{BOUND, Numbers, holds};
+use crate::node::{BOUND, Numbers, holds, synced};
 
 const WATCHERS: &str = "etcd_debugging_mvcc_watcher_total";
 
@@ -77,4 +77,32 @@ async fn a_quiet_map_asks_no_more_than_its_probes() {
         more <= probes + 2.0,
         "{more} messages in the time of {probes} probes"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_quiet_maps_of_a_log_ask_about_as_often_as_one() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let log = EtcdLog::from_url(&server.url()).await.unwrap();
+    let interval = Duration::from_millis(500);
+    let mut all = Vec::new();
+    for number in 0..50 {
+        let map = Numbers::builder(log.clone(), &format!("map-{number}"));
+        all.push(map.probe_interval(interval).open().await.unwrap());
+    }
+    for map in &all {
+        synced(map).await;
+    }
+    // They fall into step with their first probes.
+    tokio::time::sleep(3 * interval).await;
+    let (began, before) = (Instant::now(), asked(&server).await);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let more = asked(&server).await - before;
+    let probes = began.elapsed().as_secs_f64() / interval.as_secs_f64();
+    assert!(
+        more <= 1.5 * probes + 2.0,
+        "{more} messages in the time of {probes} probes of one map"
+    );
+    for map in &all {
+        assert!(map.status().staleness.unwrap() <= 4 * interval);
+    }
 }

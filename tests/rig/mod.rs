@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use globe::log_client::{
-    Batch, Bytes, Lease, LogId, Record, Snapshot, Tail, Transaction, async_trait,
+    Batch, Bytes, Lease, LogId, RecentHead, Record, Snapshot, Tail, Transaction, async_trait,
 };
 use globe::{
     Capabilities, Error, ErrorKind, Globe, Keyspace, LeaseId, LogClient, MemoryLog, Position,
@@ -101,6 +101,8 @@ impl Calls {
 type Distort = Box<dyn FnMut(Batch) -> Vec<Batch> + Send>;
 /// What becomes of the answer of `head` on its way to the map.
 type Misreport = Box<dyn FnMut(Position) -> Position + Send>;
+/// What is answered to `recent_head`, for the age that was asked for.
+type Recently = Box<dyn FnMut(Duration) -> RecentHead + Send>;
 
 /// What is done before a page is read.
 type BeforePage = Box<dyn FnMut() + Send>;
@@ -129,6 +131,7 @@ struct Shared {
     kept: Mutex<Option<Kept>>,
     distort: Mutex<Option<Distort>>,
     misreport: Mutex<Option<Misreport>>,
+    recently: Mutex<Option<Recently>>,
     /// This way to the log is cut: calls fail, open tails break.
     is_cut: watch::Sender<bool>,
     /// Held: whoever opens a snapshot waits until it is let go.
@@ -222,6 +225,14 @@ impl Around {
     /// Every answer of `head` passes through `misreport` from now on.
     pub(crate) fn misreport(&self, misreport: impl FnMut(Position) -> Position + Send + 'static) {
         *self.shared.misreport.lock().unwrap() = Some(Box::new(misreport));
+    }
+
+    /// Answers `recent_head` from now on, instead of the log.
+    pub(crate) fn answer_recently(
+        &self,
+        answer: impl FnMut(Duration) -> RecentHead + Send + 'static,
+    ) {
+        *self.shared.recently.lock().unwrap() = Some(Box::new(answer));
     }
 
     /// Nothing is distorted or misreported any more.
@@ -354,6 +365,23 @@ impl LogClient for Around {
             Some(misreport) => misreport(head),
             None => head,
         })
+    }
+
+    async fn recent_head(&self, keyspace: &Keyspace, age: Duration) -> Result<RecentHead> {
+        let answer = self
+            .shared
+            .recently
+            .lock()
+            .unwrap()
+            .as_mut()
+            .map(|answer| answer(age));
+        match answer {
+            Some(answer) => Ok(answer),
+            None => Ok(RecentHead {
+                position: self.head(keyspace).await?,
+                age: Duration::ZERO,
+            }),
+        }
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {

@@ -39,7 +39,7 @@ pub(crate) fn pause_of_refusal(refusals: u32, jitter: f64) -> Duration {
 }
 
 /// Takes away up to two thirds.
-fn spread(full: Duration, jitter: f64) -> Duration {
+pub(crate) fn spread(full: Duration, jitter: f64) -> Duration {
     full.mul_f64((1.0 + 2.0 * jitter.clamp(0.0, 1.0)) / 3.0)
 }
 

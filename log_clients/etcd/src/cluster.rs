@@ -8,6 +8,7 @@ use globe_log_client::LogId;
 
 use crate::endpoints::Endpoints;
 use crate::fence::Fence;
+use crate::heads::Heads;
 use crate::keys::Keys;
 use crate::life::Life;
 use crate::settings::Settings;
@@ -18,6 +19,7 @@ pub(crate) struct Cluster {
     pub(crate) endpoints: Arc<Endpoints>,
     pub(crate) keys: Keys,
     pub(crate) life: Life,
+    pub(crate) heads: Heads,
     pub(crate) fence: Fence,
 }
 
@@ -28,6 +30,7 @@ impl Cluster {
             keys: Keys::new(&settings.namespace),
             endpoints: Endpoints::new(settings),
             life: Life::default(),
+            heads: Heads::default(),
             fence: Fence::default(),
         }
     }

@@ -3,47 +3,23 @@
 //! Never decides that a life has ended: that is `life::judge`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
-use etcd_client::proto::{PbKeyValue, PbRangeResponse};
 use etcd_client::{Compare, CompareOp, Txn, TxnOp};
 use globe_log_client::{Epoch, Keyspace};
-use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::backoff::spread;
 use crate::call::Repeat;
 use crate::cluster::Cluster;
 use crate::fault::{Class, Fault};
 use crate::life::{Known, Signs};
+use crate::marker::{Marker, Standing, name};
 use crate::reading::ranges_of;
 
-/// The record by which clients agree on the life of the log. Until a life had to be named there is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Marker {
-    /// How often a new life was named. A greater one is newer.
-    pub(crate) counter: u64,
-    /// The name of this life.
-    pub(crate) id: u64,
-    /// When it was written, for the guard of the next.
-    #[serde(skip)]
-    pub(crate) modified: i64,
-}
-
-impl Marker {
-    pub(crate) fn read(found: &PbKeyValue) -> Option<Marker> {
-        let mut marker: Marker = serde_json::from_slice(&found.value).ok()?;
-        marker.modified = found.mod_revision;
-        Some(marker)
-    }
-
-    pub(crate) fn in_answer(answer: &PbRangeResponse) -> Option<Marker> {
-        answer.kvs.first().and_then(Marker::read)
-    }
-}
-
-/// The life's name: the marker's, or while there is none, the cluster's own.
-pub(crate) fn name(marker: Option<Marker>, cluster: u64) -> Epoch {
-    Epoch(marker.map_or(cluster, |marker| marker.id))
-}
+/// How long the first pause is between names that do not stay, and the longest.
+const PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 impl Known {
     /// What is known of a life after its first answer.
@@ -120,23 +96,32 @@ impl Cluster {
         self.begin_again(&known, &signs, why, deadline).await
     }
 
+    /// The life as all clients call it. A name that does not stay takes somebody else who writes there all the time, so
+    /// from the third round on there is a pause before each, longer every time.
     async fn agree(&self, known: &Known, signs: &Signs, deadline: Instant) -> Result<Known, Fault> {
         let old = known.marker.unwrap_or_default();
-        loop {
-            let Some((signs, found)) = self.read_marker(deadline).await? else {
+        let mut has_told = false;
+        for round in 0.. {
+            rest(round, deadline).await?;
+            let Some((signs, standing)) = self.read_marker(deadline).await? else {
                 return Ok(Known::local(signs, old.counter + 1));
             };
-            let standing = found.unwrap_or_default();
-            if standing.counter > old.counter && standing.id != old.id {
+            let found = standing.marker.unwrap_or_default();
+            if found.counter > old.counter && found.id != old.id {
                 return Ok(Known::first(&signs));
             }
+            if standing.is_foreign() && !has_told {
+                has_told = true;
+                let key = self.keys.epoch_marker();
+                let key = String::from_utf8_lossy(&key);
+                tracing::warn!(%key, "the epoch record is none that a client of this log wrote: it is replaced");
+            }
             let marker = Marker {
-                counter: old.counter.max(standing.counter) + 1,
+                counter: old.counter.max(found.counter) + 1,
                 id: fastrand::u64(1..),
-                modified: standing.modified,
             };
             // Whatever became of it, the next look shows what stands there.
-            match self.write_marker(marker, deadline).await {
+            match self.write_marker(marker, standing.modified, deadline).await {
                 Err(fault) if matches!(fault.class, Class::Denied | Class::Full) => {
                     tracing::warn!(reason = %fault, "the new epoch cannot be told to other clients");
                     return Ok(Known::local(&signs, marker.counter));
@@ -144,13 +129,11 @@ impl Cluster {
                 written => written?,
             }
         }
+        Err(not_named())
     }
 
-    /// The marker as it stands; nothing if it cannot be read.
-    async fn read_marker(
-        &self,
-        deadline: Instant,
-    ) -> Result<Option<(Signs, Option<Marker>)>, Fault> {
+    /// What stands in the marker's place; nothing if that cannot be read.
+    async fn read_marker(&self, deadline: Instant) -> Result<Option<(Signs, Standing)>, Fault> {
         let read = Txn::new().and_then([TxnOp::get(self.keys.epoch_marker(), None)]);
         let answer = match self.send(Repeat::Harmless, read, deadline).await {
             Err(fault) if fault.class == Class::Denied => return Ok(None),
@@ -158,21 +141,48 @@ impl Cluster {
         };
         let mut signs = Signs::of(answer.header.as_ref());
         let answers = ranges_of(answer);
-        let found = answers.first().and_then(Marker::in_answer);
-        signs.marker = Some(found);
-        Ok(Some((signs, found)))
+        let standing = answers
+            .first()
+            .map_or_else(Standing::default, Standing::in_answer);
+        signs.marker = Some(standing.marker);
+        Ok(Some((signs, standing)))
     }
 
-    /// Writes a marker in place of the one whose revision it bears.
-    async fn write_marker(&self, marker: Marker, deadline: Instant) -> Result<(), Fault> {
+    /// Writes a marker in place of what was written there at this revision.
+    async fn write_marker(
+        &self,
+        marker: Marker,
+        modified: i64,
+        deadline: Instant,
+    ) -> Result<(), Fault> {
         let key = self.keys.epoch_marker();
         let invalid = |error: serde_json::Error| Fault::new(Class::Refused, error.to_string());
         let value = serde_json::to_vec(&marker).map_err(invalid)?;
-        let guard = Compare::mod_revision(key.clone(), CompareOp::Equal, marker.modified);
+        let guard = Compare::mod_revision(key.clone(), CompareOp::Equal, modified);
         let write = Txn::new()
             .when([guard])
             .and_then([TxnOp::put(key, value, None)]);
         self.send(Repeat::Harmless, write, deadline).await?;
         Ok(())
     }
+}
+
+/// Waits before another round, if there is time for one.
+async fn rest(round: u32, deadline: Instant) -> Result<(), Fault> {
+    if round < 2 || mutant!("name_without_rest") {
+        return Ok(());
+    }
+    let pause = PAUSE.saturating_mul(1 << (round - 2).min(16));
+    let pause = spread(pause.min(LONGEST_PAUSE), fastrand::f64());
+    if Instant::now() + pause >= deadline {
+        return Err(not_named());
+    }
+    sleep(pause).await;
+    Ok(())
+}
+
+fn not_named() -> Fault {
+    let text =
+        "the new epoch could not be named: something else writes the epoch record all the time";
+    Fault::new(Class::NeverSent, text)
 }

@@ -10,7 +10,7 @@ use globe_log_client::{Batch, Change, Keyspace, Revision};
 use crate::keys::Keys;
 use crate::life::Seen;
 use crate::records::{record, revision};
-use crate::witness::Witness;
+use crate::witness::{LastChange, Witness};
 
 const DELETE: i32 = 1;
 
@@ -25,8 +25,6 @@ pub(crate) struct Whole {
     pub(crate) batch: Batch,
     /// One of its puts.
     pub(crate) witness: Option<Witness>,
-    /// How many keys it added, less those it deleted.
-    growth: i64,
 }
 
 impl Fragments {
@@ -56,11 +54,9 @@ pub(crate) fn group(keys: &Keys, keyspace: &Keyspace, events: Vec<PbEvent>) -> V
             continue;
         };
         let change = if event.r#type == DELETE {
-            whole.growth -= 1;
             let key = keys.strip(keyspace, found.key);
             Change::Delete { key }
         } else {
-            whole.growth += i64::from(found.version == 1);
             whole.witness = Some(Witness::of(&found));
             Change::Put(record(keys, keyspace, found))
         };
@@ -77,19 +73,14 @@ impl Whole {
             return;
         }
         seen.changed = seen.at;
-        seen.count += self.growth;
-        if self.witness.is_some() {
-            seen.last.clone_from(&self.witness);
-            return;
-        }
-        let is_last = |key: &[u8]| {
-            let last = seen.last.as_ref();
-            last.is_some_and(|last| last.key == keys.record(keyspace, key))
+        seen.last = match (&self.witness, self.batch.changes.last()) {
+            (Some(put), _) => Some(LastChange::Put(put.clone())),
+            (None, Some(deleted)) => Some(LastChange::Delete {
+                key: keys.record(keyspace, deleted.key()),
+                revision: seen.at,
+            }),
+            (None, None) => None,
         };
-        let mut deleted = self.batch.changes.iter().map(Change::key);
-        if deleted.any(|key| is_last(key)) {
-            seen.last = None;
-        }
     }
 
     /// Progress up to a revision.
@@ -97,7 +88,6 @@ impl Whole {
         Whole {
             batch: Batch::progress(revision),
             witness: None,
-            growth: 0,
         }
     }
 }
@@ -124,14 +114,14 @@ mod tests {
         }
     }
 
-    fn grouped(events: Vec<PbEvent>) -> Vec<(u64, Vec<String>, i64)> {
+    fn grouped(events: Vec<PbEvent>) -> Vec<(u64, Vec<String>)> {
         let keyspace = Keyspace::new("flags").unwrap();
         group(&Keys::new("app/"), &keyspace, events)
             .into_iter()
             .map(|whole| {
                 let keys = whole.batch.changes.iter();
                 let keys = keys.map(|c| String::from_utf8_lossy(c.key()).into_owned());
-                (whole.batch.revision.0, keys.collect(), whole.growth)
+                (whole.batch.revision.0, keys.collect())
             })
             .collect()
     }
@@ -143,8 +133,8 @@ mod tests {
         assert!(fragments.join(first, true).is_empty());
         let joined = fragments.join(vec![event(0, "c", 6, 2)], false);
         let expected = [
-            (5, vec!["a".to_owned()], 1),
-            (6, vec!["b".to_owned(), "c".to_owned()], 1),
+            (5, vec!["a".to_owned()]),
+            (6, vec!["b".to_owned(), "c".to_owned()]),
         ];
         assert_eq!(grouped(joined), expected);
         assert!(fragments.held.is_empty());
@@ -153,6 +143,6 @@ mod tests {
     #[test]
     fn a_whole_response_is_held_back_by_nothing() {
         let joined = Fragments::default().join(vec![event(1, "a", 7, 0)], false);
-        assert_eq!(grouped(joined), [(7, vec!["a".to_owned()], -1)]);
+        assert_eq!(grouped(joined), [(7, vec!["a".to_owned()])]);
     }
 }

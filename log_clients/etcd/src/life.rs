@@ -9,8 +9,8 @@ use etcd_client::proto::PbResponseHeader;
 use globe_log_client::{Epoch, Keyspace, Position, Revision};
 use tokio::sync::watch;
 
-use crate::epoch::Marker;
-use crate::witness::{Testimony, Witness};
+use crate::marker::Marker;
+use crate::witness::{LastChange, Testimony, Witness};
 
 /// All this client remembers of its log. Forgotten as a whole when the log begins another life.
 #[derive(Default)]
@@ -53,10 +53,15 @@ pub(crate) struct Seen {
     pub(crate) at: u64,
     /// Nothing changed after this, up to there.
     pub(crate) changed: u64,
-    /// The last put, while its key is there.
-    pub(crate) last: Option<Witness>,
-    /// How many keys there were.
-    pub(crate) count: i64,
+    /// What changed last, unless that was not seen.
+    pub(crate) last: Option<LastChange>,
+}
+
+impl Seen {
+    /// Whether the keyspace was, at this revision, as it was last seen.
+    pub(crate) fn covers(&self, revision: u64) -> bool {
+        (self.changed..=self.at).contains(&revision)
+    }
 }
 
 /// What a linearizable answer shows of the life it comes from.
@@ -206,7 +211,7 @@ impl Life {
         let Some(known) = state.known.as_mut().filter(|known| known.epoch == epoch) else {
             return;
         };
-        if let Some(last) = &seen.last {
+        if let Some(LastChange::Put(last)) = &seen.last {
             known.testify_by(last);
         }
         let followed = state.followed(keyspace);
@@ -276,11 +281,7 @@ mod tests {
     use super::*;
 
     fn marker(counter: u64, id: u64) -> Marker {
-        Marker {
-            counter,
-            id,
-            modified: 5,
-        }
+        Marker { counter, id }
     }
 
     fn known() -> Known {

@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use globe_log_client::{
-    Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position, Record,
-    Result, Snapshot, Tail, Transaction, async_trait,
+    Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position,
+    RecentHead, Record, Result, Snapshot, Tail, Transaction, async_trait,
 };
+use tokio::time::Instant;
 
 use crate::builder::EtcdBuilder;
 use crate::cluster::Cluster;
 use crate::dial;
 use crate::fault::Fault;
+use crate::heads::Head;
 use crate::reserved::{self, Overlaps};
 use crate::runtime;
 use crate::settings::Settings;
@@ -87,14 +89,15 @@ impl EtcdLog {
         answer
     }
 
-    async fn read_head(&self, keyspace: &Keyspace) -> Result<Position> {
+    /// The head, which the log was asked for after `earliest`.
+    async fn read_head(&self, keyspace: &Keyspace, earliest: Instant) -> Result<Head> {
         let deadline = self.cluster.endpoints.deadline();
-        let head = self.cluster.now(keyspace, deadline).await;
+        let head = self.cluster.head_since(keyspace, earliest, deadline).await;
         let head = head.map_err(|fault: Fault| {
             let doing = format_args!("reading the head of keyspace {keyspace}");
             fault.into_error().while_doing(doing)
         })?;
-        self.cluster.life.aim(keyspace, head);
+        self.cluster.life.aim(keyspace, head.position);
         Ok(head)
     }
 }
@@ -123,7 +126,20 @@ impl LogClient for EtcdLog {
 
     async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
         runtime::check()?;
-        self.answered(self.read_head(keyspace).await).await
+        let head = self.read_head(keyspace, Instant::now()).await;
+        Ok(self.answered(head).await?.position)
+    }
+
+    async fn recent_head(&self, keyspace: &Keyspace, age: Duration) -> Result<RecentHead> {
+        runtime::check()?;
+        let called = Instant::now();
+        let earliest = called.checked_sub(age).unwrap_or(called);
+        let head = self.read_head(keyspace, earliest).await;
+        let head = self.answered(head).await?;
+        Ok(RecentHead {
+            position: head.position,
+            age: called.saturating_duration_since(head.asked),
+        })
     }
 
     async fn record_at(

@@ -3,6 +3,7 @@
 //! Never returns an answer from another life as if it were from the same.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use etcd_client::proto::{PbRangeResponse, PbTxnOpResponse, PbTxnResponse};
@@ -12,12 +13,19 @@ use tokio::time::Instant;
 
 use crate::call::{Repeat, Terms};
 use crate::cluster::Cluster;
-use crate::epoch::Marker;
 use crate::fault::{Class, Fault};
+use crate::heads::{Answer, Head, Turn};
 use crate::life::{Judgement, Known, Signs, judge};
 use crate::link::Link;
+use crate::marker::Marker;
 use crate::records::{number, record};
 use crate::witness::{Testimony, Witness};
+
+/// How long a read of the head that began too early is waited for, before the next one is begun beside it.
+const NEXT_AFTER: Duration = Duration::from_millis(100);
+
+/// How often a caller relies on the read of another, before it asks for itself.
+const SHARES: u32 = 3;
 
 /// What a read found, all true at one position.
 pub(crate) struct Reading {
@@ -26,7 +34,7 @@ pub(crate) struct Reading {
     pub(crate) answers: Vec<PbRangeResponse>,
 }
 
-/// What was asked besides the caller's ranges, to tell the life an answer comes from.
+/// What is asked besides the caller's ranges, to tell the life an answer comes from.
 struct Question {
     known: Option<Known>,
     /// The key of the epoch marker, unless it cannot be read.
@@ -34,19 +42,60 @@ struct Question {
     witness: Option<Witness>,
 }
 
+/// How much is asked. A read begins with everything, and goes one step down for each refusal, never up again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Asks {
+    /// The caller's ranges, the epoch marker, and the witness at its revision.
+    #[default]
+    Everything,
+    /// The role may not allow the witness any more: it may be of another keyspace.
+    NoWitness,
+    /// Nor the log's own records, and with them the marker.
+    NoOwnRecords,
+    /// A revision known to exist did not. So no revision is asked for, neither the caller's nor the witness's, and no
+    /// agreement is believed: only which life this is now.
+    LifeOnly,
+    /// The same of a role that does not allow the marker.
+    LifeWithoutMarker,
+}
+
 /// What a read has gone through so far.
 #[derive(Default)]
 struct Course {
     /// The life it is about. What was found of one life says nothing of the next, which may have begun meanwhile.
     life: Option<Epoch>,
-    /// The role may not allow the witness any more: leave it out.
-    leaves_out_witness: bool,
-    /// Nor the log's own records: leave them out.
-    leaves_out_own: bool,
-    /// A revision known to exist did not: ask no revision, and believe no agreement.
-    is_lost: bool,
-    /// An answer did not agree; one more, to be sure.
+    asks: Asks,
+    /// An answer did not agree: it is asked once more, to be sure.
     is_suspicious: bool,
+}
+
+impl Asks {
+    /// A known revision did not exist.
+    fn is_lost(self) -> bool {
+        self >= Asks::LifeOnly
+    }
+
+    fn has_witness(self) -> bool {
+        self == Asks::Everything
+    }
+
+    fn has_marker(self) -> bool {
+        !matches!(self, Asks::NoOwnRecords | Asks::LifeWithoutMarker)
+    }
+
+    /// The next step after a fault, if there is one that it may not stop.
+    fn after(self, class: Class, question: &Question) -> Option<Asks> {
+        match (class, self) {
+            (Class::Future, asks) if !asks.is_lost() => Some(Asks::LifeOnly),
+            (Class::Denied, Asks::Everything) if question.witness.is_some() => {
+                Some(Asks::NoWitness)
+            }
+            (Class::Denied, _) if question.marker.is_none() => None,
+            (Class::Denied, Asks::LifeOnly) => Some(Asks::LifeWithoutMarker),
+            (Class::Denied, _) => Some(Asks::NoOwnRecords),
+            _ => None,
+        }
+    }
 }
 
 impl Cluster {
@@ -70,11 +119,12 @@ impl Cluster {
                     ..Course::default()
                 };
             }
-            let question = self.question(known, &course);
+            let question = self.question(known, course.asks);
             if epoch.is_some() && known_epoch.is_some() && epoch != known_epoch {
                 return Err(Fault::new(Class::Future, "the log is in another epoch"));
             }
-            let asks_life_only = course.is_lost || (epoch.is_some() && known_epoch.is_none());
+            let asks_life_only =
+                course.asks.is_lost() || (epoch.is_some() && known_epoch.is_none());
             let ranges = if asks_life_only { &[] } else { ranges };
             let asked = question.with(ranges, || self.probe(keyspace));
             let (link, answer) = match self.ask(terms, asked).await {
@@ -84,7 +134,7 @@ impl Cluster {
                     continue;
                 }
             };
-            self.remember_refusals(&course, &question);
+            self.remember_refusals(course.asks, &question);
             let (signs, answers) = question.signs(answer);
             let same = self.settle_life(&question, &signs, &mut course, terms.deadline);
             let same = same.await?;
@@ -133,6 +183,39 @@ impl Cluster {
         Ok(self.read(keyspace, &[], None, terms).await?.position)
     }
 
+    /// The head of the log, which was asked for it after `earliest`.
+    pub(crate) async fn head_since(
+        &self,
+        keyspace: &Keyspace,
+        earliest: Instant,
+        deadline: Instant,
+    ) -> Answer {
+        for _ in 0..SHARES {
+            let epoch = self.life.known().map(|known| known.epoch);
+            match self.heads.turn(keyspace, earliest, epoch) {
+                Turn::Take(head) => return Ok(head),
+                Turn::Share(read) => {
+                    let limit = self.endpoints.settings.request_timeout;
+                    let answer = self.heads.wait_for(&read, limit).await;
+                    if let Some(answer) = answer.filter(|answer| read.is_for(keyspace, answer)) {
+                        return answer;
+                    }
+                }
+                Turn::Wait(read) => drop(self.heads.wait_for(&read, NEXT_AFTER).await),
+                Turn::Ask(asking) => {
+                    let asked = asking.asked;
+                    let position = self.now(keyspace, deadline).await;
+                    let answer = position.map(|position| Head { position, asked });
+                    asking.end(answer.clone());
+                    return answer;
+                }
+            }
+        }
+        let asked = Instant::now();
+        let position = self.now(keyspace, deadline).await?;
+        Ok(Head { position, asked })
+    }
+
     /// Sends one transaction as it is.
     pub(crate) async fn send(
         &self,
@@ -166,12 +249,12 @@ impl Cluster {
         Ok((answered.link, answer))
     }
 
-    fn question(&self, known: Option<Known>, course: &Course) -> Question {
+    fn question(&self, known: Option<Known>, asks: Asks) -> Question {
         let witness = known.as_ref().and_then(|known| known.witness.clone());
-        let leaves_out = course.leaves_out_own || self.life.is_blind();
+        let has_marker = asks.has_marker() && !self.life.is_blind();
         Question {
-            marker: (!leaves_out).then(|| self.keys.epoch_marker()),
-            witness: witness.filter(|_| !course.leaves_out_witness && !course.is_lost),
+            marker: has_marker.then(|| self.keys.epoch_marker()),
+            witness: witness.filter(|_| asks.has_witness()),
             known,
         }
     }
@@ -183,34 +266,25 @@ impl Cluster {
 
     /// Whether the read may go on after this fault, in another way; or the fault.
     fn survive(&self, fault: Fault, question: &Question, course: &mut Course) -> Result<(), Fault> {
-        match (fault.class, &question.witness) {
-            (Class::Compacted, Some(witness)) if !witness.is_forgotten => {
-                self.life.weaken(witness);
-                Ok(())
-            }
-            (Class::Denied, Some(_)) => {
-                course.leaves_out_witness = true;
-                Ok(())
-            }
-            (Class::Denied, None) if question.marker.is_some() => {
-                course.leaves_out_own = true;
-                Ok(())
-            }
-            (Class::Future, _) if !course.is_lost => {
-                course.is_lost = true;
-                Ok(())
-            }
-            _ => Err(fault),
+        if let (Class::Compacted, Some(witness)) = (fault.class, &question.witness)
+            && !witness.is_forgotten
+        {
+            self.life.weaken(witness);
+            return Ok(());
         }
+        course.asks = course.asks.after(fault.class, question).ok_or(fault)?;
+        Ok(())
     }
 
     /// What had to be left out for the read to be allowed is not asked again.
-    fn remember_refusals(&self, course: &Course, question: &Question) {
-        let known = question.known.as_ref();
-        if course.leaves_out_own {
+    fn remember_refusals(&self, asks: Asks, question: &Question) {
+        if !asks.has_marker() {
             self.life.set_blind();
-        } else if course.leaves_out_witness
-            && let Some(witness) = known.and_then(|known| known.witness.as_ref())
+        } else if asks == Asks::NoWitness
+            && let Some(witness) = question
+                .known
+                .as_ref()
+                .and_then(|known| known.witness.as_ref())
         {
             self.life.dismiss(witness);
         }
@@ -227,7 +301,7 @@ impl Cluster {
     ) -> Result<Option<Epoch>, Fault> {
         let known = question.known.as_ref();
         let mut judgement = judge(known, signs);
-        if course.is_lost && judgement == Judgement::Same {
+        if course.asks.is_lost() && judgement == Judgement::Same {
             judgement = Judgement::Changed("a revision it once had does not exist");
         }
         let before = known.map(|known| known.epoch);
@@ -254,7 +328,9 @@ impl Cluster {
                 self.life.begin(before, Known::first(signs));
                 Ok(None)
             }
-            (Judgement::Changed(why), Some(known)) if course.is_suspicious || course.is_lost => {
+            (Judgement::Changed(why), Some(known))
+                if course.is_suspicious || course.asks.is_lost() =>
+            {
                 self.begin_again(known, signs, why, deadline).await?;
                 Ok(None)
             }
@@ -273,9 +349,7 @@ impl Question {
             asked.push(probe());
         }
         if let Some(witness) = &self.witness {
-            let at = GetOptions::new().with_revision(number(witness.revision));
-            let options = (!witness.is_forgotten).then_some(at);
-            asked.push(TxnOp::get(witness.key.clone(), options));
+            asked.push(witness.question());
         }
         if let Some(marker) = &self.marker {
             asked.push(TxnOp::get(marker.clone(), None));

@@ -4,28 +4,20 @@
 
 use std::sync::Arc;
 
-use etcd_client::proto::{PbKeyValue, PbRangeResponse};
+use etcd_client::proto::PbKeyValue;
 use etcd_client::{GetOptions, TxnOp};
 use futures::StreamExt;
 use globe_log_client::{Epoch, Keyspace, Position, Record, Result, Snapshot};
+use tokio::time::Instant;
 
 use crate::call::{Repeat, Terms};
 use crate::cluster::Cluster;
 use crate::dial::Line;
 use crate::fault::{Class, Fault};
 use crate::life::Seen;
-use crate::reading::Reading;
+use crate::page_size::PageSize;
 use crate::records::{number, record};
-use crate::witness::Witness;
-
-/// A page is made to hold about so many bytes: enough that the round trip does not matter.
-const PAGE_BYTES: usize = 2 * 1024 * 1024;
-
-/// What a record costs on the wire besides its key and value, roughly.
-const RECORD_OVERHEAD: usize = 32;
-
-/// Pages of small records grow up to this many times the size that was set.
-const GROWTH: usize = 10;
+use crate::witness::{LastChange, Witness};
 
 /// Where the reading of a keyspace stands.
 struct Pages {
@@ -33,33 +25,38 @@ struct Pages {
     keyspace: Keyspace,
     position: Position,
     /// The page that was read to learn the position.
-    first: Option<PbRangeResponse>,
+    first: Option<Page>,
     /// From which key the next page starts; nothing after the last page.
     next: Option<Vec<u8>>,
-    size: usize,
-    count: i64,
+    size: PageSize,
     last: Option<Witness>,
+}
+
+/// One page.
+struct Page {
+    position: Position,
+    records: Vec<PbKeyValue>,
+    next: Option<Vec<u8>>,
 }
 
 impl Cluster {
     /// Takes a snapshot: its first page is read here, and fixes the revision of the others.
     pub(crate) async fn snapshot(self: &Arc<Self>, keyspace: &Keyspace) -> Result<Snapshot> {
-        let mut size = self.endpoints.settings.page_size;
+        let mut size = PageSize::new(self.endpoints.settings.page_size);
         let start = self.keys.start(keyspace);
-        let reading = self
+        let first = self
             .page(keyspace, &start, None, &mut size)
             .await
             .map_err(|fault| failed(fault, keyspace))?;
-        let position = reading.position;
+        let position = first.position;
         self.life.aim(keyspace, position);
         let pages = Pages {
             cluster: Arc::clone(self),
             keyspace: keyspace.clone(),
             position,
-            first: reading.answers.into_iter().next(),
-            next: Some(start),
+            first: Some(first),
+            next: None,
             size,
-            count: 0,
             last: None,
         };
         let stream = futures::stream::try_unfold(pages, |mut pages| async move {
@@ -69,29 +66,80 @@ impl Cluster {
         Ok(Snapshot::new(position, stream.boxed()))
     }
 
-    /// One page from `start` on: of the present, or at a position. The page shrinks until the answer can be taken.
+    /// One page from `start` on: of the present, or at a position. The page shrinks until the answer can be taken. One
+    /// record that is too large alone is left out.
     async fn page(
         &self,
         keyspace: &Keyspace,
         start: &[u8],
-        at: Option<Position>,
-        size: &mut usize,
-    ) -> Result<Reading, Fault> {
+        mut at: Option<Position>,
+        size: &mut PageSize,
+    ) -> Result<Page, Fault> {
         loop {
-            let mut options = GetOptions::new()
-                .with_range(self.keys.end(keyspace))
-                .with_limit(i64::try_from(*size).unwrap_or(i64::MAX));
-            if let Some(at) = at.filter(|_| !mutant!("read_pages_of_any_time")) {
-                options = options.with_revision(number(at.revision.0));
-            }
-            let range = TxnOp::get(start, Some(options));
-            let terms = self.page_terms();
-            let epoch: Option<Epoch> = at.map(|at| at.epoch);
-            match self.read(keyspace, &[range], epoch, terms).await {
-                Err(fault) if fault.class == Class::TooLargeToDecode && *size > 1 => *size /= 2,
-                result => return result,
+            let limit = i64::try_from(size.next()).unwrap_or(i64::MAX);
+            let asked = Instant::now();
+            let options = self.page_options(keyspace, at).with_limit(limit);
+            match self.read_page(keyspace, start, at, options).await {
+                Ok(page) => {
+                    let (page, total) = page;
+                    size.fit(&page.records, total, asked.elapsed());
+                    return Ok(page);
+                }
+                Err(fault) if fault.class != Class::TooLargeToDecode => return Err(fault),
+                Err(_) if size.shrink() => {}
+                Err(fault) => {
+                    let options = self.page_options(keyspace, at).with_limit(1);
+                    let options = options.with_keys_only();
+                    let (page, _) = self.read_page(keyspace, start, at, options).await?;
+                    if at.is_some() {
+                        return Ok(self.leave_out(keyspace, page, &fault));
+                    }
+                    // It may have been rewritten since: whether it is too large, only a look at this position tells.
+                    at = Some(page.position);
+                }
             }
         }
+    }
+
+    /// A page without the record that is too large, which stays unknown until it is written again.
+    fn leave_out(&self, keyspace: &Keyspace, mut page: Page, fault: &Fault) -> Page {
+        for found in page.records.drain(..) {
+            let key = self.keys.strip(keyspace, found.key);
+            let key = String::from_utf8_lossy(&key);
+            tracing::error!(%keyspace, %key, limit = self.endpoints.settings.max_message_bytes, reason = %fault, "a record is larger than this client accepts, and is left out");
+        }
+        page
+    }
+
+    fn page_options(&self, keyspace: &Keyspace, at: Option<Position>) -> GetOptions {
+        let options = GetOptions::new().with_range(self.keys.end(keyspace));
+        match at.filter(|_| !mutant!("read_pages_of_any_time")) {
+            Some(at) => options.with_revision(number(at.revision.0)),
+            None => options,
+        }
+    }
+
+    /// A page, and how many records there are from its start on.
+    async fn read_page(
+        &self,
+        keyspace: &Keyspace,
+        start: &[u8],
+        at: Option<Position>,
+        options: GetOptions,
+    ) -> Result<(Page, usize), Fault> {
+        let range = TxnOp::get(start, Some(options));
+        let epoch: Option<Epoch> = at.map(|at| at.epoch);
+        let reading = self
+            .read(keyspace, &[range], epoch, self.page_terms())
+            .await?;
+        let found = reading.answers.into_iter().next().unwrap_or_default();
+        let last = found.kvs.last().filter(|_| found.more);
+        let page = Page {
+            position: reading.position,
+            next: last.map(|last| [&last.key, &b"\0"[..]].concat()),
+            records: found.kvs,
+        };
+        Ok((page, usize::try_from(found.count).unwrap_or(0)))
     }
 
     /// Pages may be large: a member may take half of the time for one, so that another still has the other half.
@@ -117,82 +165,43 @@ impl Pages {
                     .cluster
                     .page(&self.keyspace, start, at, &mut self.size)
                     .await;
-                let reading = page.map_err(|fault| failed(fault, &self.keyspace))?;
-                reading.answers.into_iter().next().unwrap_or_default()
+                page.map_err(|fault| failed(fault, &self.keyspace))?
             }
         };
         Ok(Some(self.take(page)))
     }
 
-    fn take(&mut self, page: PbRangeResponse) -> Vec<Record> {
-        self.next = page.kvs.last().filter(|_| page.more).map(|last| {
-            let mut next = last.key.clone();
-            next.push(0);
-            next
-        });
-        self.look(&page.kvs);
+    fn take(&mut self, page: Page) -> Vec<Record> {
+        self.next = page.next;
+        self.look(&page.records);
         if self.next.is_none() {
             let seen = Seen {
                 at: self.position.revision.0,
                 changed: self.position.revision.0,
-                last: self.last.take(),
-                count: self.count,
+                last: self.last.take().map(LastChange::Put),
             };
             let (keyspace, epoch) = (&self.keyspace, self.position.epoch);
             self.cluster.life.saw(keyspace, epoch, seen);
         }
         let (keys, keyspace) = (&self.cluster.keys, &self.keyspace);
-        let records = page.kvs.into_iter();
+        let records = page.records.into_iter();
         records.map(|found| record(keys, keyspace, found)).collect()
     }
 
-    /// Remembers the newest record and the count, and fits the size of the next page to the records of this one.
+    /// Remembers the newest record.
     fn look(&mut self, page: &[PbKeyValue]) {
-        self.count += i64::try_from(page.len()).unwrap_or(0);
         let newest = page.iter().max_by_key(|record| record.mod_revision);
-        if let Some(newest) = newest.map(Witness::of)
-            && self
-                .last
-                .as_ref()
-                .is_none_or(|last| last.revision < newest.revision)
+        let seen = self.last.as_ref().map_or(0, |last| last.revision);
+        if let Some(newest) = newest
+            && u64::try_from(newest.mod_revision).is_ok_and(|at| at > seen)
         {
-            self.last = Some(newest);
+            self.last = Some(Witness::of(newest));
         }
-        let bytes: usize = page
-            .iter()
-            .map(|record| record.key.len() + record.value.len() + RECORD_OVERHEAD)
-            .sum();
-        let most = self
-            .cluster
-            .endpoints
-            .settings
-            .page_size
-            .saturating_mul(GROWTH);
-        self.size = next_size(page.len(), bytes, most).unwrap_or(self.size);
     }
-}
-
-/// How many records like these fit into a page.
-fn next_size(records: usize, bytes: usize, most: usize) -> Option<usize> {
-    let each = bytes.checked_div(records)?;
-    Some((PAGE_BYTES / each.max(1)).clamp(1, most.max(1)))
 }
 
 fn failed(fault: Fault, keyspace: &Keyspace) -> globe_log_client::Error {
     fault
         .into_error()
         .while_doing(format_args!("reading keyspace {keyspace}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pages_fit_their_records() {
-        assert_eq!(next_size(0, 0, 10_000), None);
-        assert_eq!(next_size(1000, 150_000, 10_000), Some(10_000));
-        assert_eq!(next_size(10, 10 * 1024 * 1024, 10_000), Some(2));
-        assert_eq!(next_size(1, 64 * 1024 * 1024, 10_000), Some(1));
-    }
 }

@@ -19,6 +19,8 @@ on_each_version! {
     a_backup_of_this_very_moment_is_followed_on
     clients_that_see_the_same_restore_agree_on_the_epoch
     a_tail_alone_hears_of_a_restore
+    a_restore_that_undoes_nothing_but_a_delete_is_noticed_by_the_next_tail
+    a_delete_that_is_remembered_no_more_or_stands_is_followed_on
 }
 
 async fn head(log: &EtcdLog) -> Position {
@@ -208,6 +210,55 @@ async fn a_tail_alone_hears_of_a_restore(version: EtcdVersion) {
     assert!(copy.records.is_empty());
 }
 
+/// Nobody but the server's own tool writes, so that neither a fence nor a marker tells.
+async fn a_restore_that_undoes_nothing_but_a_delete_is_noticed_by_the_next_tail(
+    version: EtcdVersion,
+) {
+    let mut server = EtcdServer::start(version).await;
+    let proxy = Proxy::start(server.port()).await;
+    let log = connect([http(proxy.port())]).await;
+    for key in ["flags/kept", "flags/deleted"] {
+        server.etcdctl(&["put", key, "1"]).await;
+    }
+    let mut copy = Copy::open(&log).await;
+    let backup = server.save_snapshot().await;
+    server.etcdctl(&["del", "flags/deleted"]).await;
+    let before = head(&log).await;
+    copy.reach(before).await;
+    assert_eq!(copy.records.len(), 1);
+
+    proxy.cut();
+    server.restore_snapshot(&backup, None).await;
+    while server.revision().await <= before.revision.0 {
+        server.etcdctl(&["put", "elsewhere/key", "1"]).await;
+    }
+    proxy.heal();
+
+    is_of_another_life(&log, before).await;
+    converges(&mut copy, &log, &server).await;
+    assert_eq!(copy.records.len(), 2, "the delete was undone");
+    assert_ne!(copy.position.epoch, before.epoch);
+}
+
+async fn a_delete_that_is_remembered_no_more_or_stands_is_followed_on(version: EtcdVersion) {
+    let server = EtcdServer::start(version).await;
+    let log = connect([server.endpoint()]).await;
+    let mut copy = Copy::open(&log).await;
+    put(&log, "kept", "1").await;
+    put(&log, "deleted", "1").await;
+    copy.reach(delete(&log, "deleted").await).await;
+    for compacts in [false, true] {
+        copy.look_away();
+        if compacts {
+            server.compact(copy.position.revision.0).await;
+        }
+        server.etcdctl(&["put", "elsewhere/key", "1"]).await;
+        copy.reach(head(&log).await).await;
+    }
+    assert_eq!(copy.resyncs, 0, "nothing was missed");
+    assert_eq!(copy.values(), truth(&server).await);
+}
+
 /// `--bump-revision --mark-compacted`, as etcd advises: the numbers go on far ahead, and all before is forgotten.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_restored_with_a_bump_is_never_taken_for_what_came_next() {
@@ -246,4 +297,65 @@ async fn a_commit_that_comes_first_after_a_bumped_restore_names_the_new_epoch() 
     assert_ne!(after.epoch, before.epoch);
     let head = log.head(&flags()).await.unwrap();
     assert_eq!(head.epoch, after.epoch, "and it stays");
+}
+
+/// How many transactions the server was sent.
+async fn transactions(server: &EtcdServer) -> f64 {
+    let name = "grpc_server_msg_received_total";
+    server.metric(name, r#"grpc_method="Txn""#).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_epoch_record_that_no_client_wrote_is_replaced_once() {
+    let mut server = EtcdServer::start(EtcdVersion::Reference).await;
+    let (one, two) = (
+        connect([server.endpoint()]).await,
+        connect([server.endpoint()]).await,
+    );
+    let backup = server.save_snapshot().await;
+    let before = put(&one, "lost", "1").await;
+    assert_eq!(head(&two).await.epoch, before.epoch);
+    server.restore_snapshot(&backup, None).await;
+    server.etcdctl(&["put", ".globe/epoch", "not ours"]).await;
+
+    let (first, _) = tokio::join!(head(&one), head(&two));
+    assert_ne!(first.epoch, before.epoch);
+    assert_eq!(agreed(&one, &two).await, head(&one).await.epoch);
+    let newcomer = connect([server.endpoint()]).await;
+    assert_eq!(head(&newcomer).await.epoch, head(&one).await.epoch);
+    let asked = transactions(&server).await;
+    assert!(asked < 100.0, "{asked} transactions for one record");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_epoch_record_that_is_overwritten_all_the_time_is_not_fought_over() {
+    let mut server = EtcdServer::start(EtcdVersion::Reference).await;
+    let log = rig::hasty([server.endpoint()]).await;
+    let backup = server.save_snapshot().await;
+    put(&log, "lost", "1").await;
+    server.restore_snapshot(&backup, None).await;
+    let vandals = (0..4).map(|_| {
+        let endpoint = server.endpoint();
+        tokio::spawn(async move {
+            let mut client = etcd_client::Client::connect([endpoint], None)
+                .await
+                .unwrap();
+            loop {
+                let put = client.put(".globe/epoch", "not ours", None);
+                drop(put.await.unwrap());
+            }
+        })
+    });
+    let vandals: Vec<_> = vandals.collect();
+    let before = transactions(&server).await;
+    let answer = within("the head", log.head(&flags())).await;
+    let asked = transactions(&server).await - before;
+    for vandal in vandals {
+        vandal.abort();
+    }
+    // It may have got a look in between two of them.
+    if let Err(error) = answer {
+        assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}");
+    }
+    assert!(asked < 200.0, "{asked} transactions for one head");
 }

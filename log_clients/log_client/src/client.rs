@@ -13,7 +13,7 @@ use crate::capabilities::Capabilities;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyspace::Keyspace;
 use crate::lease::{Lease, LeaseId};
-use crate::position::Position;
+use crate::position::{Position, RecentHead};
 use crate::record::Record;
 use crate::snapshot::Snapshot;
 use crate::tail::Tail;
@@ -72,6 +72,24 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     ///
     /// - It MUST be linearizable: it covers every commit acknowledged anywhere before the call.
     async fn head(&self, keyspace: &Keyspace) -> Result<Position>;
+
+    /// The head as it was at most `age` before the call, for who wants to know again and again how far the log is: a log
+    /// for which every question is a request can answer all who ask at about the same time with one.
+    ///
+    /// - It MUST be linearizable, as [`head`](LogClient::head), for the moment the log was asked: it covers every commit
+    ///   acknowledged anywhere before that.
+    /// - That moment MUST NOT be longer before the call than `age`, nor than what [`RecentHead::age`] says. With an `age` of
+    ///   zero it MUST be after the call began.
+    /// - It MUST be of the life of the log that is known when it returns.
+    /// - Every open tail of the keyspace MUST reach it soon, as after `head`.
+    /// - A refusal MUST be one of this very keyspace.
+    ///
+    /// A log for which a question costs little asks each time, as this does.
+    async fn recent_head(&self, keyspace: &Keyspace, _age: Duration) -> Result<RecentHead> {
+        let position = self.head(keyspace).await?;
+        let age = Duration::ZERO;
+        Ok(RecentHead { position, age })
+    }
 
     /// What stood at a key when the log stood at `at`: how a node that comes late finds the last good value of a record
     /// that cannot be decoded any more.
@@ -155,6 +173,10 @@ impl<L: LogClient + ?Sized> LogClient for Arc<L> {
 
     async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
         (**self).head(keyspace).await
+    }
+
+    async fn recent_head(&self, keyspace: &Keyspace, age: Duration) -> Result<RecentHead> {
+        (**self).recent_head(keyspace, age).await
     }
 
     async fn record_at(

@@ -26,7 +26,7 @@ pub use client::{LogClient, LogId};
 pub use error::{Conflict, Error, ErrorKind, FailedPrecondition, Result};
 pub use keyspace::Keyspace;
 pub use lease::{Lease, LeaseId};
-pub use position::{Epoch, Position, Revision, Version};
+pub use position::{Epoch, Position, RecentHead, Revision, Version};
 pub use record::{Batch, Change, Record};
 pub use snapshot::Snapshot;
 pub use tail::Tail;

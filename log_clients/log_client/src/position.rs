@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -162,6 +163,15 @@ impl TryFrom<String> for Version {
     fn try_from(text: String) -> Result<Version> {
         text.parse()
     }
+}
+
+/// Where the log was, and when it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecentHead {
+    /// Covers every commit acknowledged anywhere before the log was asked.
+    pub position: Position,
+    /// How long before the call that was, at most; zero if the log was asked after the call began.
+    pub age: Duration,
 }
 
 #[cfg(test)]

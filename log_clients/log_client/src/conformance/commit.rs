@@ -3,8 +3,10 @@
 //! Never tests a precondition for its own sake: that is `precondition.rs`.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::harness::Harness;
 use super::mirror::Mirror;
@@ -65,6 +67,71 @@ pub async fn head_covers_every_commit_acknowledged_anywhere(harness: &dyn Harnes
             there.head().await.covers(written),
             "older than its own commit"
         );
+    }
+}
+
+pub async fn a_recent_head_covers_what_was_acknowledged_before_its_age(harness: &dyn Harness) {
+    let here = Space::fresh(harness);
+    let there = here.elsewhere(harness).await;
+    let beside = there.beside("-beside");
+    let mut acknowledged = Vec::new();
+    for round in 0_u32..60 {
+        let written = here.put("key", "value").await;
+        acknowledged.push((Instant::now(), written));
+        for asks in [&there, &beside] {
+            let most = [
+                Duration::ZERO,
+                Duration::from_millis(1),
+                Duration::from_secs(60),
+            ];
+            let most = most[(round % 3) as usize];
+            let called = Instant::now();
+            let recent = soon("a recent head", asks.log.recent_head(&asks.keyspace, most)).await;
+            let recent = recent.expect("a recent head");
+            assert!(
+                recent.age <= most,
+                "{:?} is older than {most:?}",
+                recent.age
+            );
+            if !here.capabilities().linearizable_head {
+                continue;
+            }
+            let covered = acknowledged
+                .iter()
+                .filter(|(at, _)| *at + recent.age <= called);
+            for (_, written) in covered {
+                assert!(
+                    recent.position.covers(*written),
+                    "{recent:?} without {written}"
+                );
+            }
+        }
+    }
+}
+
+pub async fn a_recent_head_is_reached_by_an_open_tail(harness: &dyn Harness) {
+    let quiet = Space::fresh(harness);
+    let (busy, elsewhere) = (quiet.beside("-busy"), quiet.elsewhere(harness).await);
+    let mut reached = quiet.head().await;
+    let mut tail = quiet.tail(reached).await.expect("a tail");
+    elsewhere.beside("-busy").put("key", "value").await;
+    // One asks, and the other takes its answer where that is shared.
+    let most = Duration::from_secs(60);
+    soon(
+        "a head",
+        busy.log.recent_head(&busy.keyspace, Duration::ZERO),
+    )
+    .await
+    .expect("a head");
+    let recent = soon(
+        "a recent head",
+        quiet.log.recent_head(&quiet.keyspace, most),
+    )
+    .await;
+    let head = recent.expect("a recent head").position;
+    while !reached.covers(head) {
+        let batch = soon("the tail reaches the head", tail.next()).await;
+        reached.revision = batch.expect("a batch").revision;
     }
 }
 

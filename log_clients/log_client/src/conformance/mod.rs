@@ -80,6 +80,8 @@ macro_rules! conformance {
                 the_position_returned_is_this_commits_own
                 positions_of_commits_grow_strictly
                 head_covers_every_commit_acknowledged_anywhere
+                a_recent_head_covers_what_was_acknowledged_before_its_age
+                a_recent_head_is_reached_by_an_open_tail
                 of_many_concurrent_creates_exactly_one_wins
                 concurrent_increments_lose_none
                 deleting_an_absent_key_is_no_error

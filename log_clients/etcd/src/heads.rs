@@ -1,0 +1,246 @@
+//! The head of the log. It is the same for all keyspaces, so that one read answers all who ask at about the same time.
+//!
+//! Never answers with what the log was asked before a caller allows, and never passes a refusal on to another keyspace.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use globe_log_client::{Epoch, Keyspace, Position};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use crate::fault::{Class, Fault};
+
+/// The last answer, and the read under way.
+#[derive(Default)]
+pub(crate) struct Heads {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    last: Option<Head>,
+    under_way: Option<UnderWay>,
+}
+
+/// Where the log was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) position: Position,
+    /// Everything acknowledged before this is covered.
+    pub(crate) asked: Instant,
+}
+
+pub(crate) type Answer = Result<Head, Fault>;
+
+/// A read that somebody else waits for as well.
+#[derive(Clone)]
+pub(crate) struct UnderWay {
+    asked: Instant,
+    /// In which keyspace it asks.
+    keyspace: Keyspace,
+    answer: watch::Receiver<Option<Answer>>,
+}
+
+/// What a caller has to do.
+pub(crate) enum Turn<'a> {
+    Take(Head),
+    Share(UnderWay),
+    /// This read began too early.
+    Wait(UnderWay),
+    Ask(Asking<'a>),
+}
+
+/// The read under way, in the hands of who does it. Dropped without an answer, it leaves its turn to another.
+pub(crate) struct Asking<'a> {
+    heads: &'a Heads,
+    pub(crate) asked: Instant,
+    answer: watch::Sender<Option<Answer>>,
+}
+
+impl Heads {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What to do for an answer that was asked for after `earliest`, in the life called `epoch`.
+    pub(crate) fn turn(
+        &self,
+        keyspace: &Keyspace,
+        earliest: Instant,
+        epoch: Option<Epoch>,
+    ) -> Turn<'_> {
+        let is_late_enough = |asked| asked > earliest || mutant!("share_a_read_begun_before");
+        let mut state = self.state();
+        if let Some(last) = state.last
+            && last.asked > earliest
+            && Some(last.position.epoch) == epoch
+        {
+            return Turn::Take(last);
+        }
+        match &state.under_way {
+            Some(read) if is_late_enough(read.asked) => Turn::Share(read.clone()),
+            Some(read) => Turn::Wait(read.clone()),
+            None => {
+                let (sender, answer) = watch::channel(None);
+                let asked = Instant::now();
+                state.under_way = Some(UnderWay {
+                    asked,
+                    keyspace: keyspace.clone(),
+                    answer,
+                });
+                Turn::Ask(Asking {
+                    heads: self,
+                    asked,
+                    answer: sender,
+                })
+            }
+        }
+    }
+
+    /// The answer to a read; nothing if whoever does it gave up, or is not done within `limit`.
+    pub(crate) async fn wait_for(&self, read: &UnderWay, limit: Duration) -> Option<Answer> {
+        let mut answer = read.answer.clone();
+        let answered = timeout(limit, answer.wait_for(Option::is_some)).await;
+        match answered {
+            Ok(Ok(answer)) => return answer.clone(),
+            // It gave up.
+            Ok(Err(_)) => {}
+            // It may hang, or nobody polls it: the next one does not wait for it.
+            Err(_) => self.state().leave(&read.answer),
+        }
+        None
+    }
+}
+
+impl State {
+    /// The read under way is another from now on, if it is this one.
+    fn leave(&mut self, answer: &watch::Receiver<Option<Answer>>) {
+        let is_it = |read: &UnderWay| read.answer.same_channel(answer);
+        if self.under_way.as_ref().is_some_and(is_it) {
+            self.under_way = None;
+        }
+    }
+}
+
+impl UnderWay {
+    /// Whether its answer is one for this keyspace as well: what a role allows in one it may not in another.
+    pub(crate) fn is_for(&self, keyspace: &Keyspace, answer: &Answer) -> bool {
+        let is_denied = answer
+            .as_ref()
+            .is_err_and(|fault| fault.class == Class::Denied);
+        !is_denied || self.keyspace == *keyspace || mutant!("pass_on_a_refusal")
+    }
+}
+
+impl Asking<'_> {
+    pub(crate) fn end(self, answer: Answer) {
+        {
+            let mut state = self.heads.state();
+            if let Ok(head) = &answer
+                && state.last.is_none_or(|last| last.asked < head.asked)
+            {
+                state.last = Some(*head);
+            }
+            // Before anybody is woken, who would find it there still.
+            state.leave(&self.answer.subscribe());
+        }
+        self.answer.send_replace(Some(answer));
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.heads.state().leave(&self.answer.subscribe());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use globe_log_client::Revision;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn keyspace(name: &str) -> Keyspace {
+        Keyspace::new(name).unwrap()
+    }
+
+    fn asks<'a>(heads: &'a Heads, name: &str, earliest: Instant) -> Turn<'a> {
+        heads.turn(&keyspace(name), earliest, Some(Epoch(1)))
+    }
+
+    fn begun(turn: Turn<'_>) -> Asking<'_> {
+        match turn {
+            Turn::Ask(asking) => asking,
+            _ => panic!("it had to ask"),
+        }
+    }
+
+    fn head(asked: Instant, epoch: u64) -> Head {
+        let position = Position::new(Epoch(epoch), Revision(7));
+        Head { position, asked }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_read_that_began_late_enough_is_shared() {
+        let heads = Heads::default();
+        let before = Instant::now() - SECOND;
+        let asking = begun(asks(&heads, "a", before));
+        assert!(matches!(asks(&heads, "b", before), Turn::Share(_)));
+        assert!(matches!(asks(&heads, "b", Instant::now()), Turn::Wait(_)));
+        let answer = head(asking.asked, 1);
+        asking.end(Ok(answer));
+        assert!(matches!(asks(&heads, "b", before), Turn::Take(found) if found == answer));
+        let now = Instant::now();
+        assert!(matches!(asks(&heads, "b", now), Turn::Ask(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_head_of_another_life_is_never_taken() {
+        let heads = Heads::default();
+        let before = Instant::now() - SECOND;
+        let asking = begun(asks(&heads, "a", before));
+        let answer = head(asking.asked, 2);
+        asking.end(Ok(answer));
+        assert!(matches!(asks(&heads, "a", before), Turn::Ask(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_gives_up_or_hangs_leaves_the_turn_to_another() {
+        let heads = Heads::default();
+        let before = Instant::now() - SECOND;
+        let asking = begun(asks(&heads, "a", before));
+        let Turn::Share(read) = asks(&heads, "b", before) else {
+            panic!("it had to share");
+        };
+        drop(asking);
+        assert!(heads.wait_for(&read, SECOND).await.is_none());
+        let hangs = begun(asks(&heads, "b", before));
+        let Turn::Share(read) = asks(&heads, "c", before) else {
+            panic!("it had to share");
+        };
+        assert!(heads.wait_for(&read, SECOND).await.is_none());
+        let next = begun(asks(&heads, "c", before));
+        drop(hangs);
+        assert!(matches!(asks(&heads, "b", before), Turn::Share(_)));
+        drop(next);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_for_its_own_keyspace_only() {
+        let heads = Heads::default();
+        let before = Instant::now() - SECOND;
+        let asking = begun(asks(&heads, "a", before));
+        let Turn::Share(read) = asks(&heads, "b", before) else {
+            panic!("it had to share");
+        };
+        asking.end(Err(Fault::new(Class::Denied, "permission denied")));
+        let answer = heads.wait_for(&read, SECOND).await.unwrap();
+        assert!(read.is_for(&keyspace("a"), &answer));
+        assert!(!read.is_for(&keyspace("b"), &answer));
+        let away: Answer = Err(Fault::new(Class::NeverSent, "nobody answers"));
+        assert!(read.is_for(&keyspace("b"), &away));
+    }
+}
