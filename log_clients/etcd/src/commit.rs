@@ -142,7 +142,7 @@ impl Cluster {
         if answer.succeeded {
             return Ok(position);
         }
-        let failed = outcome::failed(&self.keys, transaction, ranges_of(answer));
+        let failed = outcome::failed(transaction, &ranges_of(answer));
         Err(Error::conflict(Conflict { position, failed }))
     }
 
@@ -195,7 +195,7 @@ impl Cluster {
     fn compose(&self, transaction: &Transaction, held: Option<&Held>, tag: &[u8]) -> Txn {
         let mut compares = outcome::compares(&self.keys, transaction);
         let mut writes = outcome::writes(&self.keys, transaction);
-        let mut standing = outcome::standing(&self.keys, transaction);
+        let mut standing = outcome::look(&self.keys, transaction);
         if let Some(held) = held {
             compares.push(held.compare());
             writes.push(held.put(tag));
@@ -265,7 +265,7 @@ impl Round<'_> {
         let before = held.guard();
         held.is_at(slot_revision);
         if slot_revision == before {
-            let failed = outcome::failed(&self.cluster.keys, self.transaction, standing);
+            let failed = outcome::failed(self.transaction, &standing);
             return Err(Error::conflict(Conflict { position, failed }));
         }
         if slot_revision == 0 {
@@ -364,7 +364,7 @@ impl Round<'_> {
                     }
                     let position = self.position_of(&answer).await;
                     let standing = ranges_of(answer);
-                    let failed = outcome::failed(&cluster.keys, self.transaction, standing);
+                    let failed = outcome::failed(self.transaction, &standing);
                     return Err(Error::conflict(Conflict { position, failed }));
                 }
                 Err(fault) if matches!(fault.class, Class::Unknown | Class::TooLargeToDecode) => {
