@@ -8,6 +8,7 @@ use std::time::Duration;
 use etcd_client::Client;
 use globe_log_client::{Error, ErrorKind, Result};
 
+use crate::commit_settings::CommitSettings;
 use crate::log::EtcdLog;
 use crate::runtime;
 use crate::settings::Settings;
@@ -40,6 +41,7 @@ impl EtcdBuilder {
                 deadline: Duration::from_secs(5),
                 tail_timeout: Duration::from_secs(1),
                 page_size: 1000,
+                commits: CommitSettings::default(),
             },
             user_name: None,
             password: None,
@@ -187,6 +189,7 @@ impl EtcdBuilder {
                 "page_size is {page_size}; it must be 1 to {MAX_PAGE_SIZE} records"
             )));
         }
+        settings.commits.check()?;
         settings.endpoints = endpoints(&settings)?;
         let is_https = |endpoint: &String| endpoint.starts_with("https:");
         if settings.tls.is_none() && settings.endpoints.iter().any(is_https) {

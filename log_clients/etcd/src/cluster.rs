@@ -8,6 +8,7 @@ use crate::endpoints::Endpoints;
 use crate::fence::Fence;
 use crate::keys::Keys;
 use crate::life::Life;
+use crate::limits::Limits;
 use crate::settings::Settings;
 
 /// What all clones, tails and snapshots of one log share.
@@ -17,6 +18,7 @@ pub(crate) struct Cluster {
     pub(crate) keys: Keys,
     pub(crate) life: Life,
     pub(crate) fence: Fence,
+    pub(crate) limits: Limits,
 }
 
 impl Cluster {
@@ -24,9 +26,10 @@ impl Cluster {
         Cluster {
             id: LogId::unique(),
             keys: Keys::new(&settings.namespace),
+            limits: Limits::new(&settings.commits),
+            fence: Fence::new(settings.commits.fence),
             endpoints: Endpoints::new(settings),
             life: Life::default(),
-            fence: Fence::default(),
         }
     }
 }

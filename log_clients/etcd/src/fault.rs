@@ -32,6 +32,10 @@ pub(crate) enum Class {
     LeaseGone,
     /// The server says it has no space left: it may nevertheless have been done, but will not be done later.
     Full,
+    /// The request has more operations than the server takes in one.
+    TooManyOperations,
+    /// The request is larger than the server takes.
+    TooManyBytes,
     /// The request itself is wrong.
     Refused,
 }
@@ -107,7 +111,7 @@ impl Fault {
             Class::Future => ErrorKind::EpochChanged,
             Class::LeaseGone => ErrorKind::LeaseLost,
             Class::Full => ErrorKind::Full,
-            Class::Refused => ErrorKind::Invalid,
+            Class::Refused | Class::TooManyOperations | Class::TooManyBytes => ErrorKind::Invalid,
         };
         Error::new(kind, self.text)
     }
@@ -170,6 +174,17 @@ fn class_of_status(code: i32, text: &str) -> Class {
         OUT_OF_RANGE if says("future revision") => Class::Future,
         OUT_OF_RANGE | RESOURCE_EXHAUSTED if says("message length too large") => {
             Class::TooLargeToDecode
+        }
+        INVALID_ARGUMENT if says("etcdserver: too many operations in txn request") => {
+            Class::TooManyOperations
+        }
+        INVALID_ARGUMENT if says("etcdserver: request is too large") => Class::TooManyBytes,
+        // The first is what a server says before it reads the request, the second what a proxy says before it passes it on.
+        RESOURCE_EXHAUSTED
+            if says("grpc: received message larger than max")
+                || says("trying to send message larger than max") =>
+        {
+            Class::TooManyBytes
         }
         RESOURCE_EXHAUSTED if says("database space exceeded") => Class::Full,
         RESOURCE_EXHAUSTED if says("too many requests") => Class::NotExecuted,
@@ -270,7 +285,27 @@ mod tests {
             ),
             (3, "etcdserver: user name is empty", Class::StaleToken),
             (7, "etcdserver: permission denied", Class::Denied),
-            (3, "etcdserver: request is too large", Class::Refused),
+            (3, "etcdserver: request is too large", Class::TooManyBytes),
+            (
+                8,
+                "grpc: received message larger than max (2097200 vs. 624288)",
+                Class::TooManyBytes,
+            ),
+            (
+                8,
+                "trying to send message larger than max (2097200 vs. 2097152)",
+                Class::TooManyBytes,
+            ),
+            (
+                3,
+                "etcdserver: too many operations in txn request",
+                Class::TooManyOperations,
+            ),
+            (
+                3,
+                "etcdserver: duplicate key given in txn request",
+                Class::Refused,
+            ),
         ];
         for (code, text, class) in table {
             assert_eq!(class_of_status(code, text), class, "{code} {text}");

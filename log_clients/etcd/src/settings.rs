@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use etcd_client::ConnectOptions;
 
+use crate::commit_settings::CommitSettings;
 use crate::tls::Tls;
 
 /// HTTP/2 pings find a dead connection. Servers cut clients that ping more often than each 5 s.
@@ -27,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) deadline: Duration,
     pub(crate) tail_timeout: Duration,
     pub(crate) page_size: usize,
+    pub(crate) commits: CommitSettings,
 }
 
 impl Settings {
@@ -71,6 +73,7 @@ impl fmt::Debug for Settings {
             .field("deadline", &self.deadline)
             .field("tail_timeout", &self.tail_timeout)
             .field("page_size", &self.page_size)
+            .field("commits", &self.commits)
             .finish()
     }
 }
