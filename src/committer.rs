@@ -285,7 +285,6 @@ impl<'a> Committer<'a> {
                 .map(|failed| {
                     failed
                         .found
-                        .as_ref()
                         .map_or(conflict.position.revision, |r| r.modified)
                 })
                 .max();

@@ -3,7 +3,7 @@
 //! It never talks to a log: it is what a transaction is made of.
 
 use bytes::Bytes;
-use globe_log_client::{LeaseId, Precondition, Record, Revision, Write};
+use globe_log_client::{LeaseId, Precondition, Revision, Standing, Write};
 
 use crate::entry::Entry;
 use crate::quarantine::Quarantined;
@@ -26,9 +26,9 @@ impl Stands {
     }
 
     /// What a conflict found.
-    pub(crate) fn found(record: Option<&Record>) -> Stands {
-        record.map_or(Stands::Nothing, |record| {
-            Stands::Record(record.modified, record.lease)
+    pub(crate) fn found(standing: Option<Standing>) -> Stands {
+        standing.map_or(Stands::Nothing, |standing| {
+            Stands::Record(standing.modified, standing.lease)
         })
     }
 

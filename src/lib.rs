@@ -67,7 +67,7 @@ pub use globe_memory::MemoryLog;
 
 pub use globe_log_client::{
     Capabilities, Conflict, Epoch, Error, ErrorKind, FailedPrecondition, Keyspace, LeaseId,
-    LogClient, Position, Precondition, Result, Revision, Version,
+    LogClient, Position, Precondition, Result, Revision, Standing, Version,
 };
 
 /// The contract of a log, for those who write a backend: every noun of it is here.

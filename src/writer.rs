@@ -207,7 +207,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             };
             for failed in &conflict.failed {
                 if let Some(guarded) = writes.get_mut(&failed.key) {
-                    guarded.stands = Stands::found(failed.found.as_ref());
+                    guarded.stands = Stands::found(failed.found);
                 }
             }
             if !committer.make_way().await {
@@ -295,7 +295,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         let mut failed = conflict.failed.iter();
         let newer = failed
             .find(|failed| failed.key == *text)
-            .map(|failed| Stands::found(failed.found.as_ref()));
+            .map(|failed| Stands::found(failed.found));
         match newer {
             Some(newer) if committer.make_way().await => Ok(newer),
             _ => Err(error),

@@ -201,6 +201,42 @@ impl EtcdBuilder {
         self.settings.server_version = Some(Version::parse(version.as_ref()));
         self
     }
+
+    /// The most writes, and also the most preconditions, in one transaction. Default: 127; 1 to 100,000. etcd takes 128
+    /// operations unless it is started with another `--max-txn-ops`, and one is needed for the fence. A server that takes
+    /// fewer is found out by the first transaction it refuses.
+    #[must_use]
+    pub fn max_operations(mut self, operations: usize) -> EtcdBuilder {
+        self.settings.commits.max_operations = operations;
+        self
+    }
+
+    /// The most bytes of keys and values in one transaction; one value may have four fifths of it. Default: 1,310,720;
+    /// 1,024 to 1 GiB. That is five sixths of what etcd takes in one request unless it is started with another
+    /// `--max-request-bytes`: the rest is left for the encoding. A server that takes less is found out by the first
+    /// transaction it refuses.
+    #[must_use]
+    pub fn max_transaction_bytes(mut self, bytes: usize) -> EtcdBuilder {
+        self.settings.commits.max_transaction_bytes = bytes;
+        self
+    }
+
+    /// How many commits of this client may be under way at once; more wait. Default: 64; 1 to 1,024. Each takes a small
+    /// record in etcd once it is used.
+    #[must_use]
+    pub fn fence_slots(mut self, slots: usize) -> EtcdBuilder {
+        self.settings.commits.fence.slots = slots;
+        self
+    }
+
+    /// How long this client's own records outlive its last commit, and so for how long a commit that was given up may
+    /// still land at the most. Default: 60 s; 10 s to 1 h, rounded up to whole seconds. Their lease is renewed after a
+    /// third of it, on the way of a commit, and replaced after five sixths: shorter means more renewals.
+    #[must_use]
+    pub fn fence_ttl(mut self, ttl: Duration) -> EtcdBuilder {
+        self.settings.commits.fence.ttl = ttl;
+        self
+    }
 }
 
 impl fmt::Debug for EtcdBuilder {
@@ -243,8 +279,16 @@ mod tests {
             .rebalance_after(second * 7)
             .page_size(5)
             .max_message_bytes(5 << 20)
-            .server_version("3.6.9-rc.1");
+            .server_version("3.6.9-rc.1")
+            .max_operations(6)
+            .max_transaction_bytes(7000)
+            .fence_slots(8)
+            .fence_ttl(second * 9);
         let settings = checked(builder).unwrap();
+        assert_eq!(settings.commits.max_operations, 6);
+        assert_eq!(settings.commits.max_transaction_bytes, 7000);
+        assert_eq!(settings.commits.fence.slots, 8);
+        assert_eq!(settings.commits.fence.ttl, second * 9);
         assert_eq!(settings.endpoints, ["http://127.0.0.1:2379"]);
         assert_eq!(settings.namespace, "app/");
         let login = settings.credentials.read().unwrap();

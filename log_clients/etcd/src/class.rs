@@ -41,6 +41,10 @@ pub(crate) enum Class {
     LeaseGone,
     /// The server says it has no space left: it may nevertheless have been done, but will not be done later.
     Full,
+    /// The request has more operations than the server takes in one.
+    TooManyOperations,
+    /// The request is larger than the server takes.
+    TooManyBytes,
     /// The request itself is wrong.
     Refused,
 }
@@ -56,6 +60,8 @@ impl Class {
                 | Class::TooLargeToDecode
                 | Class::LeaseGone
                 | Class::Full
+                | Class::TooManyOperations
+                | Class::TooManyBytes
                 | Class::Refused
         )
     }

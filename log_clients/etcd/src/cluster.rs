@@ -11,6 +11,7 @@ use crate::fence::Fence;
 use crate::heads::Heads;
 use crate::keys::Keys;
 use crate::life::Life;
+use crate::limits::Limits;
 use crate::settings::Settings;
 
 /// What all clones, tails and snapshots of one log share.
@@ -21,6 +22,7 @@ pub(crate) struct Cluster {
     pub(crate) life: Life,
     pub(crate) heads: Heads,
     pub(crate) fence: Fence,
+    pub(crate) limits: Limits,
 }
 
 impl Cluster {
@@ -28,10 +30,11 @@ impl Cluster {
         Cluster {
             id: LogId::unique(),
             keys: Keys::new(&settings.namespace),
+            limits: Limits::new(&settings.commits),
+            fence: Fence::new(settings.commits.fence),
             endpoints: Endpoints::new(settings),
             life: Life::default(),
             heads: Heads::default(),
-            fence: Fence::default(),
         }
     }
 }

@@ -94,7 +94,7 @@ impl Fault {
             Class::Future => ErrorKind::EpochChanged,
             Class::LeaseGone => ErrorKind::LeaseLost,
             Class::Full => ErrorKind::Full,
-            Class::Refused => ErrorKind::Invalid,
+            Class::Refused | Class::TooManyOperations | Class::TooManyBytes => ErrorKind::Invalid,
         };
         Error::new(kind, self.text)
     }

@@ -16,12 +16,14 @@ use globe_log_client::Epoch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::cluster::Cluster;
+use crate::commit_settings::FenceSettings;
+use crate::fate::Asked;
 use crate::fault::{Class, Fault};
 use crate::settling::Settled;
-use crate::writer::{Held, TTL, Writer};
+use crate::writer::{Held, Writer};
 
-#[derive(Default)]
 pub(crate) struct Fence {
+    settings: FenceSettings,
     writer: Mutex<Option<Arc<Writer>>>,
     /// Held by who closes slots or changes the writer.
     turn: tokio::sync::Mutex<()>,
@@ -31,6 +33,16 @@ pub(crate) struct Fence {
 }
 
 impl Fence {
+    pub(crate) fn new(settings: FenceSettings) -> Fence {
+        Fence {
+            settings,
+            writer: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            is_forbidden: AtomicBool::new(false),
+            is_doubtful: AtomicBool::new(false),
+        }
+    }
+
     pub(crate) fn is_forbidden(&self) -> bool {
         self.is_forbidden.load(Ordering::Relaxed)
     }
@@ -125,8 +137,9 @@ impl Fence {
             return Ok(writer);
         }
         let granted = Instant::now();
-        let lease = cluster.grant_by(TTL, deadline).await?;
-        let writer = Arc::new(Writer::new(lease.id, epoch, granted));
+        let settings = self.settings;
+        let lease = cluster.grant_by(settings.ttl, deadline).await?;
+        let writer = Arc::new(Writer::new(lease.id, epoch, granted, settings));
         *self.writer() = Some(Arc::clone(&writer));
         Ok(writer)
     }
@@ -181,7 +194,9 @@ async fn close_slots(
             held.is_as_before();
             return Settled::NotApplied;
         }
-        cluster.settle(&mut held, &[], deadline).await
+        cluster
+            .settle(&mut held, &[], Asked::Rewrite, deadline)
+            .await
     });
     let closed = join_all(closing).await;
     if !writer.is_usable() {

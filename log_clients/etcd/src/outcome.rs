@@ -3,11 +3,11 @@
 //! Never talks to a server.
 
 use etcd_client::proto::{PbKeyValue, PbRangeResponse};
-use etcd_client::{Compare, CompareOp, PutOptions, TxnOp};
+use etcd_client::{Compare, CompareOp, GetOptions, PutOptions, TxnOp};
 use globe_log_client::{FailedPrecondition, Precondition, Transaction, Write};
 
 use crate::keys::Keys;
-use crate::records::{number, record};
+use crate::records::{number, standing};
 
 /// The comparisons of a transaction's preconditions.
 pub(crate) fn compares(keys: &Keys, transaction: &Transaction) -> Vec<Compare> {
@@ -45,30 +45,36 @@ pub(crate) fn writes(keys: &Keys, transaction: &Transaction) -> Vec<TxnOp> {
     op.collect()
 }
 
-/// Reads of what stands where a precondition may fail.
-pub(crate) fn standing(keys: &Keys, transaction: &Transaction) -> Vec<TxnOp> {
+/// Reads of what stands where a precondition may fail. Without the values: all of them together may be far more than one
+/// answer can hold, and nobody asked for them.
+pub(crate) fn look(keys: &Keys, transaction: &Transaction) -> Vec<TxnOp> {
     let preconditions = transaction.preconditions.iter();
-    let get = preconditions.map(|(keyspace, key, _)| TxnOp::get(keys.record(keyspace, key), None));
+    let get = preconditions.map(|(keyspace, key, _)| {
+        let options = GetOptions::new();
+        let options = if mutant!("read_what_stands_in_the_way") {
+            options
+        } else {
+            options.with_keys_only()
+        };
+        TxnOp::get(keys.record(keyspace, key), Some(options))
+    });
     get.collect()
 }
 
 /// The preconditions that do not hold, given what stands at each.
 pub(crate) fn failed(
-    keys: &Keys,
     transaction: &Transaction,
-    standing: Vec<PbRangeResponse>,
+    looked: &[PbRangeResponse],
 ) -> Vec<FailedPrecondition> {
-    let found = standing
-        .into_iter()
-        .map(|answer| answer.kvs.into_iter().next());
+    let found = looked.iter().map(|answer| answer.kvs.first());
     let preconditions = transaction.preconditions.iter().zip(found);
     let failed =
-        preconditions.filter(|((_, _, precondition), found)| !holds(*precondition, found.as_ref()));
+        preconditions.filter(|((_, _, precondition), found)| !holds(*precondition, *found));
     failed
         .map(|((keyspace, key, _), found)| FailedPrecondition {
             keyspace: keyspace.clone(),
             key: key.clone(),
-            found: found.map(|found| record(keys, keyspace, found)),
+            found: found.map(standing),
         })
         .collect()
 }

@@ -127,7 +127,7 @@ impl Cluster {
                 course.asks.is_lost() || (epoch.is_some() && known_epoch.is_none());
             let ranges = if asks_life_only { &[] } else { ranges };
             let asked = question.with(ranges, || self.probe(keyspace));
-            let (link, answer) = match self.ask(terms, asked).await {
+            let (link, answer) = match self.send_over(terms, asked).await {
                 Ok(answered) => answered,
                 Err(fault) => {
                     self.survive(fault, &question, &mut course)?;
@@ -224,11 +224,11 @@ impl Cluster {
         deadline: Instant,
     ) -> Result<PbTxnResponse, Fault> {
         let terms = self.endpoints.terms(repeat, deadline);
-        Ok(self.ask(terms, transaction).await?.1)
+        Ok(self.send_over(terms, transaction).await?.1)
     }
 
     /// Sends it, and says over which connection the answer came.
-    async fn ask(
+    async fn send_over(
         &self,
         terms: Terms,
         transaction: Txn,

@@ -54,6 +54,16 @@ const REFUSALS: &[(Code, &str, Class)] = &[
     (Code::PermissionDenied, DENIED, Class::Denied),
     (
         Code::InvalidArgument,
+        "etcdserver: too many operations in txn request",
+        Class::TooManyOperations,
+    ),
+    (
+        Code::InvalidArgument,
+        "etcdserver: request is too large",
+        Class::TooManyBytes,
+    ),
+    (
+        Code::InvalidArgument,
         "etcdserver: authentication failed, invalid user ID or password",
         Class::Denied,
     ),
@@ -74,6 +84,12 @@ const ELECTIONS: &[&str] = &[
 /// What this client's own gRPC library says of an answer over its limit.
 const TOO_LARGE: &str = "Error, decoded message length too large";
 
+/// What a server says before it reads a request that is too large, and what a proxy says before it passes it on.
+const NOT_TAKEN: &[&str] = &[
+    "grpc: received message larger than max",
+    "trying to send message larger than max",
+];
+
 /// What this client's own gRPC library says of an answer that is not gRPC's.
 const NO_GRPC: &str = "grpc-status header missing";
 
@@ -86,6 +102,9 @@ pub(crate) fn class_of(code: Code, text: &str) -> Class {
     }
     match code {
         Code::OutOfRange if text.starts_with(TOO_LARGE) => Class::TooLargeToDecode,
+        Code::ResourceExhausted if NOT_TAKEN.iter().any(|words| text.starts_with(words)) => {
+            Class::TooManyBytes
+        }
         // A proxy's, or that of something which is no etcd at all.
         Code::Unimplemented => Class::NotEtcd,
         _ if text.starts_with(NO_GRPC) => Class::Unknown,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use globe_log_client::{Error, ErrorKind, Result};
 
 use crate::address;
+use crate::commit_settings::CommitSettings;
 use crate::credentials::Credentials;
 use crate::files::Unreadable;
 use crate::tls::Tls;
@@ -48,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) max_message_bytes: usize,
     /// What the oldest server is, where that was said.
     pub(crate) server_version: Option<Version>,
+    pub(crate) commits: CommitSettings,
 }
 
 impl Default for Settings {
@@ -67,6 +69,7 @@ impl Default for Settings {
             page_size: 1000,
             max_message_bytes: 64 * MIB,
             server_version: None,
+            commits: CommitSettings::default(),
         }
     }
 }
@@ -76,6 +79,7 @@ impl Settings {
     pub(crate) fn checked(mut self) -> Result<Settings> {
         self.check_durations()?;
         self.check_sizes()?;
+        self.commits.check().map_err(invalid)?;
         if self.server_version == Some(Version::UNKNOWN) {
             return Err(invalid(
                 "server_version is not a version such as 3.5.30, with three numbers",
@@ -225,6 +229,7 @@ impl fmt::Debug for Settings {
             .field("page_size", &self.page_size)
             .field("max_message_bytes", &self.max_message_bytes)
             .field("server_version", &version)
+            .field("commits", &self.commits)
             .finish()
     }
 }

@@ -14,8 +14,8 @@ use crate::tls::Tls;
 use crate::version::Version;
 
 const OPTIONS: &str = "connect_timeout, request_timeout, deadline, tail_timeout, keep_alive_interval, \
-                       keep_alive_timeout, rebalance_after, page_size, max_message_bytes, server_version, key_prefix, \
-                       password_file, tls_ca, tls_cert, tls_key, tls_domain";
+                       keep_alive_timeout, rebalance_after, page_size, max_message_bytes, server_version, max_operations, \
+                       max_transaction_bytes, fence_slots, fence_ttl, key_prefix, password_file, tls_ca, tls_cert, tls_key, tls_domain";
 
 /// The parts of a URL, as they are written.
 struct Parts<'a> {
@@ -119,6 +119,12 @@ fn options(settings: &mut Settings, query: &str, is_tls: bool) -> Result<()> {
             "page_size" => settings.page_size = count(&name, value)?,
             "max_message_bytes" => settings.max_message_bytes = count(&name, value)?,
             "server_version" => settings.server_version = Some(Version::parse(value)),
+            "max_operations" => settings.commits.max_operations = count(&name, value)?,
+            "max_transaction_bytes" => {
+                settings.commits.max_transaction_bytes = count(&name, value)?;
+            }
+            "fence_slots" => settings.commits.fence.slots = count(&name, value)?,
+            "fence_ttl" => settings.commits.fence.ttl = duration(&name, value)?,
             "key_prefix" => key_prefix(settings, value)?,
             "password_file" => password_file(settings, value)?,
             "tls_ca" | "tls_cert" | "tls_key" | "tls_domain" if !is_tls => {

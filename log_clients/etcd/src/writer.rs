@@ -6,29 +6,24 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use etcd_client::{Compare, CompareOp, PutOptions, TxnOp};
+use etcd_client::proto::PbKeyValue;
+use etcd_client::{Compare, CompareOp, PutOptions, Txn, TxnOp};
 use globe_log_client::{Epoch, LeaseId};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::cluster::Cluster;
+use crate::commit_settings::FenceSettings;
+use crate::fate::{Fate, Heard, Slot as Shown};
 use crate::fault::{Class, Fault};
 use crate::keys::Keys;
 use crate::records::number;
-
-/// How many commits of one client may be under way at once.
-const SLOTS: usize = 64;
-
-/// How long the slots outlive the last commit.
-pub(crate) const TTL: Duration = Duration::from_secs(60);
-const RENEW_AFTER: Duration = Duration::from_secs(20);
-/// From this age on the lease is taken for ended: renewing it might come too late.
-const TOO_OLD: Duration = Duration::from_secs(50);
 
 /// One lease and its slots.
 pub(crate) struct Writer {
     pub(crate) lease: LeaseId,
     pub(crate) epoch: Epoch,
+    ttl: Duration,
     renewed: Mutex<Instant>,
     is_over: AtomicBool,
     slots: Mutex<Slots>,
@@ -66,7 +61,13 @@ pub(crate) struct Held {
 }
 
 impl Writer {
-    pub(crate) fn new(lease: LeaseId, epoch: Epoch, granted: Instant) -> Writer {
+    pub(crate) fn new(
+        lease: LeaseId,
+        epoch: Epoch,
+        granted: Instant,
+        settings: FenceSettings,
+    ) -> Writer {
+        let FenceSettings { slots, ttl } = settings;
         let fresh = |number| Slot {
             number,
             revision: 0,
@@ -75,14 +76,15 @@ impl Writer {
         Writer {
             lease,
             epoch,
+            ttl,
             renewed: Mutex::new(granted),
             is_over: AtomicBool::new(false),
             slots: Mutex::new(Slots {
-                sure: (0..SLOTS).rev().map(fresh).collect(),
+                sure: (0..slots).rev().map(fresh).collect(),
                 unsure: Vec::new(),
                 closing: 0,
             }),
-            free: Arc::new(Semaphore::new(SLOTS)),
+            free: Arc::new(Semaphore::new(slots)),
             left: Notify::new(),
             tags: AtomicU64::new(1),
         }
@@ -93,14 +95,15 @@ impl Writer {
         self.is_over.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it can be used for long enough, if its lease is kept.
+    /// Whether it can be used for long enough, if its lease is kept. From five sixths of its time on the lease is taken for
+    /// ended: renewing it might come too late.
     pub(crate) fn is_usable(&self) -> bool {
-        !self.is_over.load(Ordering::Relaxed) && self.age() <= TOO_OLD
+        !self.is_over.load(Ordering::Relaxed) && self.age() <= self.ttl / 6 * 5
     }
 
-    /// Whether it can be used as it is.
+    /// Whether it can be used as it is: its lease is renewed after a third of its time.
     pub(crate) fn is_fresh(&self) -> bool {
-        !self.is_over.load(Ordering::Relaxed) && self.age() < RENEW_AFTER
+        !self.is_over.load(Ordering::Relaxed) && self.age() < self.ttl / 3
     }
 
     fn age(&self) -> Duration {
@@ -205,6 +208,30 @@ impl Held {
         self.slot.is_unsure = false;
     }
 
+    /// What was heard of the commit by this slot, and became of it, says when the slot was last written; or nothing, and
+    /// then it stays unsure.
+    pub(crate) fn hears(&mut self, heard: Heard, fate: Fate) {
+        match (heard, fate) {
+            (Heard::Done(at) | Heard::Slot(Shown::Own(at) | Shown::Other(at)), _) => self.is_at(at),
+            (Heard::Ended { was_written: true }, _) => self.is_at(0),
+            (Heard::Slot(Shown::Gone), _) => self.writer.end(),
+            (Heard::Failed(Class::LeaseGone), Fate::Unknowable) => self.writer.end(),
+            (_, Fate::Ask(_) | Fate::Unknowable) => {}
+            _ => self.is_as_before(),
+        }
+    }
+
+    /// What stands in the slot, for the commit that wrote `tag`.
+    pub(crate) fn shows(&self, found: Option<&PbKeyValue>, tag: &[u8]) -> Shown {
+        Shown::of(found, self.guard(), tag)
+    }
+
+    /// Does something with the slot only while it is as it was taken, and reads it otherwise.
+    pub(crate) fn only_as_taken(&self, write: TxnOp) -> Txn {
+        let as_taken = Txn::new().when([self.compare()]).and_then([write]);
+        as_taken.or_else([self.get()])
+    }
+
     /// The slot's revision when it was taken, or last heard of.
     pub(crate) fn guard(&self) -> u64 {
         self.slot.revision
@@ -264,8 +291,12 @@ mod tests {
 
     use super::*;
 
+    const SLOTS: usize = 3;
+
     fn writer() -> Arc<Writer> {
-        Arc::new(Writer::new(LeaseId(1), Epoch(1), Instant::now()))
+        let ttl = Duration::from_secs(60);
+        let settings = FenceSettings { slots: SLOTS, ttl };
+        Arc::new(Writer::new(LeaseId(1), Epoch(1), Instant::now(), settings))
     }
 
     async fn all(writer: &Arc<Writer>) -> Vec<Held> {
@@ -290,6 +321,48 @@ mod tests {
         drop(open);
         assert!(!writer.is_open());
         assert!(all(&writer).await.iter().all(|held| held.guard() == 7));
+    }
+
+    #[tokio::test]
+    async fn a_slot_stays_unsure_until_something_says_when_it_was_written() {
+        let (writer, keys) = (writer(), Keys::new(""));
+        let table = [
+            (Heard::Done(7), Fate::Applied(7), Some(7)),
+            (Heard::Slot(Shown::Own(7)), Fate::Applied(7), Some(7)),
+            (Heard::Slot(Shown::Other(7)), Fate::NotApplied, Some(7)),
+            (Heard::Slot(Shown::AsTaken), Fate::Refused, Some(0)),
+            (Heard::Failed(Class::NotExecuted), Fate::Failed, Some(0)),
+            (Heard::Failed(Class::Unknown), Fate::Unknowable, None),
+            (Heard::Slot(Shown::Gone), Fate::NotApplied, None),
+        ];
+        for (heard, fate, at) in table {
+            let mut held = writer.hold(&keys).await.unwrap();
+            (held.slot.revision, held.slot.is_unsure) = (0, true);
+            held.hears(heard, fate);
+            let sure = (!held.slot.is_unsure).then(|| held.guard());
+            assert_eq!(sure, at, "{heard:?} {fate:?}");
+            held.is_as_before();
+        }
+        assert!(!writer.is_usable(), "its lease is gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_is_renewed_after_a_third_of_its_time_and_given_up_after_five_sixths() {
+        let writer = writer();
+        let pass = async |seconds| tokio::time::advance(Duration::from_secs(seconds)).await;
+        assert!(writer.is_fresh());
+        pass(20).await;
+        assert!(!writer.is_fresh() && writer.is_usable());
+        pass(31).await;
+        assert!(!writer.is_usable());
+    }
+
+    #[tokio::test]
+    async fn no_two_attempts_have_one_tag() {
+        let held = all(&writer()).await;
+        let tags = held.iter().flat_map(|held| [held.tag(), held.tag()]);
+        let different: std::collections::HashSet<_> = tags.collect();
+        assert_eq!(different.len(), SLOTS * 2);
     }
 
     #[tokio::test]

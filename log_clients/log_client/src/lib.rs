@@ -27,7 +27,7 @@ pub use error::{Conflict, Error, ErrorKind, FailedPrecondition, Result};
 pub use keyspace::Keyspace;
 pub use lease::{Lease, LeaseId};
 pub use position::{Epoch, Position, RecentHead, Revision, Version};
-pub use record::{Batch, Change, Record};
+pub use record::{Batch, Change, Record, Standing};
 pub use snapshot::Snapshot;
 pub use tail::Tail;
 pub use transaction::{Precondition, Transaction, Write};

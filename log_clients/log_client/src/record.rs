@@ -36,6 +36,28 @@ impl fmt::Debug for Record {
     }
 }
 
+/// What stands at a key, without the key and the value: enough to compare with at the next attempt, however large the
+/// value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The commit that created the key (again, if it had been deleted).
+    pub created: Revision,
+    /// The commit that last wrote the key, even with the same value.
+    pub modified: Revision,
+    /// The lease the key ends with, if any.
+    pub lease: Option<LeaseId>,
+}
+
+impl From<&Record> for Standing {
+    fn from(record: &Record) -> Standing {
+        Standing {
+            created: record.created,
+            modified: record.modified,
+            lease: record.lease,
+        }
+    }
+}
+
 /// What happened to one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use globe_log_client::{
-    Batch, Change, FailedPrecondition, Keyspace, LeaseId, Precondition, Record, Revision,
+    Batch, Change, FailedPrecondition, Keyspace, LeaseId, Precondition, Record, Revision, Standing,
     Transaction, Write,
 };
 use imbl::OrdMap;
@@ -60,7 +60,7 @@ impl Store {
             (!holds).then(|| FailedPrecondition {
                 keyspace: keyspace.clone(),
                 key: key.clone(),
-                found: found.cloned(),
+                found: found.map(Standing::from),
             })
         });
         checked.collect()

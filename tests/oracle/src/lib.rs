@@ -25,8 +25,8 @@ pub mod wgl;
 
 pub use history::{
     Action, Asked, At, Base, Cause, Delivered, Effect, Ended, Event, Fault, Filter, Gauge, Health,
-    History, Limits, Mode, Moved, Op, Opened, Outcome, Place, Read, Run, Sample, Shown, Stored,
-    Truth as Commit, Value, Version,
+    History, Limits, Mode, Moved, Op, Opened, Outcome, Place, Read, Run, Sample, Shown, Stood,
+    Stored, Truth as Commit, Value, Version,
 };
 pub use judge::{judge, judge_except};
 pub use recorder::Recorder;

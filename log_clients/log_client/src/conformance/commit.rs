@@ -13,7 +13,7 @@ use super::mirror::Mirror;
 use super::space::{Space, soon};
 use crate::error::{Conflict, Error, ErrorKind, Result};
 use crate::position::{Epoch, Position};
-use crate::record::Change;
+use crate::record::{Change, Standing};
 use crate::transaction::{Precondition, Transaction};
 
 pub async fn the_position_returned_is_this_commits_own(harness: &dyn Harness) {
@@ -152,7 +152,10 @@ pub async fn of_many_concurrent_creates_exactly_one_wins(harness: &dyn Harness) 
     for (n, outcome) in outcomes.into_iter().enumerate() {
         match outcome {
             Ok(position) => assert_eq!((n, position.revision), (winner, record.created)),
-            Err(error) => assert_eq!(conflict(error).failed[0].found.as_ref(), Some(&record)),
+            Err(error) => {
+                let found = conflict(error).failed[0].found;
+                assert_eq!(found, Some(Standing::from(&record)));
+            }
         }
     }
 }

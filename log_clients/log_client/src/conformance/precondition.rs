@@ -7,6 +7,7 @@ use super::mirror::Mirror;
 use super::space::Space;
 use crate::error::{ErrorKind, FailedPrecondition};
 use crate::position::Revision;
+use crate::record::{Record, Standing};
 use crate::transaction::{Precondition, Transaction};
 
 pub async fn each_precondition_is_true_and_false_when_it_should_be(harness: &dyn Harness) {
@@ -89,10 +90,10 @@ pub async fn a_conflict_says_all_that_failed_and_what_stood_there(harness: &dyn 
         panic!("a conflict was expected: {error}");
     };
     assert!(conflict.position.covers(at));
-    let stood = |key: &'static str, found| FailedPrecondition {
+    let stood = |key: &'static str, found: Option<Record>| FailedPrecondition {
         keyspace: space.keyspace.clone(),
         key: key.into(),
-        found,
+        found: found.as_ref().map(Standing::from),
     };
     let mut failed = conflict.failed.clone();
     failed.sort_by(|a, b| a.key.cmp(&b.key));

@@ -4,7 +4,7 @@
 //! It replays every guarded write against the truth before it.
 
 use super::timeline::{Moment, State, Timeline};
-use crate::history::{Action, History, Op, Outcome, Place, Version};
+use crate::history::{Action, History, Op, Outcome, Place, Stood, Version};
 
 pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -29,19 +29,23 @@ fn conflict(
     op: &Op,
     timeline: &Timeline,
     position: globe::Position,
-    found: &[(Place, Option<Version>)],
+    found: &[(Place, Option<Stood>)],
 ) -> Option<String> {
     if found.is_empty() {
         return Some("a conflict that names no key".to_owned());
     }
-    for (place, version) in found {
+    for (place, said) in found {
         let Some(state) = timeline.state(&place.keyspace, position) else {
             continue;
         };
         let truth = stood(state, place);
-        if truth != *version {
+        let stands = truth.as_ref().map(|version| Stood {
+            created: version.created,
+            modified: version.modified,
+        });
+        if stands != *said {
             return Some(format!(
-                "the conflict says {version:?} stood at {position}, but {truth:?} did"
+                "the conflict says {said:?} stood at {position}, but {truth:?} did"
             ));
         }
         let holds = match &op.action {

@@ -14,7 +14,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use commit::{Base, Stored, Truth};
-pub use operation::{Action, Asked, Op, Outcome, Place, Value};
+pub use operation::{Action, Asked, Op, Outcome, Place, Stood, Value};
 pub use sight::{
     Cause, Delivered, Ended, Filter, Health, Mode, Moved, Opened, Read, Sample, Shown, Version,
 };

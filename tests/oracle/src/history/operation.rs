@@ -5,7 +5,7 @@
 use globe::Position;
 use serde::{Deserialize, Serialize};
 
-use super::{At, Version};
+use super::At;
 
 /// The values a workload writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -114,6 +114,15 @@ pub enum Asked {
     Within(u64),
 }
 
+/// What a conflict says of what stood in the way: when it was created and written. Of the value it says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stood {
+    /// The commit that created the key.
+    pub created: u64,
+    /// The commit that wrote it.
+    pub modified: u64,
+}
+
 /// What an operation returned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
@@ -122,7 +131,7 @@ pub enum Outcome {
     /// A delete that found nothing to delete.
     Nothing,
     /// A precondition failed: the log's position, and what was said to stand at each key.
-    Conflict(Position, Vec<(Place, Option<Version>)>),
+    Conflict(Position, Vec<(Place, Option<Stood>)>),
     /// Unknown.
     Indeterminate,
     /// Committed, but not visible by the deadline.

@@ -4,7 +4,7 @@
 
 use globe::{Change, Entry, Error, ErrorKind, Position, ResyncReason, View};
 
-use crate::history::{Cause, Moved, Outcome, Place, Shown, Value, Version};
+use crate::history::{Cause, Moved, Outcome, Place, Shown, Stood, Value, Version};
 
 /// The version of an entry.
 pub(crate) fn version(entry: &Entry<Value>) -> Version {
@@ -60,10 +60,9 @@ pub(crate) fn failure(error: &Error) -> Outcome {
                     keyspace: failed.keyspace.to_string(),
                     key: String::from_utf8_lossy(&failed.key).into_owned(),
                 };
-                let found = failed.found.as_ref().map(|record| Version {
-                    tag: tag_of(&record.value),
-                    created: record.created.0,
-                    modified: record.modified.0,
+                let found = failed.found.map(|found| Stood {
+                    created: found.created.0,
+                    modified: found.modified.0,
                 });
                 (place, found)
             });
@@ -73,12 +72,5 @@ pub(crate) fn failure(error: &Error) -> Outcome {
         ErrorKind::Indeterminate | ErrorKind::EpochChanged => Outcome::Indeterminate,
         ErrorKind::Behind(position) => Outcome::Behind(*position),
         kind => Outcome::Refused(kind.to_string()),
-    }
-}
-
-fn tag_of(value: &[u8]) -> String {
-    match serde_json::from_slice::<Value>(value) {
-        Ok(value) => value.tag,
-        Err(_) => String::from_utf8_lossy(value).into_owned(),
     }
 }

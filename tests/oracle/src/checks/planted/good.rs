@@ -78,7 +78,11 @@ fn writes(scribe: &mut Scribe) {
         8,
         &[("k0", Some(version("e", 7, 7)), Some(version("f", 7, 8)))],
     );
-    let found = vec![(key("k0"), Some(version("f", 7, 8)))];
+    let stood = Stood {
+        created: 7,
+        modified: 8,
+    };
+    let found = vec![(key("k0"), Some(stood))];
     scribe.op(
         Action::PutIf(key("k0"), 7),
         "g",

@@ -25,6 +25,20 @@ fn a_conflict_that_was_none_is_found() {
 }
 
 #[test]
+fn a_conflict_over_what_never_stood_there_is_found() {
+    planted(
+        "compare-and-swap",
+        op("g", |op| {
+            let elsewhere = Stood {
+                created: 7,
+                modified: 7,
+            };
+            op.outcome = Outcome::Conflict(position(8), vec![(key("k0"), Some(elsewhere))]);
+        }),
+    );
+}
+
+#[test]
 fn what_no_order_explains_is_found_without_revisions() {
     planted(
         "registers",
