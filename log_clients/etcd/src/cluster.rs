@@ -1,6 +1,6 @@
 //! The members of a cluster, what is known of their log, and what it is called there.
 //!
-//! Holds no task: everything here ends with its last user.
+//! Holds no task: everything here, and the tasks of its watch streams, end with the last user.
 
 use globe_log_client::LogId;
 
@@ -9,6 +9,7 @@ use crate::fence::Fence;
 use crate::keys::Keys;
 use crate::life::Life;
 use crate::settings::Settings;
+use crate::streams::Streams;
 
 /// What all clones, tails and snapshots of one log share.
 pub(crate) struct Cluster {
@@ -17,6 +18,7 @@ pub(crate) struct Cluster {
     pub(crate) keys: Keys,
     pub(crate) life: Life,
     pub(crate) fence: Fence,
+    pub(crate) streams: Streams,
 }
 
 impl Cluster {
@@ -27,6 +29,7 @@ impl Cluster {
             endpoints: Endpoints::new(settings),
             life: Life::default(),
             fence: Fence::default(),
+            streams: Streams::default(),
         }
     }
 }

@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::backoff;
@@ -21,6 +22,8 @@ pub(crate) struct Endpoints {
     pub(crate) settings: Settings,
     members: Vec<Arc<Endpoint>>,
     pinned: AtomicUsize,
+    /// The member that tails are to move to.
+    moved: watch::Sender<usize>,
     /// The raft term of the last answer.
     term: AtomicU64,
     /// What went wrong last, while nothing has been answered since.
@@ -30,7 +33,7 @@ pub(crate) struct Endpoints {
 /// One member.
 pub(crate) struct Endpoint {
     pub(crate) address: String,
-    index: usize,
+    pub(crate) index: usize,
     state: Mutex<State>,
 }
 
@@ -75,6 +78,7 @@ impl Endpoints {
         Endpoints {
             settings,
             members,
+            moved: watch::Sender::new(pinned.load(Ordering::Relaxed)),
             pinned,
             term: AtomicU64::new(0),
             last_failure: Mutex::default(),
@@ -109,6 +113,11 @@ impl Endpoints {
     fn last_failure_cell(&self) -> MutexGuard<'_, Option<Fault>> {
         let last = self.last_failure.lock();
         last.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells when tails are to move to another member although theirs is well, and to which.
+    pub(crate) fn moved(&self) -> watch::Receiver<usize> {
+        self.moved.subscribe()
     }
 
     pub(crate) fn len(&self) -> usize {

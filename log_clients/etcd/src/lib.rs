@@ -8,6 +8,7 @@
 #[macro_use]
 mod mutant;
 
+mod asking;
 mod backoff;
 mod builder;
 mod call;
@@ -24,16 +25,21 @@ mod keys;
 mod lease;
 mod life;
 mod log;
+mod mailbox;
 mod outcome;
 mod proof;
 mod reading;
 mod records;
+mod route;
 mod runtime;
 mod settings;
 mod settling;
 mod silence;
 mod snapshot;
+mod stream;
+mod streams;
 mod tail;
+mod tailing;
 mod tls;
 mod url;
 mod version;
