@@ -1,6 +1,6 @@
 //! The members of a cluster, what is known of their log, and what it is called there.
 //!
-//! Holds no task: everything here ends with its last user.
+//! Holds no task: everything here, and the tasks of its watch streams, end with the last user.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::keys::Keys;
 use crate::life::Life;
 use crate::limits::Limits;
 use crate::settings::Settings;
+use crate::streams::Streams;
 
 /// What all clones, tails and snapshots of one log share.
 pub(crate) struct Cluster {
@@ -23,6 +24,7 @@ pub(crate) struct Cluster {
     pub(crate) heads: Heads,
     pub(crate) fence: Fence,
     pub(crate) limits: Limits,
+    pub(crate) streams: Streams,
 }
 
 impl Cluster {
@@ -35,6 +37,7 @@ impl Cluster {
             endpoints: Endpoints::new(settings),
             life: Life::default(),
             heads: Heads::default(),
+            streams: Streams::default(),
         }
     }
 }

@@ -25,7 +25,7 @@ use tower::{BoxError, Service, ServiceBuilder};
 use crate::fault::{Class, Fault};
 use crate::session::Session;
 use crate::settings::{Settings, TCP_KEEP_ALIVE, invalid};
-use crate::stream::{Stream, Verdict};
+use crate::socket::{Socket, Verdict};
 use crate::transport::{Ended, Undialled};
 
 /// What a connection is for. Each has its own, so that none waits behind another: a catch-up of megabytes must not hold
@@ -149,7 +149,7 @@ impl Once {
 }
 
 impl Service<Uri> for Once {
-    type Response = TokioIo<Stream>;
+    type Response = TokioIo<Socket>;
     type Error = BoxError;
     type Future =
         Pin<Box<dyn Future<Output = std::result::Result<Self::Response, BoxError>> + Send>>;
@@ -168,8 +168,8 @@ impl Service<Uri> for Once {
             let made = async {
                 let tcp = dialled.await?.into_inner();
                 Ok(match tls {
-                    None => Stream::plain(tcp),
-                    Some((tls, name)) => Stream::secured(tls.connect(name, tcp).await?, verdict),
+                    None => Socket::plain(tcp),
+                    Some((tls, name)) => Socket::secured(tls.connect(name, tcp).await?, verdict),
                 })
             };
             match made.await {

@@ -128,13 +128,13 @@ impl Endpoints {
         last.unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.members.len()
+    /// Tells when tails are to move to another member although theirs is well, and to which.
+    pub(crate) fn moved(&self) -> watch::Receiver<usize> {
+        self.pinned.subscribe()
     }
 
-    /// Which member is pinned, now and whenever that changes.
-    pub(crate) fn pinned(&self) -> watch::Receiver<usize> {
-        self.pinned.subscribe()
+    pub(crate) fn len(&self) -> usize {
+        self.members.len()
     }
 
     pub(crate) fn is_pinned(&self, index: usize) -> bool {

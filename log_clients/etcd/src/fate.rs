@@ -157,6 +157,8 @@ mod tests {
             (Shows(Slot::Other(6)), Fate::NotApplied),
             (Shows(Slot::Gone), Fate::NotApplied),
             (Failed(Class::Unknown), Fate::Ask(Asked::Rewrite)),
+            (Failed(Class::OutOfTime), Fate::Ask(Asked::Rewrite)),
+            (Failed(Class::Unchecked), Fate::NotApplied),
             (Failed(Class::TooLargeToDecode), Fate::Ask(Asked::Rewrite)),
             (Failed(Class::Full), Fate::Ask(Asked::Read)),
             (Failed(Class::LeaseGone), Fate::LeaseGone),
@@ -164,7 +166,7 @@ mod tests {
             (Failed(Class::NeverSent), Fate::Failed),
             (Failed(Class::NotExecuted), Fate::Failed),
             (Failed(Class::StaleToken), Fate::Failed),
-            (Failed(Class::Misconfigured), Fate::Failed),
+            (Failed(Class::NotEtcd), Fate::Failed),
             (Failed(Class::Refused), Fate::Failed),
         ];
         holds(Asked::Commit, &rows);

@@ -14,13 +14,14 @@ use crate::witness::{LastChange, Witness};
 
 const DELETE: i32 = 1;
 
-/// The events of a response that is not complete yet.
+/// The events of a commit that is not complete yet.
 #[derive(Default)]
 pub(crate) struct Fragments {
     held: Vec<PbEvent>,
 }
 
 /// One commit, and what is to be remembered of it.
+#[derive(Debug)]
 pub(crate) struct Whole {
     pub(crate) batch: Batch,
     /// One of its puts.
@@ -28,17 +29,33 @@ pub(crate) struct Whole {
 }
 
 impl Fragments {
-    /// Takes the events of one response. Returns them all once it was the last of its kind, ordered as they came.
-    pub(crate) fn join(&mut self, events: Vec<PbEvent>, more_follow: bool) -> Vec<PbEvent> {
-        if mutant!("let_go_of_fragments") || !more_follow && self.held.is_empty() {
+    /// Takes the events of one response, ordered as they came. Returns those of whole commits: while more follow, all but
+    /// the last commit.
+    pub(crate) fn join(&mut self, mut events: Vec<PbEvent>, more_follow: bool) -> Vec<PbEvent> {
+        if mutant!("let_go_of_fragments") {
             return events;
         }
-        self.held.extend(events);
-        if more_follow {
-            return Vec::new();
+        if self.is_open() {
+            self.held.append(&mut events);
+            events = std::mem::take(&mut self.held);
         }
-        std::mem::take(&mut self.held)
+        if more_follow {
+            let last = events.last().map(revision_of);
+            let is_before = |event: &PbEvent| Some(revision_of(event)) != last;
+            let whole = events.iter().rposition(is_before).map_or(0, |at| at + 1);
+            self.held = events.split_off(whole);
+        }
+        events
     }
+
+    /// A part of a commit is held back.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.held.is_empty()
+    }
+}
+
+fn revision_of(event: &PbEvent) -> i64 {
+    event.kv.as_ref().map_or(0, |kv| kv.mod_revision)
 }
 
 /// Groups complete events by commit. Events without a record, which no server should send, are left out.
@@ -130,14 +147,17 @@ mod tests {
     fn a_commit_split_over_responses_comes_out_whole() {
         let mut fragments = Fragments::default();
         let first = vec![event(0, "a", 5, 1), event(0, "b", 6, 1)];
-        assert!(fragments.join(first, true).is_empty());
-        let joined = fragments.join(vec![event(0, "c", 6, 2)], false);
+        let whole = fragments.join(first, true);
+        assert_eq!(grouped(whole), [(5, vec!["a".to_owned()])]);
+        assert!(fragments.join(vec![event(0, "c", 6, 2)], true).is_empty());
+        assert!(fragments.is_open());
+        let joined = fragments.join(vec![event(0, "d", 6, 1), event(0, "e", 7, 1)], false);
         let expected = [
-            (5, vec!["a".to_owned()]),
-            (6, vec!["b".to_owned(), "c".to_owned()]),
+            (6, ["b", "c", "d"].map(str::to_owned).to_vec()),
+            (7, vec!["e".to_owned()]),
         ];
         assert_eq!(grouped(joined), expected);
-        assert!(fragments.held.is_empty());
+        assert!(!fragments.is_open());
     }
 
     #[test]

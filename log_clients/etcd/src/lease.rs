@@ -11,7 +11,6 @@ use crate::call::{Repeat, Terms};
 use crate::cluster::Cluster;
 use crate::dial::Line;
 use crate::fault::{Class, Fault};
-use crate::version::Version;
 
 /// The longest lease etcd grants.
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(9_000_000_000);
@@ -61,8 +60,7 @@ impl Cluster {
                 client.lease_client().keep_alive(lease.0).await.map(drop)
             })
             .await?;
-        let version = renewed.link.known().map(|known| known.version);
-        if version.is_some_and(Version::renews_truthfully) || self.lives(lease, deadline).await? {
+        if renewed.link.version().renews_truthfully() || self.lives(lease, deadline).await? {
             return Ok(());
         }
         Err(Fault::new(Class::LeaseGone, "the lease has ended"))

@@ -15,7 +15,7 @@ use crate::fault::{Class, Fault};
 use crate::refusal;
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::stream::Verdict;
+use crate::socket::Verdict;
 use crate::transport;
 use crate::version::Version;
 
@@ -91,6 +91,11 @@ impl Link {
     /// Who is there, if it is known already.
     pub(crate) fn known(&self) -> Option<Greeting> {
         self.greeting.get().copied()
+    }
+
+    /// The server's version, as far as it is known.
+    pub(crate) fn version(&self) -> Version {
+        self.known().map_or(Version::UNKNOWN, |known| known.version)
     }
 
     /// Who is there. Asking shows, before anything is sent that must not be sent twice, that somebody is and answers.

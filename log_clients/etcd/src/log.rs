@@ -24,7 +24,7 @@ use crate::settings::Settings;
 
 /// A log on an etcd cluster. Clones share its connections; they are closed with the last clone, tail and snapshot.
 ///
-/// It has no tasks of its own: everything happens inside the calls.
+/// Its only tasks are those that read for its tails, and end with them: everything else happens inside the calls.
 #[derive(Clone)]
 pub struct EtcdLog {
     cluster: Arc<Cluster>,

@@ -1,122 +1,412 @@
-//! The bytes of one connection, and what TLS said of them when it ended.
+//! One watch stream, shared by tails: always read, and handed on by watch.
 //!
-//! Never changes a byte.
+//! Never waits for a tail that does not read: its watch is given up, and its tail opens another when it reads on.
 
-use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
+use etcd_client::proto::PbWatchResponse;
+use etcd_client::{WatchOptions, WatchRequestSender, WatchResponseStream};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until};
 
-/// Why one side of a connection did not accept the other. In the newest version of TLS a server says so only after the
-/// handshake, when the libraries above it have no ear for reasons.
-#[derive(Clone, Default)]
-pub(crate) struct Verdict(Arc<OnceLock<rustls::Error>>);
+use crate::asking::Asking;
+use crate::fault::{Class, Fault};
+use crate::mailbox::{Delivery, Post};
+use crate::route::{Route, revision_of};
 
-impl Verdict {
-    pub(crate) fn get(&self) -> Option<&rustls::Error> {
-        self.0.get()
+/// How long events may take on their own before progress is asked for.
+const FIRST_ASK: Duration = Duration::from_millis(10);
+/// Servers drop the request while a watch of the stream catches up, so it is repeated: with pauses that double, since
+/// some never answer.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+const ASK_AT_LAST: Duration = Duration::from_millis(800);
+/// Proxies end streams on which nothing is sent for some minutes.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long a tail that has a stream for itself may hold it up without reading.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// The watch id of what concerns the whole stream.
+const WHOLE_STREAM: i64 = -1;
+
+/// What tails tell their stream. Each tail has a number of its own.
+pub(crate) enum Command {
+    Create(u64, Creation),
+    /// It must reach this revision.
+    Want(u64, u64),
+    Leave(u64),
+}
+
+/// A watch to be created.
+pub(crate) struct Creation {
+    pub(crate) start: Vec<u8>,
+    pub(crate) options: WatchOptions,
+    pub(crate) first: u64,
+    pub(crate) post: Post,
+}
+
+enum Request {
+    Create(Vec<u8>, WatchOptions),
+    Cancel(i64),
+    Progress,
+}
+
+/// The state of a stream's task.
+pub(crate) struct Draining {
+    requests: WatchRequestSender,
+    responses: WatchResponseStream,
+    commands: UnboundedReceiver<Command>,
+    routes: HashMap<u64, Route>,
+    ids: HashMap<i64, u64>,
+    /// The creation that was sent and not answered. Only one at a time: a refusal does not say what it refuses.
+    creating: Option<u64>,
+    creations: VecDeque<(u64, Creation)>,
+    /// How many creations were answered.
+    answered: Arc<AtomicU64>,
+    outbox: VecDeque<Request>,
+    asking: Asking,
+    next_ask: Option<Instant>,
+    pause: Duration,
+    /// A request for progress was sent since the last reply.
+    is_asked: bool,
+    last_sent: Instant,
+    /// The highest revision the server has shown.
+    highest: u64,
+    /// The only tail, which does not read, and until when it is waited for.
+    held: Option<(u64, Instant)>,
+}
+
+impl Draining {
+    /// A stream on which the watch of tail 0 was just created.
+    pub(crate) fn new(
+        (requests, responses): (WatchRequestSender, WatchResponseStream),
+        commands: UnboundedReceiver<Command>,
+        answered: Arc<AtomicU64>,
+        (created, first, post): (PbWatchResponse, u64, Post),
+    ) -> Draining {
+        let mut draining = Draining {
+            requests,
+            responses,
+            commands,
+            routes: HashMap::from([(0, Route::new(first, post, 0))]),
+            ids: HashMap::new(),
+            creating: Some(0),
+            creations: VecDeque::new(),
+            answered,
+            outbox: VecDeque::new(),
+            asking: Asking::default(),
+            next_ask: None,
+            pause: ASK_AGAIN,
+            is_asked: false,
+            last_sent: Instant::now(),
+            highest: 0,
+            held: None,
+        };
+        draining.created(created);
+        draining
     }
 
-    fn hear(&self, error: &io::Error) {
-        let said = error.get_ref().and_then(|inner| inner.downcast_ref());
-        if let Some(said) = said {
-            let said: &rustls::Error = said;
-            let _ = self.0.set(said.clone());
+    /// Runs until the stream breaks or nobody uses it any more.
+    pub(crate) async fn run(mut self) {
+        let fault = loop {
+            let wake = self.next_wake();
+            tokio::select! {
+                biased;
+                command = self.commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => return,
+                },
+                sent = send(&mut self.requests, self.outbox.front()), if !self.outbox.is_empty() => {
+                    if let Err(error) = sent {
+                        break Fault::from(error);
+                    }
+                    self.outbox.pop_front();
+                    self.last_sent = Instant::now();
+                }
+                message = self.responses.message(), if self.held.is_none() => match message {
+                    Ok(Some(message)) => {
+                        self.route(message.0);
+                        // Whoever was woken may wait for this very thread.
+                        yield_now().await;
+                    }
+                    Ok(None) => break Fault::new(Class::Unknown, "the server ended the watch"),
+                    Err(error) => break Fault::from(error),
+                },
+                () = has_room(&self.routes, self.held), if self.held.is_some() => self.held = None,
+                () = sleep_until(wake) => self.wake(),
+            }
+        };
+        self.end(&fault);
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Create(key, creation) => {
+                self.creations.push_back((key, creation));
+                self.create_next();
+            }
+            Command::Want(key, revision) => {
+                if let Some(route) = self.routes.get_mut(&key) {
+                    route.wants(revision);
+                    if route.want.is_some() {
+                        self.next_ask.get_or_insert(Instant::now() + FIRST_ASK);
+                    }
+                }
+            }
+            Command::Leave(key) => {
+                self.creations.retain(|(other, _)| *other != key);
+                self.drop_watch(key);
+            }
+        }
+    }
+
+    fn create_next(&mut self) {
+        if self.creating.is_some() {
+            return;
+        }
+        let Some((key, creation)) = self.creations.pop_front() else {
+            return;
+        };
+        let Creation {
+            start,
+            options,
+            first,
+            post,
+        } = creation;
+        self.creating = Some(key);
+        self.outbox.push_back(Request::Create(start, options));
+        let route = Route::new(first, post, self.asking.asked());
+        self.routes.insert(key, route);
+    }
+
+    /// The answer to the creation that was sent.
+    fn created(&mut self, message: PbWatchResponse) {
+        let Some(key) = self.creating.take() else {
+            return;
+        };
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        let id = message.watch_id;
+        let is_refused = message.canceled || message.compact_revision > 0;
+        match self.routes.get_mut(&key) {
+            Some(route) if is_refused => {
+                route.post.put(Delivery::Message(message));
+                self.routes.remove(&key);
+            }
+            Some(route) if !route.post.is_abandoned() => {
+                route.id = Some(id);
+                route.created_at = revision_of(&message);
+                route.post.put(Delivery::Opened);
+                self.ids.insert(id, key);
+            }
+            _ if is_refused => {}
+            _ => {
+                self.routes.remove(&key);
+                self.outbox.push_back(Request::Cancel(id));
+            }
+        }
+        self.create_next();
+    }
+
+    fn route(&mut self, message: PbWatchResponse) {
+        self.highest = self.highest.max(revision_of(&message));
+        if message.created {
+            return self.created(message);
+        }
+        let id = message.watch_id;
+        if id == WHOLE_STREAM && !message.canceled {
+            return self.progress(revision_of(&message));
+        }
+        let mut key = self.ids.get(&id).copied();
+        if mutant!("hand_it_to_another_tail") {
+            key = self.routes.keys().copied().min();
+        }
+        let Some((key, route)) = key.and_then(|key| Some((key, self.routes.get_mut(&key)?))) else {
+            return;
+        };
+        if message.canceled || message.compact_revision > 0 {
+            route.post.put(Delivery::Message(message));
+            self.ids.remove(&id);
+            self.routes.remove(&key);
+            return;
+        }
+        // It comes after the replies to all that was asked before the watch was created.
+        self.asking.settle(route.asked);
+        let last = message.events.last().and_then(|event| event.kv.as_ref());
+        let reached = last.map_or(0, |kv| u64::try_from(kv.mod_revision).unwrap_or(0));
+        if !message.fragment {
+            route.reaches(reached);
+        }
+        self.deliver(key, Delivery::Message(message));
+    }
+
+    /// All watches that stand have been delivered everything up to `revision`, if they stood when it was asked for.
+    fn progress(&mut self, revision: u64) {
+        self.is_asked = false;
+        self.pause = ASK_AGAIN;
+        self.asking.reply();
+        for route in self.routes.values() {
+            // When the server created the watch it had a lower revision: it gave this answer later.
+            let is_later = route.id.is_some() && (1..revision).contains(&route.created_at);
+            if is_later {
+                self.asking.settle(route.asked + 1);
+            }
+        }
+        let keys: Vec<u64> = self
+            .routes
+            .iter()
+            .filter(|(_, r)| r.is_waiting())
+            .map(|(key, _)| *key)
+            .collect();
+        let mut too_early = false;
+        for key in keys {
+            let Some(route) = self.routes.get_mut(&key) else {
+                continue;
+            };
+            if !self.asking.is_after(route.asked) {
+                too_early = true;
+                continue;
+            }
+            route.reaches(revision);
+            self.deliver(key, Delivery::Progress(revision));
+        }
+        if too_early {
+            self.ask();
+        }
+    }
+
+    fn deliver(&mut self, key: u64, delivery: Delivery) {
+        let Some(route) = self.routes.get(&key) else {
+            return;
+        };
+        if !route.post.put(delivery) {
+            return;
+        }
+        if self.routes.len() == 1 {
+            self.held = Some((key, Instant::now() + PATIENCE));
+        } else {
+            self.move_on(key);
+        }
+    }
+
+    /// Gives up a watch. Its tail opens another when it reads on.
+    fn move_on(&mut self, key: u64) {
+        if let Some(route) = self.routes.get(&key) {
+            route.post.put(Delivery::Moved);
+        }
+        self.drop_watch(key);
+    }
+
+    fn drop_watch(&mut self, key: u64) {
+        self.held = self.held.filter(|(held, _)| *held != key);
+        // One whose creation is not answered yet is cancelled by its answer.
+        if let Some(id) = self.routes.remove(&key).and_then(|route| route.id) {
+            self.ids.remove(&id);
+            self.outbox.push_back(Request::Cancel(id));
+        }
+    }
+
+    fn next_wake(&self) -> Instant {
+        let idle = self.last_sent + IDLE;
+        let wake = self.next_ask.map_or(idle, |ask| ask.min(idle));
+        self.held.map_or(wake, |(_, until)| wake.min(until))
+    }
+
+    fn wake(&mut self) {
+        let now = Instant::now();
+        if let Some((key, until)) = self.held
+            && now >= until
+        {
+            self.move_on(key);
+        }
+        if self.next_ask.is_some_and(|ask| now >= ask) {
+            self.next_ask = None;
+            if self.routes.values().any(|route| route.want.is_some()) {
+                if self.is_asked {
+                    self.part();
+                }
+                self.ask();
+                self.next_ask = Some(now + self.pause);
+                self.pause = ASK_AT_LAST.min(self.pause * 2);
+            } else {
+                self.pause = ASK_AGAIN;
+            }
+        }
+        if now >= self.last_sent + IDLE {
+            self.ask();
+        }
+    }
+
+    fn ask(&mut self) {
+        if !self
+            .outbox
+            .iter()
+            .any(|request| matches!(request, Request::Progress))
+        {
+            self.outbox.push_back(Request::Progress);
+            self.asking.ask();
+            self.is_asked = true;
+        }
+    }
+
+    /// Servers give no progress while a watch of the stream begins after their own revision, as one of a tail that knows
+    /// everything does until the next write. If tails wait for less than that, the fewer of both go elsewhere.
+    fn part(&mut self) {
+        let Some(wanted) = self.routes.values().filter_map(|route| route.want).max() else {
+            return;
+        };
+        let keys = |belongs: &dyn Fn(&Route) -> bool| -> Vec<u64> {
+            let routes = self.routes.iter().filter(|(_, route)| belongs(route));
+            routes.map(|(key, _)| *key).collect()
+        };
+        let shown = self.highest.max(wanted);
+        let ahead = keys(&|route| route.id.is_some() && route.first > shown);
+        let waiting = keys(&|route| route.is_waiting());
+        if ahead.is_empty() {
+            return;
+        }
+        let fewer = if ahead.len() <= waiting.len() {
+            ahead
+        } else {
+            waiting
+        };
+        fewer.into_iter().for_each(|key| self.move_on(key));
+    }
+
+    /// Whose message was too large nobody can tell while there are several: each goes on alone.
+    fn end(self, fault: &Fault) {
+        let is_shared = self.routes.len() > 1 && fault.class == Class::TooLargeToDecode;
+        let waiting = self
+            .creations
+            .into_iter()
+            .map(|(_, creation)| creation.post);
+        let posts = self.routes.into_values().map(|route| route.post);
+        for post in posts.chain(waiting) {
+            post.put(match is_shared {
+                true => Delivery::Moved,
+                false => Delivery::Ended(fault.clone()),
+            });
         }
     }
 }
 
-/// A connection, with or without TLS.
-pub(crate) struct Stream {
-    bytes: Bytes,
-    verdict: Verdict,
-}
-
-enum Bytes {
-    Plain(TcpStream),
-    Secured(Box<TlsStream<TcpStream>>),
-}
-
-impl Stream {
-    pub(crate) fn plain(tcp: TcpStream) -> Stream {
-        Stream {
-            bytes: Bytes::Plain(tcp),
-            verdict: Verdict::default(),
+async fn send(
+    requests: &mut WatchRequestSender,
+    request: Option<&Request>,
+) -> Result<(), etcd_client::Error> {
+    match request {
+        Some(Request::Create(start, options)) => {
+            requests.watch(start.clone(), Some(options.clone())).await
         }
-    }
-
-    pub(crate) fn secured(tls: TlsStream<TcpStream>, verdict: Verdict) -> Stream {
-        Stream {
-            bytes: Bytes::Secured(Box::new(tls)),
-            verdict,
-        }
-    }
-
-    fn heard<T>(&self, answer: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if let Poll::Ready(Err(error)) = &answer {
-            self.verdict.hear(error);
-        }
-        answer
+        Some(Request::Cancel(id)) => requests.cancel(*id).await,
+        Some(Request::Progress) => requests.request_progress().await,
+        None => Ok(()),
     }
 }
 
-/// Passes a call on to whichever there is.
-macro_rules! pass_on {
-    ($stream:expr, $call:ident($($argument:expr),*)) => {
-        match &mut $stream.bytes {
-            Bytes::Plain(tcp) => Pin::new(tcp).$call($($argument),*),
-            Bytes::Secured(tls) => Pin::new(&mut **tls).$call($($argument),*),
-        }
-    };
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let answer = pass_on!(self, poll_read(context, buffer));
-        self.heard(answer)
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let answer = pass_on!(self, poll_write(context, bytes));
-        self.heard(answer)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let answer = pass_on!(self, poll_flush(context));
-        self.heard(answer)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        pass_on!(self, poll_shutdown(context))
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let answer = pass_on!(self, poll_write_vectored(context, bytes));
-        self.heard(answer)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match &self.bytes {
-            Bytes::Plain(tcp) => tcp.is_write_vectored(),
-            Bytes::Secured(tls) => tls.is_write_vectored(),
-        }
+async fn has_room(routes: &HashMap<u64, Route>, held: Option<(u64, Instant)>) {
+    if let Some(route) = held.and_then(|(key, _)| routes.get(&key)) {
+        route.post.has_room().await;
     }
 }

@@ -1,225 +1,345 @@
 //! Tails: what a watch delivers, made whole, ordered and proved to reach the head.
 //!
-//! Never runs a task, and never reconnects: it ends with the error that says what its owner can do next.
+//! Never talks to anybody: it is told what happened, and says what is to be done next.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::proto::PbWatchResponse;
-use futures::StreamExt;
-use globe_log_client::{
-    Batch, Epoch, Error, ErrorKind, Keyspace, Position, Result, Revision, Tail,
-};
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use globe_log_client::{Keyspace, Position, Revision};
+use tokio::time::Instant;
 
-use crate::cluster::Cluster;
 use crate::fault::{Class, Fault};
 use crate::fragments::{Fragments, Whole, group};
-use crate::life::Seen;
-use crate::watching::Watching;
+use crate::keys::Keys;
+use crate::mailbox::Delivery;
+use crate::watching::refused;
 
-/// How long events may take on their own before progress is asked for.
-const FIRST_ASK: Duration = Duration::from_millis(10);
-/// Servers drop the request while a watch catches up, so it is repeated.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
-/// Comparing a keyspace at two revisions costs the server a look at all of it, so events get more time first.
+/// Comparing a keyspace at two revisions costs the server a look at all of it, so events get some time first.
 const FIRST_COMPARISON: Duration = Duration::from_millis(100);
+/// The pause after a comparison is so many times as long as that took, within these bounds.
+const COMPARISON_PACE: u32 = 20;
 const COMPARE_AGAIN: Duration = Duration::from_millis(250);
+const COMPARE_AT_LAST: Duration = Duration::from_secs(30);
 /// How many times its usual limit a tail may take for its first catch-up, while its member is known to be alive.
 const CATCH_UP_FACTOR: u32 = 60;
 
-struct Tailing {
-    cluster: Arc<Cluster>,
-    keyspace: Keyspace,
-    epoch: Epoch,
-    /// Where it began.
-    start: u64,
+/// What progress of a member is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It comes when asked for, after all events up to its revision.
+    Ordered,
+    /// It would be, but nobody answers: as behind `etcd grpc-proxy`.
+    Mute,
+    /// It proves nothing: the server is too old.
+    Unordered,
+}
+
+/// What is known of a watch when it begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    /// Everything up to here is known.
+    pub(crate) after: Position,
+    /// What is committed.
+    pub(crate) head: Position,
+    pub(crate) progress: Progress,
+    /// A watch that begins while its start is compacted misses no delete.
+    pub(crate) keeps_deletes: bool,
+}
+
+/// What only the log can answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// Does the member still answer on the watch's connection?
+    Life,
+    /// Did nothing change in the keyspace between these revisions?
+    Quiet(u64, u64),
+    /// Is the history after this revision still there?
+    History(u64),
+    /// Another watch after this revision; whether on a stream of its own.
+    Watch(u64, bool),
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub(crate) enum Step {
+    Give(Whole),
+    /// Have progress asked for until this revision is reached.
+    Want(u64),
+    /// Any question before it is dropped.
+    Ask(Question),
+    /// The watch broke: whoever opens the next one shall use another member.
+    Break(Fault),
+    /// The tail is over.
+    Fail(Fault),
+    /// Nothing, until something happens or this time comes.
+    Wait(Option<Instant>),
+}
+
+#[derive(Debug)]
+enum Watch {
+    Open,
+    /// Another is needed; whether on a stream of its own.
+    Gone {
+        alone: bool,
+    },
+    Broken(Fault),
+    Over(Fault),
+}
+
+/// The state of one tail.
+pub(crate) struct Course {
+    start: Start,
     /// Everything up to here was received.
     cursor: u64,
-    watching: Watching,
-    fragments: Fragments,
-    ready: VecDeque<Whole>,
-    /// As of the last batch that was given out.
-    seen: Seen,
-    target: watch::Receiver<Position>,
     /// What must be reached: a revision that was proved to be committed.
     goal: u64,
-    next_ask: Instant,
+    watch: Watch,
+    fragments: Fragments,
+    ready: VecDeque<Whole>,
+    /// How long it may be silent while something is owed.
+    limit: Duration,
+    /// When its watch was opened.
+    opened: Instant,
     /// When it last came closer to the goal, or was given one.
     advanced: Instant,
-    opened: Instant,
     /// It has been at a goal once: from then on silence means that it is broken.
     has_arrived: bool,
+    history_is_there: bool,
+    /// The goal for which progress was last asked.
+    wanted: u64,
+    /// A progress reply came since it last advanced.
+    was_answered: bool,
+    /// The member showed that it lives since it last advanced.
+    lives: bool,
+    asked: Option<Question>,
+    next_comparison: Instant,
+    /// Something was found that lies before this revision and has not come, and when.
+    owed: Option<(u64, Instant)>,
 }
 
-impl Cluster {
-    pub(crate) async fn tail(
-        self: &Arc<Self>,
-        keyspace: &Keyspace,
-        after: Position,
-    ) -> Result<Tail> {
-        let mut opened = self.open_tail(keyspace, after).await;
-        if mutant!("resume_where_history_begins")
-            && let Err(Fault {
-                class: Class::Compacted,
-                ..
-            }) = opened
-        {
-            let now = self.now(keyspace, self.endpoints.deadline()).await;
-            opened = self.open_tail(keyspace, now.unwrap_or(after)).await;
-        }
-        let tailing = opened.map_err(|fault| {
-            let doing = format!(
-                "tailing keyspace {keyspace} after revision {}",
-                after.revision
-            );
-            fault.into_error().while_doing(doing)
-        })?;
-        let batches = futures::stream::unfold(tailing, |mut tailing| async move {
-            Some((tailing.next().await, tailing))
-        });
-        Ok(Tail::new(batches.boxed()))
-    }
-
-    async fn open_tail(
-        self: &Arc<Self>,
-        keyspace: &Keyspace,
-        after: Position,
-    ) -> Result<Tailing, Fault> {
-        let deadline = self.endpoints.deadline();
-        let start = after.revision.0;
-        let target = self.life.target(keyspace);
-        let watching = self
-            .watch(
-                keyspace,
-                start + u64::from(!mutant!("resume_at_what_is_known")),
-                deadline,
-            )
-            .await?;
-        let opening = self.check_start(keyspace, after, deadline).await?;
-        self.life.aim(keyspace, opening.head);
-        tracing::debug!(
-            %keyspace,
-            revision = start,
-            endpoint = %watching.chosen.endpoint.address,
-            "tail opened"
-        );
-        let now = Instant::now();
-        Ok(Tailing {
-            cluster: Arc::clone(self),
-            keyspace: keyspace.clone(),
-            epoch: after.epoch,
+impl Course {
+    pub(crate) fn new(start: Start, limit: Duration, now: Instant) -> Course {
+        Course {
             start,
-            cursor: start,
-            watching,
+            cursor: start.after.revision.0,
+            goal: start.head.revision.0,
+            watch: Watch::Open,
             fragments: Fragments::default(),
             ready: VecDeque::new(),
-            seen: opening.seen,
-            target,
-            goal: opening.head.revision.0,
-            next_ask: now,
-            advanced: now,
+            limit,
             opened: now,
+            advanced: now,
             has_arrived: false,
-        })
-    }
-}
-
-impl Tailing {
-    async fn next(&mut self) -> Result<Batch> {
-        loop {
-            self.raise_goal()?;
-            if !self.has_arrived && self.cursor >= self.goal {
-                self.arrive().await?;
-            }
-            if let Some(whole) = self.ready.pop_front() {
-                return Ok(self.give_out(whole));
-            }
-            let is_behind = self.cursor < self.goal;
-            let wake = self.next_ask.min(self.advanced + self.limit());
-            tokio::select! {
-                biased;
-                message = self.watching.responses.message() => {
-                    let message = message.map_err(Fault::from).map_err(|fault| self.broken(fault))?;
-                    self.receive(message.map(|message| message.0))?;
-                }
-                // The sender lives in the cluster this tail holds.
-                _ = self.target.changed() => {}
-                () = sleep_until(wake), if is_behind => self.hurry().await?,
-            }
+            history_is_there: start.keeps_deletes,
+            wanted: 0,
+            was_answered: false,
+            lives: false,
+            asked: None,
+            next_comparison: now,
+            owed: None,
         }
+    }
+
+    pub(crate) fn cursor(&self) -> u64 {
+        self.cursor
+    }
+
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.has_arrived
+    }
+
+    pub(crate) fn progress_is(&self) -> Progress {
+        self.start.progress
+    }
+
+    /// Whether its watch did not bring it forward at all.
+    pub(crate) fn stands_still(&self) -> bool {
+        self.cursor == self.start.after.revision.0
+    }
+
+    /// Whether more deliveries can be taken.
+    pub(crate) fn is_hungry(&self) -> bool {
+        matches!(self.watch, Watch::Open) && self.ready.is_empty()
     }
 
     /// Takes over what was proved to be committed meanwhile.
-    fn raise_goal(&mut self) -> Result<()> {
-        let target = *self.target.borrow_and_update();
-        if target.epoch != self.epoch {
-            return Err(Error::new(
-                ErrorKind::EpochChanged,
-                format!("keyspace {}: the log is in another epoch", self.keyspace),
+    pub(crate) fn aim(&mut self, target: Position, now: Instant) {
+        if target.epoch != self.start.after.epoch {
+            self.ready.clear();
+            let text = "the log is in another epoch";
+            self.watch = Watch::Over(Fault::new(Class::Future, text));
+        } else if target.revision.0 > self.goal {
+            if self.cursor >= self.goal {
+                self.advances(now);
+            }
+            self.goal = target.revision.0;
+        }
+    }
+
+    /// Another member is to be used: a watch there takes over.
+    pub(crate) fn move_over(&mut self) {
+        if matches!(self.watch, Watch::Open) {
+            self.watch = Watch::Gone { alone: false };
+        }
+    }
+
+    /// What to do next. To be asked again after each input, and when the time has come.
+    pub(crate) fn step(&mut self, now: Instant) -> Step {
+        if !self.has_arrived && self.cursor >= self.goal {
+            // Servers with a known fault may have lost a delete to a compaction on the way: if there was one, nobody can
+            // tell.
+            match self.watch {
+                _ if self.history_is_there => {}
+                Watch::Over(_) => self.ready.clear(),
+                _ => return self.ask(Question::History(self.start.after.revision.0)),
+            }
+            self.has_arrived = true;
+        }
+        if let Some(whole) = self.ready.pop_front() {
+            return Step::Give(whole);
+        }
+        match &self.watch {
+            Watch::Over(fault) => Step::Fail(fault.clone()),
+            Watch::Broken(fault) => Step::Break(fault.clone()),
+            Watch::Gone { alone } => self.ask(Question::Watch(self.cursor, *alone)),
+            Watch::Open if self.cursor < self.goal => self.hurry(now),
+            Watch::Open => Step::Wait(None),
+        }
+    }
+
+    fn ask(&mut self, question: Question) -> Step {
+        if self.asked == Some(question) {
+            return Step::Wait(None);
+        }
+        self.asked = Some(question);
+        Step::Ask(question)
+    }
+
+    /// It is behind: has progress asked for, and gives up when nothing comes.
+    fn hurry(&mut self, now: Instant) -> Step {
+        let is_ordered = self.start.progress != Progress::Unordered;
+        if is_ordered && self.wanted < self.goal {
+            self.wanted = self.goal;
+            return Step::Want(self.goal);
+        }
+        if let Some((owed, since)) = self.owed
+            && now >= since + self.limit
+            && !self.may_be_catching_up(now)
+        {
+            return self.silent(format!(
+                "what was committed before revision {owed} did not come"
             ));
         }
-        let was_behind = self.cursor < self.goal;
-        self.goal = self.goal.max(target.revision.0);
-        if !was_behind && self.cursor < self.goal {
-            let now = Instant::now();
-            self.advanced = now;
-            self.next_ask = now + FIRST_ASK;
+        if self.asked.is_some() {
+            return Step::Wait(None);
         }
-        Ok(())
-    }
-
-    /// It has caught up. Servers with a known fault may have lost a delete to a compaction on the way: if there was one,
-    /// nobody can tell.
-    async fn arrive(&mut self) -> Result<()> {
-        if !self.watching.version.keeps_deletes_at_compaction() {
-            let after = Position::new(self.epoch, Revision(self.start));
-            let deadline = self.cluster.endpoints.deadline();
-            self.cluster
-                .check_not_compacted(&self.keyspace, after, deadline)
-                .await
-                .map_err(|fault| self.failed(fault))?;
-        }
-        self.has_arrived = true;
-        Ok(())
-    }
-
-    fn give_out(&mut self, whole: Whole) -> Batch {
-        let Cluster { keys, life, .. } = &*self.cluster;
-        whole.add_to(keys, &self.keyspace, &mut self.seen);
-        life.saw(&self.keyspace, self.epoch, self.seen.clone());
-        whole.batch
-    }
-
-    fn receive(&mut self, message: Option<PbWatchResponse>) -> Result<()> {
-        let ended = || Fault::new(Class::Unknown, "the server ended the watch");
-        let Some(message) = message else {
-            return Err(self.broken(ended()));
+        let compare_at = match self.start.progress {
+            Progress::Ordered if !self.lives || self.was_answered => None,
+            Progress::Ordered => Some(self.next_comparison.max(self.advanced + self.limit)),
+            _ => Some(self.next_comparison.max(self.advanced + FIRST_COMPARISON)),
         };
+        if compare_at.is_some_and(|at| now >= at) {
+            return self.ask(Question::Quiet(self.cursor, self.goal));
+        }
+        let alive_until = self.advanced
+            + if self.lives {
+                self.limit
+            } else {
+                self.limit / 4
+            };
+        if now < alive_until {
+            return Step::Wait(Some(
+                compare_at.map_or(alive_until, |at| at.min(alive_until)),
+            ));
+        }
+        if !self.lives {
+            return self.ask(Question::Life);
+        }
+        self.outlast(now)
+    }
+
+    /// Nothing came for too long, from a member that lives.
+    fn outlast(&mut self, now: Instant) -> Step {
+        // Who answers and does not go on has lost touch with its leader.
+        if self.was_answered && !self.may_be_catching_up(now) {
+            return self.silent(format!("revision {} is committed", self.goal));
+        }
+        self.advances(now);
+        self.hurry(now)
+    }
+
+    /// A long first catch-up is forgiven.
+    fn may_be_catching_up(&self, now: Instant) -> bool {
+        !self.has_arrived && now < self.opened + self.limit * CATCH_UP_FACTOR
+    }
+
+    fn silent(&self, although: String) -> Step {
+        let text = format!("nothing new came for {:?}: {although}", self.limit);
+        Step::Break(Fault::new(Class::Unknown, text))
+    }
+
+    fn advances(&mut self, now: Instant) {
+        self.advanced = now;
+        self.was_answered = false;
+        self.lives = false;
+        if self.asked == Some(Question::Life) {
+            self.asked = None;
+        }
+    }
+
+    /// Takes what the watch brought.
+    pub(crate) fn take(
+        &mut self,
+        delivery: Delivery,
+        keys: &Keys,
+        keyspace: &Keyspace,
+        now: Instant,
+    ) {
+        match delivery {
+            Delivery::Opened => {}
+            Delivery::Message(message) => self.receive(message, keys, keyspace, now),
+            Delivery::Progress(revision) => {
+                self.was_answered = true;
+                if self.start.progress == Progress::Mute {
+                    self.start.progress = Progress::Ordered;
+                }
+                self.progress(revision, now);
+            }
+            Delivery::Moved => self.watch = Watch::Gone { alone: true },
+            Delivery::Ended(fault) if fault.class == Class::TooLargeToDecode => {
+                let text = format!("only a snapshot can pass over it: {fault}");
+                self.watch = Watch::Over(Fault::new(Class::Compacted, text));
+            }
+            Delivery::Ended(fault) => self.watch = Watch::Broken(fault),
+        }
+    }
+
+    fn receive(
+        &mut self,
+        message: PbWatchResponse,
+        keys: &Keys,
+        keyspace: &Keyspace,
+        now: Instant,
+    ) {
         if message.compact_revision > 0 {
-            let fault = Fault::new(Class::Compacted, "the log was compacted past this tail");
-            return Err(self.failed(fault));
-        }
-        if message.canceled {
-            return Err(self.broken(Fault::of_cancelled_watch(&message.cancel_reason)));
-        }
-        if !message.events.is_empty() || message.fragment {
+            self.watch = Watch::Over(refused(&message));
+        } else if message.canceled {
+            self.watch = Watch::Broken(refused(&message));
+        } else if !message.events.is_empty() || message.fragment {
             let events = self.fragments.join(message.events, message.fragment);
-            for whole in group(&self.cluster.keys, &self.keyspace, events) {
-                self.queue(whole)?;
+            for whole in group(keys, keyspace, events) {
+                self.queue(whole, now);
             }
             // A part of a commit is a sign of life as well.
-            self.advanced = Instant::now();
-        } else if !message.created && self.watching.version.orders_progress() {
+            self.advances(now);
+        } else if self.start.progress != Progress::Unordered {
             let revision = message.header.map_or(0, |header| header.revision);
-            self.progress(u64::try_from(revision).unwrap_or(0))?;
+            self.progress(u64::try_from(revision).unwrap_or(0), now);
         }
-        Ok(())
     }
 
-    fn queue(&mut self, whole: Whole) -> Result<()> {
+    fn queue(&mut self, whole: Whole, now: Instant) {
         let revision = whole.batch.revision.0;
         if revision <= self.cursor {
             // It may be a repetition, but it may also have been missing: only a snapshot can tell.
@@ -227,107 +347,100 @@ impl Tailing {
                 "revision {revision} came after everything up to {} was delivered",
                 self.cursor
             );
-            return Err(self.failed(Fault::new(Class::Compacted, text)));
+            self.watch = Watch::Over(Fault::new(Class::Compacted, text));
+            return;
         }
         self.cursor = revision;
-        self.advanced = Instant::now();
+        self.owed = self.owed.filter(|(owed, _)| *owed > revision);
+        self.advances(now);
         self.ready.push_back(whole);
-        Ok(())
     }
 
     /// Everything up to `revision` was delivered.
-    fn progress(&mut self, revision: u64) -> Result<()> {
-        if revision <= self.cursor {
-            return Ok(());
-        }
-        self.queue(Whole::empty(Revision(revision)))
-    }
-
-    /// It is behind: asks for progress, and gives up when it does not come.
-    async fn hurry(&mut self) -> Result<()> {
-        let now = Instant::now();
-        if now >= self.advanced + self.limit() {
-            return self.endure_silence().await;
-        }
-        if !self.watching.version.orders_progress() {
-            return self.compare().await;
-        }
-        self.next_ask = now + ASK_AGAIN;
-        let asked = timeout(self.limit(), self.watching.requests.request_progress()).await;
-        match asked {
-            Ok(Err(error)) => Err(self.broken(Fault::from(error))),
-            _ => Ok(()),
+    fn progress(&mut self, revision: u64, now: Instant) {
+        let is_open = self.fragments.is_open() && !mutant!("believe_progress_in_a_fragment");
+        if revision > self.cursor && !is_open {
+            self.queue(Whole::empty(Revision(revision)), now);
         }
     }
 
-    /// Proves by the log itself that nothing is missing, where progress replies prove nothing.
-    async fn compare(&mut self) -> Result<()> {
-        let quiet_since = self.advanced + FIRST_COMPARISON;
-        if Instant::now() < quiet_since {
-            self.next_ask = quiet_since;
-            return Ok(());
+    /// The answer to [`Question::Life`].
+    pub(crate) fn lives(&mut self, lives: bool) {
+        if self.asked != Some(Question::Life) {
+            // Something came meanwhile.
+            return;
         }
-        let from = Position::new(self.epoch, Revision(self.cursor));
-        let goal = self.goal;
-        let deadline = Instant::now() + self.limit();
-        let proof = self
-            .cluster
-            .is_quiet(&self.keyspace, from, goal, deadline)
-            .await;
-        self.next_ask = Instant::now() + COMPARE_AGAIN;
+        self.asked = None;
+        self.lives = lives;
+        if !lives && matches!(self.watch, Watch::Open) {
+            let text = format!("it is silent although revision {} is committed", self.goal);
+            self.watch = Watch::Broken(Fault::new(Class::Unknown, text));
+        }
+    }
+
+    /// The answer to [`Question::Quiet`]: whether nothing differs between the cursor of then and `to`.
+    pub(crate) fn compared(
+        &mut self,
+        to: u64,
+        quiet: Result<bool, Fault>,
+        took: Duration,
+        now: Instant,
+    ) {
+        self.asked = None;
+        // What was never carried out has cost the server nothing.
+        let is_free = |fault: &Fault| matches!(fault.class, Class::NeverSent | Class::NotExecuted);
+        let cost = if quiet.as_ref().is_err_and(is_free) {
+            Duration::ZERO
+        } else {
+            took
+        };
+        self.next_comparison = now + (cost * COMPARISON_PACE).clamp(COMPARE_AGAIN, COMPARE_AT_LAST);
         let is_final = |class| matches!(class, Class::Compacted | Class::Future | Class::Denied);
-        match proof {
-            Ok(true) => self.progress(goal),
-            Err(fault) if is_final(fault.class) => Err(self.failed(fault)),
-            // It differs, so events must come; or nobody could be asked.
-            Ok(false) | Err(_) => Ok(()),
+        match quiet {
+            Ok(true) => {
+                if self.start.progress == Progress::Ordered && !self.was_answered {
+                    self.start.progress = Progress::Mute;
+                }
+                self.wanted = to;
+                self.progress(to, now);
+            }
+            Ok(false) if self.cursor < to => {
+                self.owed.get_or_insert((to, now));
+            }
+            Err(fault) if is_final(fault.class) => self.watch = Watch::Over(fault),
+            // Nobody could be asked.
+            Ok(false) | Err(_) => {}
         }
     }
 
-    /// Nothing came for too long. A long first catch-up is forgiven, if the member lives.
-    async fn endure_silence(&mut self) -> Result<()> {
-        let may_take = self.limit() * CATCH_UP_FACTOR;
-        if !self.has_arrived && self.opened.elapsed() < may_take && self.member_lives().await {
-            self.advanced = Instant::now();
-            return Ok(());
+    /// The answer to [`Question::History`].
+    pub(crate) fn history(&mut self, there: Result<(), Fault>) {
+        self.asked = None;
+        match there {
+            Ok(()) => self.history_is_there = true,
+            Err(fault) => self.watch = Watch::Over(fault),
         }
-        let text = format!(
-            "nothing new came for {:?} although revision {} is committed",
-            self.limit(),
-            self.goal
-        );
-        Err(self.broken(Fault::new(Class::Unknown, text)))
     }
 
-    /// Whether the watch's own connection still carries answers.
-    async fn member_lives(&self) -> bool {
-        let limit = self.cluster.endpoints.settings.request_timeout;
-        let answer = timeout(limit, self.watching.link.pulse()).await;
-        answer.is_ok_and(|answer| answer.is_ok())
-    }
-
-    fn limit(&self) -> Duration {
-        self.cluster.endpoints.settings.tail_timeout
-    }
-
-    /// The stream broke: whoever opens the next one shall use another member.
-    fn broken(&self, mut fault: Fault) -> Error {
-        let chosen = &self.watching.chosen;
-        if matches!(fault.class, Class::StaleToken | Class::NotEtcd) {
-            // The next one logs in again, or says why it cannot.
-            fault.class = Class::NotExecuted;
+    /// The answer to [`Question::Watch`].
+    pub(crate) fn opened(&mut self, start: Result<Start, Fault>, now: Instant) {
+        match start {
+            Ok(start) => {
+                let next_comparison = self.next_comparison;
+                let goal = self.goal.max(start.head.revision.0);
+                *self = Course {
+                    goal,
+                    next_comparison,
+                    ..Course::new(start, self.limit, now)
+                };
+            }
+            Err(fault) => {
+                self.asked = None;
+                self.watch = Watch::Over(fault);
+            }
         }
-        if fault.class != Class::Denied {
-            self.cluster.endpoints.put_aside(chosen, &fault);
-        }
-        self.failed(fault.at(&chosen.endpoint.address))
-    }
-
-    fn failed(&self, fault: Fault) -> Error {
-        let doing = format!(
-            "tailing keyspace {} after revision {}",
-            self.keyspace, self.cursor
-        );
-        fault.into_error().while_doing(doing)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,15 @@
-//! One etcd watch, opened on whichever member takes it.
+//! The watch of one tail, on a stream it may share, on whichever member takes it.
 //!
 //! Never says that a watch is open before the server said so.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use etcd_client::{Client, WatchOptions, WatchRequestSender, WatchResponseStream, WatchStream};
+use etcd_client::proto::PbWatchResponse;
+use etcd_client::{Client, WatchOptions, WatchStream};
 use globe_log_client::Keyspace;
-use tokio::time::Instant;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::call::{Answered, Repeat, Terms};
 use crate::cluster::Cluster;
@@ -14,35 +17,167 @@ use crate::dial::Line;
 use crate::endpoints::Chosen;
 use crate::fault::{Class, Fault};
 use crate::link::Link;
+use crate::mailbox::{Delivery, Mailbox, mailbox};
 use crate::records::number;
+use crate::stream::{Command, Creation, Draining};
+use crate::streams::Stream;
 use crate::version::Version;
+
+/// Whoever is behind by more revisions than this catches up on a stream of its own.
+const FAR_BEHIND: u64 = 1000;
+
+/// What a watch is to show.
+#[derive(Clone)]
+pub(crate) struct Wish {
+    pub(crate) keyspace: Keyspace,
+    /// The first revision, which is not zero: to etcd that would mean "from now".
+    pub(crate) first: u64,
+    /// It is known to have much to catch up with.
+    pub(crate) is_behind: bool,
+    /// How many bytes may lie unread.
+    pub(crate) room: usize,
+}
 
 /// An open watch. Dropping it ends it at the server.
 pub(crate) struct Watching {
-    pub(crate) chosen: Chosen,
-    pub(crate) link: Arc<Link>,
-    pub(crate) version: Version,
-    pub(crate) requests: WatchRequestSender,
-    pub(crate) responses: WatchResponseStream,
+    stream: Arc<Stream>,
+    number: u64,
+    mailbox: Mailbox,
+    catches_up: bool,
+}
+
+impl Watching {
+    fn new(stream: Arc<Stream>, number: u64, mailbox: Mailbox, catches_up: bool) -> Watching {
+        if catches_up {
+            stream.begins_to_catch_up();
+        }
+        Watching {
+            stream,
+            number,
+            mailbox,
+            catches_up,
+        }
+    }
+
+    pub(crate) fn chosen(&self) -> &Chosen {
+        &self.stream.chosen
+    }
+
+    /// The connection it comes through.
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.stream.link
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.stream.link.version()
+    }
+
+    /// The next delivery. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Delivery {
+        self.mailbox.next().await
+    }
+
+    /// What came of its creation, if the stream answers anybody within the limit.
+    async fn created(&mut self, limit: Duration) -> Option<Delivery> {
+        loop {
+            // Watches are created one after the other.
+            let before = self.stream.answered();
+            match timeout(limit, self.next()).await {
+                Ok(delivery) => return Some(delivery),
+                Err(_) if self.stream.answered() > before => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// This revision must be reached: progress is asked for until it is.
+    pub(crate) fn want(&self, revision: u64) {
+        self.tell(Command::Want(self.number, revision));
+    }
+
+    /// It does not hold up others any more.
+    pub(crate) fn has_caught_up(&mut self) {
+        if std::mem::take(&mut self.catches_up) {
+            self.stream.has_caught_up();
+        }
+    }
+
+    fn tell(&self, command: Command) {
+        // A stream that is gone has said so.
+        let _ = self.stream.commands.send(command);
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.has_caught_up();
+        self.tell(Command::Leave(self.number));
+    }
 }
 
 impl Cluster {
-    /// Watches a keyspace from `revision` on, which is not zero: to etcd that would mean "from now".
-    pub(crate) async fn watch(
+    /// Opens a watch: on a stream that is there already, if its member is the one in use, or on a new one.
+    pub(crate) async fn watch(&self, wish: &Wish, deadline: Instant) -> Result<Watching, Fault> {
+        let late = || Fault::new(Class::NeverSent, "no watch stream was opened in time");
+        let known = self.life.known().map_or(0, |known| known.revision);
+        let catches_up = wish.is_behind || known.saturating_sub(wish.first) > FAR_BEHIND;
+        if let Some(watching) = self.join(wish, catches_up, deadline).await? {
+            return Ok(watching);
+        }
+        let turn = timeout_at(deadline, self.streams.opening.lock()).await;
+        let _turn = turn.map_err(|_| late())?;
+        if let Some(watching) = self.join(wish, catches_up, deadline).await? {
+            return Ok(watching);
+        }
+        self.open_stream(wish, catches_up, deadline).await
+    }
+
+    /// A watch on a stream that is there already. Nothing if there is none to join, or if that takes it no more: also if
+    /// it is refused, as for want of a login that is valid, since a stream keeps the one it was opened with.
+    async fn join(
         &self,
-        keyspace: &Keyspace,
-        revision: u64,
+        wish: &Wish,
+        catches_up: bool,
+        deadline: Instant,
+    ) -> Result<Option<Watching>, Fault> {
+        let chosen = self.endpoints.ready(deadline).await?;
+        let Some(stream) = self.streams.to_join(&chosen, catches_up) else {
+            return Ok(None);
+        };
+        let (post, mailbox) = mailbox(wish.room);
+        let creation = Creation {
+            start: self.keys.start(&wish.keyspace),
+            options: self.options(wish),
+            first: wish.first,
+            post,
+        };
+        let number = stream.next();
+        let mut watching = Watching::new(stream, number, mailbox, catches_up);
+        watching.tell(Command::Create(number, creation));
+        let limit = self.endpoints.settings.request_timeout;
+        let fault = match timeout_at(deadline, watching.created(limit)).await {
+            Ok(Some(Delivery::Opened)) => return Ok(Some(watching)),
+            Ok(Some(Delivery::Message(refusal))) => refused(&refusal),
+            _ => Fault::new(Class::Unknown, "the stream took no more watches"),
+        };
+        if matches!(fault.class, Class::Compacted | Class::Denied) {
+            return Err(fault.at(&watching.chosen().endpoint.address));
+        }
+        watching.stream.close();
+        Ok(None)
+    }
+
+    async fn open_stream(
+        &self,
+        wish: &Wish,
+        catches_up: bool,
         deadline: Instant,
     ) -> Result<Watching, Fault> {
-        let options = WatchOptions::new()
-            .with_range(self.keys.end(keyspace))
-            .with_start_revision(number(revision.max(1)))
-            .with_fragment();
         let terms = Terms {
             line: Line::Watch,
             ..self.endpoints.terms(Repeat::Harmless, deadline)
         };
-        let start = self.keys.start(keyspace);
+        let (start, options) = (self.keys.start(&wish.keyspace), self.options(wish));
         let largest = self.endpoints.settings.max_message_bytes;
         let opened = self.endpoints.call_member(terms, |client| {
             open(client, largest, start.clone(), options.clone())
@@ -50,42 +185,58 @@ impl Cluster {
         let Answered {
             chosen,
             link,
-            answer: stream,
+            answer: (watch, created),
         } = opened.await?;
-        let version = link.known().map_or(Version::UNKNOWN, |known| known.version);
-        let (requests, responses) = stream.split();
-        Ok(Watching {
-            chosen,
-            link,
-            version,
-            requests,
-            responses,
-        })
+        let (commands, obeyed) = unbounded_channel();
+        let (post, mailbox) = mailbox(wish.room);
+        let answered = Arc::default();
+        let first = (created, wish.first, post);
+        let draining = Draining::new(watch.split(), obeyed, Arc::clone(&answered), first);
+        tokio::spawn(draining.run());
+        let stream = Arc::new(Stream::new(chosen, link, commands, answered));
+        let mut watching = Watching::new(Arc::clone(&stream), 0, mailbox, catches_up);
+        self.streams.add(&stream);
+        // That it stands is known already.
+        watching.next().await;
+        Ok(watching)
+    }
+
+    fn options(&self, wish: &Wish) -> WatchOptions {
+        WatchOptions::new()
+            .with_range(self.keys.end(&wish.keyspace))
+            .with_start_revision(number(wish.first.max(1)))
+            .with_fragment()
     }
 }
 
-/// Opens a watch and waits until the server says that it stands: nothing but that message tells a watch from a refusal.
+/// Opens a stream with one watch and waits until the server says that it stands: nothing but that message tells a watch
+/// from a refusal.
 async fn open(
     client: Arc<Client>,
     largest: usize,
     start: Vec<u8>,
     options: WatchOptions,
-) -> Result<WatchStream, Fault> {
+) -> Result<(WatchStream, PbWatchResponse), Fault> {
     let mut watch = client.watch_client().max_decoding_message_size(largest);
     let mut stream = watch.watch(start, Some(options)).await?;
     while let Some(response) = stream.message().await? {
         let response = response.0;
-        if response.compact_revision > 0 {
-            let text = "the history after it is compacted";
-            return Err(Fault::new(Class::Compacted, text));
-        }
-        if response.canceled {
-            return Err(Fault::of_cancelled_watch(&response.cancel_reason));
+        if response.compact_revision > 0 || response.canceled {
+            return Err(refused(&response));
         }
         if response.created {
-            return Ok(stream);
+            return Ok((stream, response));
         }
     }
     let text = "the server ended the watch before it began";
     Err(Fault::new(Class::NotExecuted, text))
+}
+
+/// Why a watch was not created, or is over.
+pub(crate) fn refused(message: &PbWatchResponse) -> Fault {
+    if message.compact_revision > 0 {
+        let text = "the history after it is compacted";
+        return Fault::new(Class::Compacted, text);
+    }
+    Fault::of_cancelled_watch(&message.cancel_reason)
 }
