@@ -431,7 +431,7 @@ impl EtcdServer {
         self.signal("CONT");
     }
 
-    fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().expect("a running server").id()
     }
 
