@@ -25,8 +25,15 @@ pub(crate) async fn whole(from: &mut RecvStream) -> Result<Bytes, h2::Error> {
     Ok(all.into())
 }
 
-/// Sends it all, as fast as it is taken.
-pub(crate) async fn give(to: &mut SendStream<Bytes>, mut data: Bytes) -> Result<(), h2::Error> {
+/// Sends it all, as fast as it is taken; nothing comes after it if it is the end.
+pub(crate) async fn give(
+    to: &mut SendStream<Bytes>,
+    mut data: Bytes,
+    is_end: bool,
+) -> Result<(), h2::Error> {
+    if data.is_empty() && is_end {
+        return to.send_data(data, true);
+    }
     while !data.is_empty() {
         to.reserve_capacity(data.len());
         let room = match to.capacity() {
@@ -36,7 +43,8 @@ pub(crate) async fn give(to: &mut SendStream<Bytes>, mut data: Bytes) -> Result<
             },
             room => room,
         };
-        to.send_data(data.split_to(room.min(data.len())), false)?;
+        let piece = data.split_to(room.min(data.len()));
+        to.send_data(piece, is_end && data.is_empty())?;
     }
     Ok(())
 }

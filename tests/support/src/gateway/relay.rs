@@ -77,21 +77,19 @@ impl Relay {
 
     /// What the server answers; what is said when it does not.
     async fn ask(&self, request: &Request<()>, body: &Bytes) -> Result<Answer, Said> {
-        let (answer, mut sending) = self.send(request, false).await?;
-        let sent = give(&mut sending, body.clone()).await;
-        let ended = sent.and_then(|()| sending.send_data(Bytes::new(), true));
-        ended.map_err(|_| Said::envoy_reset())?;
+        let (answer, mut sending) = self.send(request).await?;
+        // A server may answer before it was told everything, and then wants no more.
+        let _ = give(&mut sending, body.clone(), true).await;
         answer.await.map_err(|_| Said::envoy_reset())
     }
 
     async fn send(
         &self,
         request: &Request<()>,
-        is_all: bool,
     ) -> Result<(h2::client::ResponseFuture, SendStream<Bytes>), Said> {
         let requests = self.upstream.requests().await;
         let mut requests = requests.ok_or_else(Said::envoy_refused)?;
-        let sent = requests.send_request(request.clone(), is_all);
+        let sent = requests.send_request(request.clone(), false);
         let sent = sent.map_err(|_| Said::envoy_reset())?;
         let mut state = lock(&self.state);
         let path = request.uri().path().to_owned();
@@ -110,7 +108,7 @@ impl Relay {
         if let Some(Act::Answer(said)) = &act {
             return say(said, respond);
         }
-        let (answer, sending) = match self.send(&request, false).await {
+        let (answer, sending) = match self.send(&request).await {
             Ok(sent) => sent,
             Err(said) => return say(&said, respond),
         };
@@ -158,7 +156,7 @@ impl Relay {
                 data = sieve.pass(&data);
                 lock(&self.state).dropped += std::mem::take(&mut sieve.dropped);
             }
-            give(&mut to, data).await?;
+            give(&mut to, data, false).await?;
         }
         to.send_data(Bytes::new(), true)
     }
@@ -184,7 +182,7 @@ impl Relay {
             };
             moved.notify_one();
             match data {
-                Some(data) => give(&mut to, data).await?,
+                Some(data) => give(&mut to, data, false).await?,
                 None => break,
             }
         }

@@ -120,7 +120,7 @@ impl Rule {
     /// What is done to this request, if anything. `body` is there once it has been read to its end.
     pub(crate) fn take(&mut self, path: &str, body: Option<&[u8]>) -> Option<Act> {
         let is_carried = self.carrying.as_ref().is_none_or(|text| {
-            let holds = |body: &[u8]| body.windows(text.len()).any(|part| part == text.as_bytes());
+            let holds = |body: &[u8]| String::from_utf8_lossy(body).contains(text);
             body.is_some_and(holds)
         });
         if !is_carried || !path.starts_with(&self.path) || self.times == Some(0) {
