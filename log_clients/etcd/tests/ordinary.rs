@@ -162,7 +162,6 @@ async fn ten_clients_of_an_ordinary_user_follow_a_hundred_thousand_keys_without_
     fill(&root.connect().await.unwrap()).await;
     let root = ten_follow("root", &server).await;
     let app = ten_follow("app", &server).await;
-    println!("{root} {app}");
     assert!(
         app <= 2.0 * root + 0.5,
         "{root} s of the server's processor for root, {app} s for the user"
