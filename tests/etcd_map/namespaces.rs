@@ -29,7 +29,11 @@ async fn a_map_named_like_a_namespace_neither_shows_nor_removes_what_is_globes_o
             let shown = map.view();
             assert!(!shown.iter().any(|(key, _)| is_own(key)));
             let kept_out = map.quarantine();
-            assert!(!kept_out.iter().any(|record| is_own(&String::from_utf8_lossy(&record.key))));
+            assert!(
+                !kept_out
+                    .iter()
+                    .any(|record| is_own(&String::from_utf8_lossy(&record.key)))
+            );
             map.delete_prefix("").await.unwrap();
             assert_eq!(server.etcdctl(&own).await, before, "all of it is there");
         }
