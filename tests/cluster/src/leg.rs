@@ -18,7 +18,24 @@ pub struct Leg {
     pub(crate) disk: Option<&'static str>,
     pub(crate) login: Option<Login>,
     pub(crate) tls: bool,
+    /// What stands before each member.
+    pub(crate) front: Front,
 }
+
+/// What stands between the nodes and a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Front {
+    Nothing,
+    Gateway,
+    EtcdsProxy,
+}
+
+/// An ordinary user: of three prefixes, and of nothing else.
+const ORDINARY_USER: Login = Login {
+    user: "app",
+    password: "app-password",
+    root: "root-password",
+};
 
 const fn leg(name: &'static str, members: &'static [EtcdVersion]) -> Leg {
     Leg {
@@ -28,6 +45,7 @@ const fn leg(name: &'static str, members: &'static [EtcdVersion]) -> Leg {
         disk: None,
         login: None,
         tls: false,
+        front: Front::Nothing,
     }
 }
 
@@ -57,12 +75,23 @@ pub(crate) static SMALL: Leg = Leg {
 /// Asks who one is, every two seconds.
 pub(crate) static AUTH: Leg = Leg {
     flags: &["--auth-token-ttl=2"],
-    login: Some(Login {
-        user: "app",
-        password: "app-password",
-        root: "root-password",
-    }),
+    login: Some(ORDINARY_USER),
     ..leg("3.5.30, users", &[Reference])
+};
+/// Three that tell an ordinary user neither their version nor their term.
+pub(crate) static ORDINARY: Leg = Leg {
+    login: Some(ORDINARY_USER),
+    ..leg("users, 3 × 3.5.30", &[Reference; 3])
+};
+/// Behind a gateway that speaks HTTP/2 itself.
+pub(crate) static GATEWAY: Leg = Leg {
+    front: Front::Gateway,
+    ..leg("gateway, 3.5.30", &[Reference])
+};
+/// Each behind etcd's own proxy.
+pub(crate) static PROXIED: Leg = Leg {
+    front: Front::EtcdsProxy,
+    ..leg("grpc-proxy, 3.5.30", &[Reference])
 };
 /// Speaks TLS only.
 pub(crate) static TLS: Leg = Leg {

@@ -4,8 +4,8 @@
 
 use futures::future::BoxFuture;
 
-use crate::leg::{AUTH, FULL, Leg, MIXED, OLD, ONE, SMALL, THREE, TLS};
-use crate::scenarios::{access, crash, history, links, network, storage};
+use crate::leg::{AUTH, FULL, GATEWAY, Leg, MIXED, OLD, ONE, ORDINARY, PROXIED, SMALL, THREE, TLS};
+use crate::scenarios::{access, crash, fronts, history, links, network, storage};
 use crate::site::Site;
 
 /// One way to break a cluster while it is used.
@@ -56,7 +56,7 @@ pub static SCENARIOS: &[Scenario] = &[
     ),
     scenario!(
         "the leader is killed",
-        &[&THREE, &MIXED],
+        &[&THREE, &MIXED, &ORDINARY],
         crash::kill_the_leader,
         is_seamless
     ),
@@ -79,7 +79,7 @@ pub static SCENARIOS: &[Scenario] = &[
     ),
     scenario!(
         "a member is frozen",
-        &[&THREE, &MIXED],
+        &[&THREE, &MIXED, &ORDINARY],
         crash::freeze_one,
         is_seamless
     ),
@@ -191,7 +191,7 @@ pub static SCENARIOS: &[Scenario] = &[
     scenario!("the line is narrow", &[&ONE], links::narrow),
     scenario!(
         "replies are lost",
-        &[&THREE, &ONE, &OLD],
+        &[&THREE, &ONE, &OLD, &ORDINARY],
         links::lose_replies
     ),
     scenario!("requests are lost", &[&THREE, &ONE], links::lose_requests),
@@ -203,7 +203,7 @@ pub static SCENARIOS: &[Scenario] = &[
     scenario!("200 maps see their server bounce", &[&ONE], links::storm),
     scenario!(
         "history is forgotten all the time",
-        &[&THREE, &ONE, &OLD, &MIXED],
+        &[&THREE, &ONE, &OLD, &MIXED, &ORDINARY],
         history::compact_always
     ),
     scenario!(
@@ -246,6 +246,19 @@ pub static SCENARIOS: &[Scenario] = &[
         &[&ONE, &OLD],
         storage::large_answers
     ),
+    scenario!("a gateway loses answers", &[&GATEWAY], fronts::lose_answers),
+    scenario!("a gateway repeats requests", &[&GATEWAY], fronts::repeat),
+    scenario!(
+        "a gateway swallows progress",
+        &[&GATEWAY],
+        fronts::drop_progress
+    ),
+    scenario!(
+        "etcd's own proxy is in between",
+        &[&PROXIED],
+        fronts::behind_a_proxy
+    ),
+    scenario!("the disks are slow", &[&THREE, &ONE], fronts::slow_disks),
     scenario!("tokens expire", &[&AUTH], access::tokens_expire),
     scenario!(
         "the password is changed",

@@ -3,6 +3,7 @@
 //!
 //! It breaks nothing by itself.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,11 +12,13 @@ use globe::{EtcdLog, Globe};
 use globe_etcd::Tls;
 use globe_oracle::{Effect, KEYSPACES, Map, Node, Recorder};
 use globe_test_support::netns::Hosts;
-use globe_test_support::{Certificates, EtcdBuilder, EtcdCluster, EtcdServer, EtcdVersion, Proxy};
+use globe_test_support::{
+    Certificates, EtcdBuilder, EtcdCluster, EtcdServer, EtcdVersion, Gateway, GrpcProxy, Proxy,
+};
 use tokio::time::sleep;
 
 use crate::ear::Source;
-use crate::leg::Leg;
+use crate::leg::{Front, Leg};
 
 /// How many nodes there are. The last of them knows only the first member.
 const NODES: usize = 3;
@@ -33,6 +36,9 @@ const DEADLINES: [Duration; NODES] = [
 pub(crate) struct Site {
     pub(crate) cluster: EtcdCluster,
     pub(crate) hosts: Option<Arc<Hosts>>,
+    /// Before each member, on a leg that has them.
+    pub(crate) gateways: Vec<Gateway>,
+    proxies: Vec<GrpcProxy>,
     /// Of each node, one to each member it knows.
     pub(crate) doors: Vec<Vec<Proxy>>,
     pub(crate) nodes: Vec<Node>,
@@ -68,8 +74,7 @@ impl Site {
         });
         let mut cluster = EtcdCluster::start_all(builders.collect()).await;
         if let Some(login) = &leg.login {
-            let users = [(login.user, login.password, "")];
-            cluster[0].enable_auth(login.root, &users).await;
+            enable_auth(&mut cluster, login).await;
         }
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut deadlines = DEADLINES;
@@ -77,6 +82,8 @@ impl Site {
         let mut site = Site {
             cluster,
             hosts,
+            gateways: Vec::new(),
+            proxies: Vec::new(),
             doors: Vec::new(),
             nodes: Vec::new(),
             logs: Vec::new(),
@@ -86,6 +93,7 @@ impl Site {
             login: leg.login,
             certificates,
         };
+        site.put_before(leg.front).await;
         for node in 0..NODES {
             let known = if node + 1 == NODES {
                 0..1
@@ -97,10 +105,33 @@ impl Site {
         site
     }
 
+    /// Puts something before each member.
+    async fn put_before(&mut self, front: Front) {
+        for member in self.cluster.members() {
+            let address = member.address();
+            match front {
+                Front::Nothing => {}
+                Front::Gateway => self.gateways.push(Gateway::start(address).await),
+                Front::EtcdsProxy => {
+                    let proxy = GrpcProxy::start(member.version(), &[address]).await;
+                    self.proxies.push(proxy);
+                }
+            }
+        }
+    }
+
+    /// Where a member is reached.
+    fn front(&self, member: usize) -> SocketAddr {
+        let gateway = self.gateways.get(member).map(Gateway::address);
+        let proxy = self.proxies.get(member).map(GrpcProxy::address);
+        let front = gateway.or(proxy);
+        front.unwrap_or_else(|| self.cluster[member].address())
+    }
+
     async fn open_node(&mut self, known: Range<usize>, seed: u64) {
         let mut doors = Vec::new();
         for member in known {
-            let address = self.cluster[member].address();
+            let address = self.front(member);
             doors.push(Proxy::to(address, seed ^ ((member as u64) << 8)).await);
         }
         let log = self.connect(&doors).await;
@@ -205,6 +236,7 @@ impl Site {
             self.cluster[0].show(&certificates.server);
         }
         self.all_doors().for_each(Proxy::heal);
+        self.gateways.iter().for_each(Gateway::heal);
         if let Some(hosts) = &self.hosts {
             hosts.heal();
         }
@@ -216,6 +248,18 @@ impl Site {
             }
         }
         self.cluster.wait_ready().await;
+    }
+}
+
+/// The user has what an ordinary one has: the keyspaces, and the place for Globe's own records.
+async fn enable_auth(cluster: &mut EtcdCluster, login: &Login) {
+    let users = [(login.user, login.password, ".globe/")];
+    cluster.enable_auth(login.root, &users).await;
+    for keyspace in KEYSPACES {
+        let prefix = format!("{keyspace}/");
+        let words = ["role", "grant-permission", login.user, "readwrite", &prefix];
+        let words = [&words[..], &["--prefix=true"]].concat();
+        cluster[0].etcdctl(&words).await;
     }
 }
 

@@ -98,6 +98,25 @@ fn replaced_history_is_noticed() {
 }
 
 #[test]
+fn what_stands_before_servers_makes_nothing_twice() {
+    let rounds = [
+        ("gateway", "a gateway loses answers"),
+        ("gateway", "a gateway repeats requests"),
+        ("grpc-proxy", "etcd's own proxy is in between"),
+    ];
+    play("what_stands_before_servers_makes_nothing_twice", &rounds);
+}
+
+#[test]
+fn slow_disks_and_ordinary_users_are_no_faults() {
+    let rounds = [
+        ("3.5.30", "the disks are slow"),
+        ("users, 3 ×", "the leader is killed"),
+    ];
+    play("slow_disks_and_ordinary_users_are_no_faults", &rounds);
+}
+
+#[test]
 fn full_servers_and_old_tokens_mislead_nobody() {
     let rounds = [("3.5.30", "there is no space"), ("3.5.30", "tokens expire")];
     play("full_servers_and_old_tokens_mislead_nobody", &rounds);

@@ -67,6 +67,15 @@ impl EtcdCluster {
         }
     }
 
+    /// As [`EtcdServer::enable_auth`], for all members.
+    pub async fn enable_auth(&mut self, root_password: &str, users: &[(&str, &str, &str)]) {
+        self.members[0].enable_auth(root_password, users).await;
+        for member in &mut self.members {
+            member.log_in_as_root(root_password);
+            member.wait_ready().await;
+        }
+    }
+
     /// The members, in the order of the versions they were started with.
     pub fn members(&mut self) -> &mut [EtcdServer] {
         &mut self.members

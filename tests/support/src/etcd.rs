@@ -431,7 +431,7 @@ impl EtcdServer {
         self.signal("CONT");
     }
 
-    fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().expect("a running server").id()
     }
 
@@ -603,11 +603,16 @@ impl EtcdServer {
             self.etcdctl(&["user", "grant-role", user, user]).await;
         }
         self.etcdctl(&["auth", "enable"]).await;
-        self.login = Some(format!("--user=root:{root_password}"));
+        self.log_in_as_root(root_password);
         wait_until("authentication is on", START, || async {
             self.is_healthy().await
         })
         .await;
+    }
+
+    /// From now on its tools log in as root.
+    pub(crate) fn log_in_as_root(&mut self, password: &str) {
+        self.login = Some(format!("--user=root:{password}"));
     }
 
     pub(crate) fn member(&self) -> &Member {

@@ -8,20 +8,28 @@
     reason = "in a test a broken set-up is a failure"
 )]
 
+mod balancer;
 mod binaries;
 mod certificates;
 mod cluster;
 mod course;
 mod etcd;
+mod gateway;
+mod grpc_proxy;
 mod metrics;
 pub mod netns;
 mod proxy;
+mod slow_disk;
 mod wait;
 
+pub use balancer::{Backend, Balancer};
 pub use binaries::EtcdVersion;
 pub use certificates::{Certificates, Pair};
 pub use cluster::EtcdCluster;
 pub use etcd::{EtcdBuilder, EtcdServer};
+pub use gateway::{Act, Gateway, Rule, Said};
+pub use grpc_proxy::GrpcProxy;
 pub use metrics::connections_to;
 pub use proxy::{Flow, Proxy, Weather};
+pub use slow_disk::SlowDisk;
 pub use wait::{free_port, wait_until};

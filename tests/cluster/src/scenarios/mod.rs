@@ -4,6 +4,7 @@
 
 pub(crate) mod access;
 pub(crate) mod crash;
+pub(crate) mod fronts;
 pub(crate) mod history;
 pub(crate) mod links;
 pub(crate) mod network;

@@ -1,0 +1,200 @@
+//! Many clients at once: after a restart of their server, after a rolling restart of its cluster, and with an endpoint that
+//! belongs to somebody else.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod rig;
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use futures::stream;
+use globe_etcd::{EtcdBuilder, EtcdLog};
+use globe_log_client::{ErrorKind, LogClient};
+use globe_test_support::{EtcdCluster, EtcdServer, EtcdVersion, connections_to, wait_until};
+use rig::{BOUND, Copy, PATIENCE, connect, flags, put, try_put, when_reachable, within};
+use tokio::time::{sleep, timeout};
+
+/// What a check of a password costs by default: some 50 ms of a core.
+const COSTLY: &str = "--bcrypt-cost=10";
+const USERS: [(&str, &str, &str); 1] = [("app", "app-secret", "app/")];
+const CROWD: usize = 200;
+
+fn as_app(endpoint: String) -> EtcdBuilder {
+    EtcdLog::builder()
+        .endpoint(endpoint)
+        .namespace("app/")
+        .user("app", "app-secret")
+        .deadline(PATIENCE)
+}
+
+async fn guarded() -> EtcdServer {
+    let builder = EtcdServer::builder(EtcdVersion::Reference).flag(COSTLY);
+    let mut server = builder.start().await;
+    server.enable_auth("root-secret", &USERS).await;
+    server
+}
+
+/// How often somebody began to log in since the server was started.
+async fn logins(server: &EtcdServer) -> f64 {
+    let name = "grpc_server_started_total";
+    server.metric(name, "grpc_method=\"Authenticate\"").await
+}
+
+/// A client that follows, a few at a time so that the server can keep up.
+async fn crowd(count: usize, client: impl AsyncFn() -> EtcdLog) -> Vec<(EtcdLog, Copy)> {
+    let opening = (0..count).map(|_| async {
+        let log = client().await;
+        let copy = Copy::open(&log).await;
+        (log, copy)
+    });
+    stream::iter(opening).buffer_unordered(8).collect().await
+}
+
+/// Every client follows again: it hears of everything up to a head it asks for itself.
+async fn all_follow(clients: &mut [(EtcdLog, Copy)]) {
+    let following = clients.iter_mut().map(|(log, copy)| async {
+        let keyspace = flags();
+        let head = when_reachable("the head", || log.head(&keyspace)).await;
+        copy.reach(head).await;
+    });
+    within("everybody follows", futures::future::join_all(following)).await;
+}
+
+/// Simple tokens are gone with the server that gave them, so everybody logs in at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_clients_with_passwords_all_follow_after_their_server_was_restarted() {
+    let mut server = guarded().await;
+    let endpoint = server.endpoint();
+    let client = async || as_app(endpoint.clone()).connect().await.unwrap();
+    let mut clients = crowd(CROWD, client).await;
+    // Its counters begin at nothing with it, and nobody else logs in.
+    server.restart_unready();
+    all_follow(&mut clients).await;
+    let logins = logins(&server).await;
+    let bound = (2 * CROWD) as f64;
+    assert!(logins <= bound, "{logins} logins of {CROWD} clients");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_client_logs_in_once_whatever_it_does() {
+    let server = guarded().await;
+    let before = logins(&server).await;
+    let log = as_app(server.endpoint()).connect().await.unwrap();
+    let uses = (0..20).map(|number: usize| {
+        let log = &log;
+        async move {
+            let mut copy = Copy::open(log).await;
+            let key = number.to_string();
+            let position = put(log, &key, "1").await;
+            copy.reach(position).await;
+        }
+    });
+    futures::future::join_all(uses).await;
+    let lease = log.grant(Duration::from_secs(60)).await.unwrap();
+    log.renew(lease.id).await.unwrap();
+    let logins = logins(&server).await - before;
+    assert!(logins < 1.5, "{logins} logins of one client");
+}
+
+/// THE PLACE for how soon clients spread over the members again: as fast as is allowed here, slowly by default.
+fn spreading(builder: EtcdBuilder) -> EtcdBuilder {
+    builder
+}
+
+/// How many clients each member has.
+fn spread(cluster: &EtcdCluster) -> Vec<usize> {
+    let members = 0..3;
+    members
+        .map(|member| connections_to(cluster[member].port()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_rolling_restart_no_member_has_more_than_half_of_the_clients() {
+    let mut cluster = EtcdCluster::start(&[EtcdVersion::Reference; 3]).await;
+    let endpoints = cluster.endpoints();
+    let client = async || {
+        let builder = EtcdLog::builder().endpoints(endpoints.clone());
+        let builder = spreading(builder.deadline(PATIENCE));
+        builder.connect().await.unwrap()
+    };
+    let mut clients = crowd(30, client).await;
+    for member in 0..3 {
+        cluster[member].restart().await;
+        all_follow(&mut clients).await;
+    }
+    let settled = async {
+        loop {
+            let spread = spread(&cluster);
+            let most = spread.iter().max().copied().unwrap_or(0);
+            if 2 * most <= spread.iter().sum() {
+                return;
+            }
+            // As maps do, which ask for the head all the time.
+            all_follow(&mut clients).await;
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let settled = timeout(BOUND, settled).await;
+    let spread = spread(&cluster);
+    assert!(settled.is_ok(), "not within {BOUND:?}: {spread:?}");
+    all_follow(&mut clients).await;
+    for (_, copy) in &clients {
+        assert_eq!(copy.resyncs, 0, "tails are enough");
+    }
+}
+
+/// Two clusters that know nothing of each other, in one list of endpoints.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_of_another_cluster_is_refused() {
+    let mut servers = [
+        EtcdServer::start(EtcdVersion::Reference).await,
+        EtcdServer::start(EtcdVersion::Reference).await,
+    ];
+    for (number, server) in servers.iter().enumerate() {
+        // Far apart, so that one is never the past of the other.
+        for _ in 0..=10 * number {
+            let whose = number.to_string();
+            server.etcdctl(&["put", "flags/whose", &whose]).await;
+        }
+    }
+    let both = servers.iter().map(EtcdServer::endpoint);
+    let log = connect(both.clone()).await;
+    let hurried = EtcdLog::builder().endpoints(both);
+    let hurried = hurried.deadline(Duration::from_secs(3));
+    let hurried = hurried.connect().await.unwrap();
+    let mut copy = Copy::open(&log).await;
+    let whose = copy.values()["whose"].clone();
+    let home: usize = whose.parse().unwrap();
+    // Both logs have the same home, or the second is of no use here.
+    let mut second = Copy::open(&hurried).await;
+    let is_same_home = second.values()["whose"] == whose;
+    for round in 0..3_u32 {
+        servers[home].kill();
+        if is_same_home {
+            let head = within("a head", hurried.head(&flags())).await;
+            let error = head.expect_err("nobody of this cluster is there");
+            assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}");
+            let error = try_put(&hurried, "stray", "1").await;
+            error.expect_err("nobody of this cluster is there");
+        } else {
+            // Long enough to look at every endpoint.
+            sleep(Duration::from_secs(2)).await;
+        }
+        servers[home].restart().await;
+        let position = put(&log, "round", &round.to_string()).await;
+        copy.reach(position).await;
+        assert_eq!(copy.values()["whose"], whose, "what it is followed for");
+        assert_eq!(copy.values()["round"], round.to_string());
+    }
+    assert_eq!(copy.resyncs, 0, "it is one life of one cluster");
+    second.look_away();
+    let there = servers[1 - home].etcdctl(&["get", "flags/", "--prefix", "--keys-only"]);
+    let there = there.await;
+    assert_eq!(there.trim(), "flags/whose", "nothing was written there");
+    wait_until("it is left alone", BOUND, || async {
+        // Whoever was refused is not kept open.
+        !is_same_home || connections_to(servers[1 - home].port()) == 0
+    })
+    .await;
+}

@@ -1,0 +1,88 @@
+//! A server with a slow disk: every commit takes 0.7 s, and nothing is wrong with it.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod field;
+mod rig;
+
+use std::time::Duration;
+
+use field::times_written;
+use globe_etcd::EtcdLog;
+use globe_log_client::LogClient;
+use globe_test_support::{EtcdServer, EtcdVersion, SlowDisk};
+use rig::{Copy, converges, flags, hasty, put, try_create, try_put};
+
+const FSYNC: Duration = Duration::from_millis(700);
+
+/// With every setting at its default.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_put_succeeds_where_each_takes_most_of_a_second() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let log = hasty([server.endpoint()]).await;
+    put(&log, "before", "1").await;
+    let mut copy = Copy::open(&log).await;
+    let disk = SlowDisk::of(&server, FSYNC).await;
+    for number in 0..10 {
+        let key = format!("key-{number}");
+        let position = try_put(&log, &key, "1").await;
+        let position = position.unwrap_or_else(|error| panic!("put {number}: {error}"));
+        copy.reach(position).await;
+    }
+    drop(disk);
+    for number in 0..10 {
+        let key = format!("flags/key-{number}");
+        assert_eq!(times_written(&server, &key).await, 1, "{key}");
+    }
+    converges(&mut copy, &log, &server).await;
+    assert_eq!(copy.resyncs, 0, "tails are enough");
+}
+
+/// As many as write at a time in a busy process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn puts_at_the_same_time_succeed_on_a_slow_server() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let log = hasty([server.endpoint()]).await;
+    put(&log, "before", "1").await;
+    let _disk = SlowDisk::of(&server, FSYNC).await;
+    for round in 0..3 {
+        let puts = (0..8).map(|number| {
+            let (log, key) = (&log, format!("key-{round}-{number}"));
+            async move { try_create(log, &key, "1").await }
+        });
+        for (number, created) in futures::future::join_all(puts).await.iter().enumerate() {
+            let error = created.as_ref().err();
+            assert!(error.is_none(), "{round}-{number}: {error:?}");
+        }
+    }
+}
+
+/// A client that has heard of no leader yet knows of none that was lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_request_of_a_client_may_be_slow() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let _disk = SlowDisk::of(&server, FSYNC).await;
+    for number in 0..3 {
+        let log = hasty([server.endpoint()]).await;
+        let key = format!("key-{number}");
+        let created = try_create(&log, &key, "1").await;
+        created.unwrap_or_else(|error| panic!("{key}: {error}"));
+    }
+}
+
+/// Such a user has no fence to find out by: what is taken for lost stays unknown. This server tells anybody its term.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_request_of_a_client_without_a_fence_may_be_slow() {
+    let mut server = EtcdServer::start(EtcdVersion::V3_5_16).await;
+    let users = [("narrow", "narrow-secret", "flags/")];
+    server.enable_auth("root-secret", &users).await;
+    let _disk = SlowDisk::of(&server, FSYNC).await;
+    for number in 0..3 {
+        let log = EtcdLog::builder().endpoint(server.endpoint());
+        let log = log.user("narrow", "narrow-secret");
+        let log = log.connect().await.unwrap();
+        let key = format!("key-{number}");
+        let created = try_create(&log, &key, "1").await;
+        created.unwrap_or_else(|error| panic!("{key}: {error}"));
+        log.head(&flags()).await.unwrap();
+    }
+}

@@ -1,0 +1,82 @@
+//! etcd's own proxy (`etcd grpc-proxy`), before real members.
+//!
+//! It gathers watches of several clients into one, and never answers a request for progress.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use crate::binaries::EtcdVersion;
+use crate::wait::{free_port, wait_until};
+
+/// How long it may take to listen, on a busy machine.
+const START: Duration = Duration::from_secs(30);
+
+/// A running proxy. Killed when dropped.
+#[derive(Debug)]
+pub struct GrpcProxy {
+    port: u16,
+    child: Child,
+    _dir: TempDir,
+}
+
+impl GrpcProxy {
+    /// Starts one of a version before these members, and waits until it listens.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn start(version: EtcdVersion, members: &[SocketAddr]) -> GrpcProxy {
+        let dir = TempDir::with_prefix("globe-grpc-proxy-").expect("a folder");
+        let port = free_port();
+        let members: Vec<_> = members.iter().map(ToString::to_string).collect();
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]);
+        command.arg(version.program("etcd"));
+        command.args(["grpc-proxy", "start"]);
+        command.arg(format!("--endpoints={}", members.join(",")));
+        command.arg(format!("--listen-addr=127.0.0.1:{port}"));
+        command.arg(format!("--data-dir={}", dir.path().display()));
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn();
+        let child = child.expect("setpriv (package util-linux) starts the proxy");
+        let proxy = GrpcProxy {
+            port,
+            child,
+            _dir: dir,
+        };
+        wait_until("etcd's proxy listens", START, || async {
+            TcpStream::connect(proxy.address()).await.is_ok()
+        })
+        .await;
+        proxy
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// `etcd://127.0.0.1:PORT`: what a map is connected by.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("etcd://{}", self.address())
+    }
+}
+
+impl Drop for GrpcProxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
