@@ -16,7 +16,8 @@ const SCHEMES: &str = "memory: (always there), etcd:// and etcds:// (feature `et
 /// - `etcd://[user[:password]@]host[:port][,host[:port]…][/namespace][?option=value&…]`, `etcds://` for TLS (feature
 ///   `etcd`; the options are those of `EtcdLog`). Credentials may come from the environment instead.
 ///
-/// Share what it returns: every map opened on one log shares its connections.
+/// Share what it returns: every map opened on one log shares its connections. An etcd log is shared anyway: while one that
+/// was opened by the same URL is in use in the same runtime, it is that one. (Build an `EtcdLog` for one of your own.)
 ///
 /// # Errors
 /// `Invalid`, naming the part of the URL that is wrong; `Unsupported` for a scheme this build does not know, with those
@@ -33,7 +34,7 @@ pub async fn connect(url: &str) -> Result<Arc<dyn LogClient>> {
             "nothing may follow memory: in the URL of a log",
         )),
         #[cfg(feature = "etcd")]
-        "etcd" | "etcds" => Ok(Arc::new(globe_etcd::EtcdLog::from_url(url).await?)),
+        "etcd" | "etcds" => shared::etcd(url).await,
         #[cfg(not(feature = "etcd"))]
         "etcd" | "etcds" => {
             let why = format!("this build has no {scheme} log: build with the feature `etcd`");
@@ -43,5 +44,38 @@ pub async fn connect(url: &str) -> Result<Arc<dyn LogClient>> {
             let why = format!("there is no log of the scheme {unknown:?}; there are {SCHEMES}");
             Err(Error::new(ErrorKind::Unsupported, why))
         }
+    }
+}
+
+/// The logs that are in use, by URL. The one thing in this crate that a process has once: without it each part of a program
+/// that connects for itself costs a cluster what a process costs.
+#[cfg(feature = "etcd")]
+mod shared {
+    use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+    use globe_etcd::EtcdLog;
+    use globe_log_client::{LogClient, Result};
+    use tokio::runtime::{Handle, Id};
+
+    /// Connections live in the runtime they were made in, and die with it.
+    type Open = (Id, String, Weak<EtcdLog>);
+
+    static OPEN: Mutex<Vec<Open>> = Mutex::new(Vec::new());
+
+    pub(super) async fn etcd(url: &str) -> Result<Arc<dyn LogClient>> {
+        let new = Arc::new(EtcdLog::from_url(url).await?);
+        let Ok(runtime) = Handle::try_current() else {
+            return Ok(new);
+        };
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|(_, _, log)| log.strong_count() > 0);
+        let same = open
+            .iter()
+            .find(|(id, other, _)| *id == runtime.id() && other == url);
+        if let Some(log) = same.and_then(|(_, _, log)| log.upgrade()) {
+            return Ok(log);
+        }
+        open.push((runtime.id(), url.to_owned(), Arc::downgrade(&new)));
+        Ok(new)
     }
 }

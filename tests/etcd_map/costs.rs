@@ -106,3 +106,17 @@ async fn fifty_quiet_maps_of_a_log_ask_about_as_often_as_one() {
         assert!(map.status().staleness.unwrap() <= 4 * interval);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_connects_by_the_same_url_shares_one_log() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let url = server.url();
+    let first = globe::connect(&url).await.unwrap();
+    let second = globe::connect(&url).await.unwrap();
+    assert_eq!(first.id(), second.id());
+    let elsewhere = globe::connect(&format!("{url}/elsewhere")).await.unwrap();
+    assert_ne!(first.id(), elsewhere.id());
+    let before = first.id();
+    drop((first, second));
+    assert_ne!(globe::connect(&url).await.unwrap().id(), before);
+}

@@ -137,6 +137,13 @@ impl Endpoints {
         self.members.len()
     }
 
+    pub(crate) fn pinned_address(&self) -> String {
+        let pinned = self.members.get(*self.pinned.borrow());
+        pinned
+            .map(|member| member.address.clone())
+            .unwrap_or_default()
+    }
+
     pub(crate) fn is_pinned(&self, index: usize) -> bool {
         *self.pinned.borrow() == index
     }

@@ -172,6 +172,24 @@ impl Fence {
         Ok(())
     }
 
+    /// Gives the writer's lease back, and with it everything that was left open. The next commit takes another.
+    pub(crate) async fn give_back(
+        &self,
+        cluster: &Cluster,
+        deadline: Instant,
+    ) -> Result<(), Fault> {
+        let giving = async {
+            let _turn = self.turn.lock().await;
+            let Some(writer) = self.current() else {
+                return Ok(());
+            };
+            cluster.revoke_by(writer.lease, deadline).await?;
+            *self.writer() = None;
+            Ok(())
+        };
+        timeout_at(deadline, giving).await.map_err(late)?
+    }
+
     fn current(&self) -> Option<Arc<Writer>> {
         self.writer().clone()
     }

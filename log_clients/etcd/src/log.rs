@@ -73,6 +73,31 @@ impl EtcdLog {
         EtcdBuilder::from_url(url)?.connect().await
     }
 
+    /// The member that is asked now, as `http://host:port` or `https://host:port`. It changes when that member fails, and
+    /// when this client goes back to where it belongs.
+    #[must_use]
+    pub fn member(&self) -> String {
+        self.cluster.endpoints.pinned_address()
+    }
+
+    /// Ends this client's own lease, so that its fence records are gone at once instead of a minute later, and nothing that
+    /// was given up can land any more. For a process that is about to end, after its last commit; a commit after it takes a
+    /// new lease. Leases that were granted to callers stay. Takes the `deadline` at most; dropping it leaves the lease to
+    /// end by itself.
+    ///
+    /// # Errors
+    /// `Unavailable` when no member answered in time: then the lease ends by itself.
+    pub async fn close(&self) -> Result<()> {
+        runtime::check()?;
+        let deadline = self.cluster.endpoints.deadline();
+        let given = self.cluster.fence.give_back(&self.cluster, deadline).await;
+        given.map_err(|fault| {
+            fault
+                .into_error()
+                .while_doing("giving back the writer's lease")
+        })
+    }
+
     pub(crate) fn of(settings: Settings) -> EtcdLog {
         EtcdLog {
             overlaps: Arc::new(Overlaps::new(&settings.namespace)),

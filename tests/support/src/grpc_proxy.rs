@@ -38,6 +38,8 @@ impl GrpcProxy {
         command.args(["grpc-proxy", "start"]);
         command.arg(format!("--endpoints={}", members.join(",")));
         command.arg(format!("--listen-addr=127.0.0.1:{port}"));
+        // It asks itself for its health there, and ends after some seconds when nobody answers.
+        command.arg(format!("--advertise-client-url=127.0.0.1:{port}"));
         command.arg(format!("--data-dir={}", dir.path().display()));
         command.stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::null());
