@@ -155,10 +155,11 @@ impl Endpoints {
         loop {
             let chosen = self.ready(terms.deadline).await?;
             attempt += 1;
-            let token = self.session.generation();
+            let token = self.session.token.generation();
             let fault = match self.attempt(&chosen, terms, &request).await {
                 Ok((link, answer)) => {
                     self.answered(&chosen);
+                    self.head_home();
                     return Ok(Answered {
                         chosen,
                         link,
@@ -280,7 +281,7 @@ impl Endpoints {
         deadline: Instant,
     ) -> Result<Arc<Link>, Fault> {
         let link = chosen.link(line, self)?;
-        if link.known().is_none() || !self.session.is_ready() {
+        if link.known().is_none() || self.session.token.is_needed() {
             let met = self.meet(chosen, &link, deadline).await;
             met.map_err(|fault| chosen.noted(fault, line, &link))?;
         }
@@ -322,7 +323,9 @@ impl Endpoints {
     /// token of its old life: a token counts from a moment of the log's, which has yet to come again.
     async fn unmet(&self, link: &Link) -> Fault {
         let limit = self.settings.request_timeout;
-        if self.session.has_token() && timeout(limit, link.lives()).await.is_ok_and(|lives| lives) {
+        if self.session.token.is_there()
+            && timeout(limit, link.lives()).await.is_ok_and(|lives| lives)
+        {
             return Fault::new(Class::StaleToken, "it does not answer to this token");
         }
         Fault::new(Class::NeverSent, "it could not be contacted in time")

@@ -9,16 +9,15 @@ use etcd_client::proto::PbTxnResponse;
 use globe_log_client::{
     Conflict, Epoch, Error, ErrorKind, Keyspace, Position, Result, Revision, Transaction,
 };
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-use crate::backoff;
 use crate::call::Repeat;
 use crate::cluster::Cluster;
 use crate::fault::{Class, Fault};
 use crate::life::{Judgement, Known, Signs, judge};
 use crate::outcome;
 use crate::reading::ranges_of;
-use crate::round::{Attempt, Round};
+use crate::round::{Attempt, Round, pause};
 use crate::writer::Held;
 
 /// The most that is left of a caller's time limit for the answer to reach it.
@@ -217,15 +216,6 @@ fn check_life(transaction: &Transaction, known: &Known) -> Result<()> {
     }
     let text = "the transaction speaks of another life of the log: nothing was written";
     Err(Error::new(ErrorKind::EpochChanged, text))
-}
-
-/// Waits before another attempt. After the first failure there is nothing to wait for: one more is often needed, and others
-/// only while something is wrong with a server.
-pub(crate) async fn pause(failures: u32, deadline: Instant) {
-    if failures > 1 {
-        let pause = backoff::pause(failures - 1, 1, fastrand::f64());
-        sleep_until(deadline.min(Instant::now() + pause)).await;
-    }
 }
 
 /// The part of a time limit that is left for the answer to reach whoever set it.

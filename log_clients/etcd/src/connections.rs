@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::dial::Line;
 use crate::fault::{Class, Fault};
 use crate::link::Link;
-use crate::session::Session;
 use crate::settings::Settings;
 use crate::silence::Silence;
+use crate::token::Token;
 
 #[derive(Default)]
 pub(crate) struct Connections {
@@ -33,7 +33,7 @@ impl Connections {
         &self,
         line: Line,
         address: &str,
-        session: &Arc<Session>,
+        token: &Arc<Token>,
         settings: &Settings,
     ) -> Result<Arc<Link>, Fault> {
         let mut link = self.cell(line);
@@ -43,7 +43,7 @@ impl Connections {
         if self.given_up.load(Ordering::Relaxed) {
             return Err(Fault::new(Class::NeverSent, "the connection was given up"));
         }
-        let new = Arc::new(Link::new(address, line, session, settings)?);
+        let new = Arc::new(Link::new(address, line, token, settings)?);
         *link = Some(Arc::clone(&new));
         Ok(new)
     }

@@ -23,9 +23,9 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceBuilder};
 
 use crate::fault::{Class, Fault};
-use crate::session::Session;
 use crate::settings::{Settings, TCP_KEEP_ALIVE, invalid};
 use crate::socket::{Socket, Verdict};
+use crate::token::Token;
 use crate::transport::{Ended, Undialled};
 
 /// What a connection is for. Each has its own, so that none waits behind another: a catch-up of megabytes must not hold
@@ -47,17 +47,17 @@ const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 pub(crate) fn clients(
     address: &str,
     line: Line,
-    session: &Arc<Session>,
+    token: &Arc<Token>,
     settings: &Settings,
     verdict: Verdict,
 ) -> std::result::Result<(Client, Client), Fault> {
     let once = Once::new(address, settings, verdict)?;
     let channel = endpoint(address, line, settings)?.connect_with_connector_lazy(once);
-    let session = Arc::clone(session);
+    let token = Arc::clone(token);
     let anonymous = client(Channel::Tonic(channel.clone()))?;
     let service = ServiceBuilder::new()
         .map_err(BoxError::from)
-        .map_request(move |request| session.sign(request))
+        .map_request(move |request| token.sign(request))
         .service(channel);
     let signed = client(Channel::Custom(BoxCloneSyncService::new(service)))?;
     Ok((signed, anonymous))

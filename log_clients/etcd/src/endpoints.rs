@@ -110,7 +110,6 @@ impl Endpoints {
     pub(crate) fn answered(&self, chosen: &Chosen) {
         *self.last_failure_cell() = None;
         chosen.answered();
-        self.head_home();
     }
 
     /// A member could not be reached, or did not answer.
@@ -262,7 +261,7 @@ impl Chosen {
             session, settings, ..
         } = endpoints;
         self.connections
-            .link(line, &self.endpoint.address, session, settings)
+            .link(line, &self.endpoint.address, &session.token, settings)
     }
 
     /// The fault of a connection. One that has ended is forgotten, so that the next request gets another.

@@ -7,12 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::dial::Line;
-use crate::endpoints::Endpoints;
 use crate::settings::Settings;
 
 pub(crate) struct Home {
-    index: usize,
+    pub(crate) index: usize,
     /// When it may be looked for, while another is used.
     due: Mutex<Option<Instant>>,
 }
@@ -34,37 +32,11 @@ impl Home {
     }
 
     /// Whether it is time to look for it. Says so once.
-    fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.due().take_if(|due| *due <= Instant::now()).is_some()
     }
 
     fn due(&self) -> MutexGuard<'_, Option<Instant>> {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Endpoints {
-    /// Goes back to the home member when it is time and it is well. Does so beside what the caller does.
-    pub(crate) fn head_home(&self) {
-        let index = self.home.index;
-        if self.is_pinned(index) || !self.home.is_due() {
-            return;
-        }
-        let Some(endpoints) = self.this.upgrade() else {
-            return;
-        };
-        tokio::spawn(async move {
-            let deadline = endpoints.deadline();
-            let Some(home) = endpoints.all().nth(index) else {
-                return;
-            };
-            match endpoints.contact(&home, Line::Unary, deadline).await {
-                Ok(_) => {
-                    tracing::debug!(endpoint = %home.endpoint.address, "going back to the home member");
-                    endpoints.pin(index);
-                }
-                Err(_) => endpoints.home.is_left(&endpoints.settings),
-            }
-        });
     }
 }

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use crate::dial::{self, Line};
 use crate::fault::{Class, Fault};
 use crate::refusal;
-use crate::session::Session;
 use crate::settings::Settings;
 use crate::socket::Verdict;
+use crate::token::Token;
 use crate::transport;
 use crate::version::Version;
 
@@ -60,11 +60,11 @@ impl Link {
     pub(crate) fn new(
         address: &str,
         line: Line,
-        session: &Arc<Session>,
+        token: &Arc<Token>,
         settings: &Settings,
     ) -> Result<Link, Fault> {
         let verdict = Verdict::default();
-        let (client, anonymous) = dial::clients(address, line, session, settings, verdict.clone())?;
+        let (client, anonymous) = dial::clients(address, line, token, settings, verdict.clone())?;
         Ok(Link {
             verdict,
             client: Arc::new(client),

@@ -6,11 +6,11 @@ use etcd_client::proto::PbTxnResponse;
 use globe_log_client::{
     Conflict, Error, ErrorKind, Keyspace, Position, Result, Revision, Transaction,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
+use crate::backoff;
 use crate::call::Repeat;
 use crate::cluster::Cluster;
-use crate::commit::pause;
 use crate::fate::{Asked, Fate, Heard, fate};
 use crate::fault::{Class, Fault};
 use crate::life::Known;
@@ -231,6 +231,15 @@ impl Round<'_> {
         self.cluster
             .position_of(known, answer, keyspace, self.deadline)
             .await
+    }
+}
+
+/// Waits before another attempt. After the first failure there is nothing to wait for: one more is often needed, and others
+/// only while something is wrong with a server.
+pub(crate) async fn pause(failures: u32, deadline: Instant) {
+    if failures > 1 {
+        let pause = backoff::pause(failures - 1, 1, fastrand::f64());
+        sleep_until(deadline.min(Instant::now() + pause)).await;
     }
 }
 

@@ -6,28 +6,24 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::{BoxFuture, FutureExt, Shared};
-use http::{HeaderValue, Request};
+use http::HeaderValue;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::backoff;
 use crate::fault::{Class, Fault};
 use crate::link::Link;
 use crate::settings::Settings;
-
-/// The one call that bears no token: it is how one is got.
-const LOGIN: &str = "/etcdserverpb.Auth/Authenticate";
+use crate::token::{Login, Token};
 
 /// What every connection of a client shares.
 pub(crate) struct Session {
     settings: Arc<Settings>,
+    pub(crate) token: Arc<Token>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    login: Login,
-    /// How many tokens there have been.
-    generation: u64,
     under_way: Option<Attempt>,
     /// The last refusal, while it stands.
     refused: Option<Refused>,
@@ -35,15 +31,6 @@ struct State {
 }
 
 type Attempt = Shared<BoxFuture<'static, Result<(), Fault>>>;
-
-#[derive(Default)]
-enum Login {
-    #[default]
-    Needed,
-    /// The server asks for none.
-    NotNeeded,
-    Done(HeaderValue),
-}
 
 /// Credentials that were not accepted, which are not tried again for a while.
 struct Refused {
@@ -54,48 +41,21 @@ struct Refused {
 
 impl Session {
     pub(crate) fn new(settings: Arc<Settings>) -> Session {
-        let login = match settings.credentials.are_given() {
-            true => Login::Needed,
-            false => Login::NotNeeded,
-        };
-        let state = State {
-            login,
-            ..State::default()
-        };
+        let token = Token::default();
+        if !settings.credentials.are_given() {
+            token.set(Login::NotNeeded);
+        }
         Session {
             settings,
-            state: Mutex::new(state),
+            token: Arc::new(token),
+            state: Mutex::default(),
         }
-    }
-
-    /// Puts the token of the present on a request.
-    pub(crate) fn sign<B>(&self, mut request: Request<B>) -> Request<B> {
-        if request.uri().path() != LOGIN
-            && let Login::Done(token) = &self.state().login
-        {
-            request.headers_mut().insert("token", token.clone());
-        }
-        request
-    }
-
-    /// Which token a request that is sent now bears.
-    pub(crate) fn generation(&self) -> u64 {
-        self.state().generation
-    }
-
-    pub(crate) fn has_token(&self) -> bool {
-        matches!(self.state().login, Login::Done(_))
-    }
-
-    pub(crate) fn is_ready(&self) -> bool {
-        !matches!(self.state().login, Login::Needed)
     }
 
     /// A request that bore this token was refused for it. Others may have found that out before, and logged in anew.
     pub(crate) fn outlived(&self, generation: u64) {
-        let mut state = self.state();
-        if state.generation == generation && self.settings.credentials.are_given() {
-            state.login = Login::Needed;
+        if self.settings.credentials.are_given() {
+            self.token.drop_if(generation);
         }
     }
 
@@ -103,7 +63,7 @@ impl Session {
     pub(crate) async fn log_in(self: &Arc<Self>, link: &Arc<Link>) -> Result<(), Fault> {
         let attempt = {
             let mut state = self.state();
-            if !matches!(state.login, Login::Needed) {
+            if !self.token.is_needed() {
                 return Ok(());
             }
             let under_way = state.under_way.take().filter(|a| a.peek().is_none());
@@ -125,7 +85,7 @@ impl Session {
 
     async fn attempt(&self, link: &Link) -> Result<(), Fault> {
         let Some(credentials) = self.credentials().await? else {
-            self.state().login = Login::NotNeeded;
+            self.token.set(Login::NotNeeded);
             return Ok(());
         };
         if let Some(refused) = self.standing_refusal(&credentials) {
@@ -139,14 +99,13 @@ impl Session {
             fault = self.silence(link) => return Err(fault),
         };
         let login = match answer {
-            Ok(answer) => Login::Done(token(answer.token())?),
+            Ok(answer) => Login::Done(header(answer.token())?),
             Err(error) if says_it_is_off(&error) => Login::NotNeeded,
             // Logging in writes nothing, so whatever became of it, the request itself was not sent.
             Err(error) => return Err(self.failed(Fault::from(error), credentials)),
         };
+        self.token.set(login);
         let mut state = self.state();
-        state.login = login;
-        state.generation += 1;
         (state.refused, state.refusals) = (None, 0);
         Ok(())
     }
@@ -199,7 +158,7 @@ impl Session {
     }
 }
 
-fn token(text: &str) -> Result<HeaderValue, Fault> {
+fn header(text: &str) -> Result<HeaderValue, Fault> {
     let unfit = |_| Fault::new(Class::NotEtcd, "the token it gave is none that can be sent");
     let mut token = HeaderValue::from_str(text).map_err(unfit)?;
     token.set_sensitive(true);

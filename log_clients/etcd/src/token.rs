@@ -1,0 +1,75 @@
+//! What shows servers who this client is: one token for all its connections.
+//!
+//! Never logs in: that is the session.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use http::{HeaderValue, Request};
+
+/// The one call that bears no token: it is how one is got.
+const LOGIN: &str = "/etcdserverpb.Auth/Authenticate";
+
+/// The token of the present.
+#[derive(Default)]
+pub(crate) struct Token(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    login: Login,
+    /// How many tokens there have been.
+    generation: u64,
+}
+
+/// How far this client is known to servers.
+#[derive(Default)]
+pub(crate) enum Login {
+    #[default]
+    Needed,
+    /// They ask for none.
+    NotNeeded,
+    Done(HeaderValue),
+}
+
+impl Token {
+    /// Puts it on a request.
+    pub(crate) fn sign<B>(&self, mut request: Request<B>) -> Request<B> {
+        if request.uri().path() != LOGIN
+            && let Login::Done(token) = &self.state().login
+        {
+            request.headers_mut().insert("token", token.clone());
+        }
+        request
+    }
+
+    /// Which one a request that is sent now bears.
+    pub(crate) fn generation(&self) -> u64 {
+        self.state().generation
+    }
+
+    pub(crate) fn is_there(&self) -> bool {
+        matches!(self.state().login, Login::Done(_))
+    }
+
+    pub(crate) fn is_needed(&self) -> bool {
+        matches!(self.state().login, Login::Needed)
+    }
+
+    /// Takes over what came of a login.
+    pub(crate) fn set(&self, login: Login) {
+        let mut state = self.state();
+        state.login = login;
+        state.generation += 1;
+    }
+
+    /// This one is of no use any more, unless it was replaced already.
+    pub(crate) fn drop_if(&self, generation: u64) {
+        let mut state = self.state();
+        if state.generation == generation {
+            state.login = Login::Needed;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
