@@ -267,7 +267,11 @@ impl Endpoints {
                     answer.map_err(Into::into)
                 }
                 // The time is up of who asked, not of the member: whether that is well shows in its silence.
-                Err(_) => Err(Fault::new(Class::OutOfTime, "it did not answer in time")),
+                Err(_) => {
+                    let is_blamed = mutant!("blame_a_short_wait");
+                    let class = if is_blamed { Class::Unknown } else { Class::OutOfTime };
+                    Err(Fault::new(class, "it did not answer in time"))
+                }
             },
             fault = self.exhausted(chosen, link, terms) => Err(fault),
         }
