@@ -6,27 +6,21 @@
 //! commit was dropped or nobody could tell, is closed in the same way before anything else is committed, and as soon as
 //! anything else is answered.
 //!
-//! Never runs a task: the lease is renewed on the way of a commit, and ends by itself when there are none.
+//! Never talks to a server: what it knows is used in `fencing`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::future::join_all;
 use globe_log_client::Epoch;
-use tokio::time::{Instant, timeout_at};
 
-use crate::cluster::Cluster;
 use crate::commit_settings::FenceSettings;
-use crate::fate::Asked;
-use crate::fault::{Class, Fault};
-use crate::settling::Settled;
-use crate::writer::{Held, Writer};
+use crate::writer::Writer;
 
 pub(crate) struct Fence {
-    settings: FenceSettings,
+    pub(crate) settings: FenceSettings,
     writer: Mutex<Option<Arc<Writer>>>,
     /// Held by who closes slots or changes the writer.
-    turn: tokio::sync::Mutex<()>,
+    pub(crate) turn: tokio::sync::Mutex<()>,
     is_forbidden: AtomicBool,
     /// Slots were rewritten, or given up with their lease, without a look at the life of the log they are in.
     is_doubtful: AtomicBool,
@@ -66,188 +60,23 @@ impl Fence {
         self.is_doubtful.store(true, Ordering::Relaxed);
     }
 
-    /// A slot for one commit, once nothing of the past may land any more; nothing when the role does not allow any.
-    pub(crate) async fn take(
-        &self,
-        cluster: &Cluster,
-        epoch: Epoch,
-        deadline: Instant,
-    ) -> Result<Option<Held>, Fault> {
-        if self.is_forbidden() {
-            return Ok(None);
-        }
-        let taking = async {
-            loop {
-                let writer = match self.ready(epoch) {
-                    Some(writer) => writer,
-                    None => self.prepare(cluster, epoch, deadline).await?,
-                };
-                tokio::select! {
-                    biased;
-                    held = writer.hold(&cluster.keys) => return held.map(Some),
-                    // What is waited for may be a slot that has to be closed.
-                    () = writer.opened() => {}
-                }
-            }
-        };
-        timeout_at(deadline, taking).await.map_err(late)?
-    }
-
-    /// Sees to it that nothing this client left without an answer can land any more.
-    pub(crate) async fn close(
-        &self,
-        cluster: &Cluster,
-        epoch: Epoch,
-        deadline: Instant,
-    ) -> Result<(), Fault> {
-        if self.is_forbidden() || !self.is_open() {
-            return Ok(());
-        }
-        let closing = async {
-            let _turn = self.turn.lock().await;
-            self.close_all(cluster, epoch, deadline).await
-        };
-        timeout_at(deadline, closing).await.map_err(late)?
-    }
-
     /// Whether something was left without an answer, and may yet land.
-    fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         let writer = self.current();
         writer.is_some_and(|writer| writer.is_open())
     }
 
     /// The writer, if nothing is to be done before it is used.
-    fn ready(&self, epoch: Epoch) -> Option<Arc<Writer>> {
+    pub(crate) fn ready(&self, epoch: Epoch) -> Option<Arc<Writer>> {
         self.current()
             .filter(|writer| writer.epoch == epoch && writer.is_fresh() && !writer.is_open())
     }
 
-    /// The writer of this epoch, with a lease that is not about to end, and no commit of its past that may yet land.
-    async fn prepare(
-        &self,
-        cluster: &Cluster,
-        epoch: Epoch,
-        deadline: Instant,
-    ) -> Result<Arc<Writer>, Fault> {
-        let _turn = self.turn.lock().await;
-        self.close_all(cluster, epoch, deadline).await?;
-        if let Some(writer) = self.current()
-            && writer.keep(cluster, deadline).await?
-        {
-            return Ok(writer);
-        }
-        let granted = Instant::now();
-        let settings = self.settings;
-        let lease = cluster.grant_by(settings.ttl, deadline).await?;
-        let writer = Arc::new(Writer::new(lease.id, epoch, granted, settings));
-        *self.writer() = Some(Arc::clone(&writer));
-        Ok(writer)
-    }
-
-    /// Rewrites what was left open. The writer stays only if it can be used in this epoch; otherwise its lease is ended, and
-    /// with that everything sent by it. In another life of the log its slots may be as they were when a backup was taken,
-    /// and hold nothing off.
-    async fn close_all(
-        &self,
-        cluster: &Cluster,
-        epoch: Epoch,
-        deadline: Instant,
-    ) -> Result<(), Fault> {
-        let Some(writer) = self.current() else {
-            return Ok(());
-        };
-        let is_usable = writer.epoch == epoch && writer.is_usable();
-        if is_usable && !writer.is_open() {
-            return Ok(());
-        }
-        // What stands in the slots may be of another life, and will not show that once they are rewritten.
-        self.doubt();
-        if is_usable && close_slots(cluster, &writer, deadline).await? {
-            return Ok(());
-        }
-        if !mutant!("leave_the_lease_behind") {
-            cluster.revoke_by(writer.lease, deadline).await?;
-        }
-        *self.writer() = None;
-        Ok(())
-    }
-
-    /// Gives the writer's lease back, and with it everything that was left open. The next commit takes another.
-    pub(crate) async fn give_back(
-        &self,
-        cluster: &Cluster,
-        deadline: Instant,
-    ) -> Result<(), Fault> {
-        let giving = async {
-            let _turn = self.turn.lock().await;
-            let Some(writer) = self.current() else {
-                return Ok(());
-            };
-            cluster.revoke_by(writer.lease, deadline).await?;
-            *self.writer() = None;
-            Ok(())
-        };
-        timeout_at(deadline, giving).await.map_err(late)?
-    }
-
-    fn current(&self) -> Option<Arc<Writer>> {
+    pub(crate) fn current(&self) -> Option<Arc<Writer>> {
         self.writer().clone()
     }
 
-    fn writer(&self) -> MutexGuard<'_, Option<Arc<Writer>>> {
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Option<Arc<Writer>>> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Rewrites the slots that were left without an answer, so that nothing sent by them can land any more. False when the
-/// lease has ended, or must.
-async fn close_slots(
-    cluster: &Cluster,
-    writer: &Arc<Writer>,
-    deadline: Instant,
-) -> Result<bool, Fault> {
-    let open = writer.hold_unsure(&cluster.keys);
-    let closing = open.into_iter().map(async |mut held| {
-        if mutant!("reopen_the_unknown") {
-            held.is_as_before();
-            return Settled::NotApplied;
-        }
-        cluster
-            .settle(&mut held, &[], Asked::Rewrite, deadline)
-            .await
-    });
-    let closed = join_all(closing).await;
-    if !writer.is_usable() {
-        return Ok(false);
-    }
-    for settled in closed {
-        if let Settled::Unknowable(fault) = settled {
-            return Err(fault);
-        }
-    }
-    Ok(true)
-}
-
-fn late<E>(_: E) -> Fault {
-    let text = "no slot was free in time: too many commits are under way, or what became of one is not known yet";
-    Fault::new(Class::NeverSent, text)
-}
-
-impl Cluster {
-    /// Closes what was left open, now that a member has answered: for as long as that may take for one request. Never
-    /// fails, and never waits for another that does the same: the next call tries again.
-    pub(crate) async fn tidy(&self) {
-        let fence = &self.fence;
-        if fence.is_forbidden() || !fence.is_open() || mutant!("leave_it_to_commits") {
-            return;
-        }
-        let (Ok(_turn), Some(known)) = (fence.turn.try_lock(), self.life.known()) else {
-            return;
-        };
-        let deadline = Instant::now() + self.endpoints.settings.request_timeout;
-        let closing = fence.close_all(self, known.epoch, deadline);
-        if let Ok(Err(fault)) = timeout_at(deadline, closing).await {
-            tracing::debug!(reason = %fault, "what was left without an answer may still land");
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! One writer: a lease, and the slots that live as long as it does.
 //!
-//! Never talks to a server, but to keep its lease.
+//! Never talks to a server.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,6 @@ use globe_log_client::{Epoch, LeaseId};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::cluster::Cluster;
 use crate::commit_settings::FenceSettings;
 use crate::fate::{Fate, Heard, Slot as Shown};
 use crate::fault::{Class, Fault};
@@ -158,22 +157,9 @@ impl Writer {
         }
     }
 
-    /// Renews its lease when it is time for that. False when it has ended.
-    ///
-    /// What is left open by it ends with its lease at the latest, so everything is closed before.
-    pub(crate) async fn keep(&self, cluster: &Cluster, deadline: Instant) -> Result<bool, Fault> {
-        if self.is_fresh() {
-            return Ok(true);
-        }
-        let now = Instant::now();
-        match cluster.renew_by(self.lease, deadline).await {
-            Ok(()) => {
-                *self.renewed() = now;
-                Ok(true)
-            }
-            Err(fault) if fault.class == Class::LeaseGone => Ok(false),
-            Err(fault) => Err(fault),
-        }
+    /// Its lease was renewed by a request that was sent then.
+    pub(crate) fn was_renewed(&self, sent: Instant) {
+        *self.renewed() = sent;
     }
 
     fn renewed(&self) -> MutexGuard<'_, Instant> {
