@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use crate::dial::Line;
 use crate::endpoints::{Chosen, Endpoints};
 use crate::fault::{Class, Fault};
+use crate::link::Link;
 
 impl Endpoints {
     /// Refuses a member that says it is of another cluster than the others. The ids of a cluster change when it is wiped or
@@ -33,14 +34,15 @@ impl Endpoints {
         Ok(())
     }
 
-    /// What each member that answers says, by how many say so.
+    /// What each member that answers says, by how many say so. The others are asked over connections that end with that.
     async fn votes(&self, chosen: &Chosen, cluster: u64) -> HashMap<u64, usize> {
         let limit = self.settings.connect_timeout + self.settings.request_timeout;
         let others = self
             .all()
             .filter(|o| o.endpoint.index != chosen.endpoint.index);
         let asked = others.map(async |other| {
-            let link = other.link(Line::Unary, self).ok()?;
+            let (address, token) = (&other.endpoint.address, &self.session.token);
+            let link = Link::new(address, Line::Unary, token, &self.settings).ok()?;
             let pulse = timeout(limit, link.pulse()).await.ok()?.ok()?;
             (pulse.cluster != 0).then_some(pulse.cluster)
         });
