@@ -69,3 +69,83 @@ impl Endpoints {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use globe_test_support::{EtcdServer, EtcdVersion};
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::builder::EtcdBuilder;
+    use crate::dial::Line;
+    use crate::endpoints::Choice;
+
+    const BOUND: Duration = Duration::from_secs(30);
+
+    struct Rig {
+        _server: EtcdServer,
+        endpoints: Arc<Endpoints>,
+        chosen: Chosen,
+        link: Arc<Link>,
+    }
+
+    impl Rig {
+        /// A member that has answered, and whose term nobody has looked at.
+        async fn new() -> Rig {
+            let server = EtcdServer::start(EtcdVersion::Reference).await;
+            let builder = EtcdBuilder::new().endpoint(server.endpoint());
+            let endpoints = Endpoints::new(builder.settings);
+            let Choice::Now(chosen) = endpoints.choose() else {
+                panic!("nobody was put aside");
+            };
+            let deadline = Instant::now() + BOUND;
+            let link = endpoints.contact(&chosen, Line::Unary, deadline).await;
+            Rig {
+                _server: server,
+                link: link.unwrap(),
+                endpoints,
+                chosen,
+            }
+        }
+
+        async fn exhausted(&self) -> Fault {
+            let terms = Terms {
+                patience: BOUND * 2,
+                ..self.endpoints.terms(Repeat::Never, Instant::now() + BOUND)
+            };
+            let (chosen, link) = (&self.chosen, &self.link);
+            self.endpoints.exhausted(chosen, link, terms).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_given_up_once_its_member_follows_a_later_leader() {
+        let rig = Rig::new().await;
+        // Whatever the term is, it is later than this one.
+        rig.endpoints.heard(1);
+        let fault = timeout(BOUND, rig.exhausted()).await.unwrap();
+        assert!(fault.is_election, "{fault}");
+    }
+
+    #[tokio::test]
+    async fn the_first_term_a_client_hears_of_is_no_election() {
+        let rig = Rig::new().await;
+        assert_eq!(rig.endpoints.term(), 0);
+        let looks_often = async {
+            let mut looks = 0;
+            let mut heard = rig.link.heard();
+            while looks < 3 {
+                sleep(Duration::from_millis(5)).await;
+                looks += u32::from(rig.link.heard() != heard);
+                heard = rig.link.heard();
+            }
+        };
+        tokio::select! {
+            fault = rig.exhausted() => panic!("{fault}"),
+            () = looks_often => {}
+        }
+        assert_ne!(rig.endpoints.term(), 0);
+    }
+}

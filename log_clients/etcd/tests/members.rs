@@ -150,7 +150,8 @@ async fn moving_the_leadership_costs_no_error() {
 }
 
 /// A follower passes a commit on to a leader that has just died, where it is lost without a word. A request's own limit is
-/// out of reach here, and the server's is longer than the deadline: only the election tells that no answer will come.
+/// out of reach here, and the server's is longer than the deadline: the election tells that no answer will come, or at last
+/// the part of the deadline that is kept for finding out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_lost_with_its_leader_is_settled_by_the_election() {
     let mut cluster = EtcdCluster::start(&THREE).await;
