@@ -170,7 +170,7 @@ impl Endpoints {
             return Choice::Now(Chosen::new(member));
         }
         if let Some(member) = self.another(now, None) {
-            self.pin(member.index);
+            self.move_to(member.index);
             return Choice::Now(Chosen::new(member));
         }
         let until = self.members.iter();
@@ -200,9 +200,13 @@ impl Endpoints {
         if self.is_pinned(index)
             && let Some(other) = self.another(Instant::now(), Some(index))
         {
-            self.home.is_left(&self.settings);
-            self.pin(other.index);
+            self.move_to(other.index);
         }
+    }
+
+    fn move_to(&self, index: usize) {
+        self.home.is_left(&self.settings);
+        self.pin(index);
     }
 
     /// The member failed: it is left alone for a while, and another is pinned. Its connections are given up, unless they
@@ -304,5 +308,44 @@ impl Chosen {
         if let Some(warning) = version.warning() {
             tracing::warn!(endpoint = %self.endpoint.address, %version, "etcd server: {warning}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::builder::EtcdBuilder;
+
+    fn index(choice: Choice) -> Option<usize> {
+        match choice {
+            Choice::Now(chosen) => Some(chosen.endpoint.index),
+            Choice::Later(..) => None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_had_nobody_to_go_to_comes_home_all_the_same() {
+        let builder = EtcdBuilder::new().endpoints(["http://a:1", "http://b:1"]);
+        let settings = builder.settings;
+        let rebalance_after = settings.rebalance_after;
+        let endpoints = Endpoints::new(settings);
+        let home = *endpoints.pinned.borrow();
+        let fails = |index: usize| {
+            let chosen = endpoints.all().nth(index).unwrap();
+            endpoints.put_aside(&chosen, &Fault::new(Class::Unknown, "it failed"));
+        };
+        fails(1 - home);
+        (0..9).for_each(|_| fails(home));
+        assert_eq!(index(endpoints.choose()), None);
+        advance(Duration::from_millis(200)).await;
+        assert_eq!(index(endpoints.choose()), Some(1 - home));
+        assert!(!endpoints.home.is_due());
+        advance(rebalance_after * 2).await;
+        assert!(endpoints.home.is_due());
+        assert!(!endpoints.home.is_due(), "it is looked for once");
     }
 }
