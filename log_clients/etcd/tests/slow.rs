@@ -10,7 +10,7 @@ use field::times_written;
 use globe_etcd::EtcdLog;
 use globe_log_client::LogClient;
 use globe_test_support::{EtcdServer, EtcdVersion, SlowDisk};
-use rig::{Copy, converges, flags, hasty, put, try_create, try_put};
+use rig::{Copy, PATIENCE, converges, flags, hasty, put, try_create, try_put};
 
 const FSYNC: Duration = Duration::from_millis(700);
 
@@ -78,7 +78,8 @@ async fn the_first_request_of_a_client_without_a_fence_may_be_slow() {
     let _disk = SlowDisk::of(&server, FSYNC).await;
     for number in 0..3 {
         let log = EtcdLog::builder().endpoint(server.endpoint());
-        let log = log.user("narrow", "narrow-secret");
+        // The login, the refusal of a fence and the commit each wait for the disk.
+        let log = log.user("narrow", "narrow-secret").deadline(PATIENCE);
         let log = log.connect().await.unwrap();
         let key = format!("key-{number}");
         let created = try_create(&log, &key, "1").await;
