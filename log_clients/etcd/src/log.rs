@@ -24,7 +24,8 @@ use crate::settings::Settings;
 
 /// A log on an etcd cluster. Clones share its connections; they are closed with the last clone, tail and snapshot.
 ///
-/// Its only tasks are those that read for its tails, and end with them: everything else happens inside the calls.
+/// Its only tasks are those that read for its tails, and end with them; a login, which goes on when its callers give up; and
+/// a short look at the member it belongs to, after it had to leave it. Everything else happens inside the calls.
 #[derive(Clone)]
 pub struct EtcdLog {
     cluster: Arc<Cluster>,
