@@ -306,12 +306,9 @@ impl Endpoints {
             .map_err(|fault| chosen.doubt(fault))?;
         let _waiting = Waiting::new(self, chosen);
         let limit = Instant::now() + self.settings.connect_timeout + self.settings.request_timeout;
-        match timeout_at(
-            limit.min(deadline),
-            link.greet(self.settings.server_version),
-        )
-        .await
-        {
+        let has_token = self.session.token.is_there();
+        let greeted = link.greet(self.settings.server_version, has_token);
+        match timeout_at(limit.min(deadline), greeted).await {
             Ok(greeting) => {
                 let greeting = greeting.map_err(|fault| chosen.doubt(fault.never_sent()))?;
                 chosen.connections.silence.is_broken();

@@ -99,11 +99,20 @@ impl Link {
     }
 
     /// Who is there. Asking shows, before anything is sent that must not be sent twice, that somebody is and answers.
-    pub(crate) async fn greet(&self, declared: Option<Version>) -> Result<Greeting, Fault> {
+    pub(crate) async fn greet(
+        &self,
+        declared: Option<Version>,
+        has_token: bool,
+    ) -> Result<Greeting, Fault> {
         let greeting = self.greeting.get_or_try_init(|| async {
             let mut maintenance = self.client.maintenance_client();
-            let (version, pulse, token) =
-                tokio::join!(maintenance.status(), self.pulse(), self.show_token());
+            let token = async {
+                match has_token {
+                    true => self.show_token().await,
+                    false => Ok(()),
+                }
+            };
+            let (version, pulse, token) = tokio::join!(maintenance.status(), self.pulse(), token);
             let pulse = pulse?;
             token?;
             Ok(Greeting {

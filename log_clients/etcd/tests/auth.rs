@@ -11,7 +11,7 @@ use globe_log_client::{
 };
 use globe_test_support::{Certificates, EtcdServer, EtcdVersion, Proxy};
 use rig::{
-    Copy, PATIENCE, converges, delete, flags, history, http, on_each_version, put, puts_of,
+    Copy, PATIENCE, as_app, converges, delete, flags, history, http, on_each_version, put, puts_of,
     try_create, try_put, within,
 };
 
@@ -46,14 +46,6 @@ async fn guarded(version: EtcdVersion) -> EtcdServer {
     ];
     server.enable_auth("root-secret", &users).await;
     server
-}
-
-fn as_app(endpoint: String) -> EtcdBuilder {
-    EtcdLog::builder()
-        .endpoint(endpoint)
-        .namespace("app/")
-        .user("app", "app-secret")
-        .deadline(PATIENCE)
 }
 
 fn as_narrow(endpoint: String) -> EtcdBuilder {

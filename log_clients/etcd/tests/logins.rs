@@ -6,24 +6,15 @@ mod rig;
 use std::time::Duration;
 
 use futures::future::join_all;
-use globe_etcd::{EtcdBuilder, EtcdLog};
 use globe_log_client::{ErrorKind, LogClient};
 use globe_test_support::{EtcdCluster, EtcdServer, EtcdVersion, Proxy, wait_until};
-use rig::{BOUND, Copy, PATIENCE, flags, http, put, try_put, within};
+use rig::{BOUND, Copy, as_app, flags, http, put, try_put, within};
 
 /// Passwords that take a server many times as long to check as an impatient caller waits.
 const SLOW: &str = "--bcrypt-cost=12";
 const QUICK: &str = "--bcrypt-cost=4";
 
 const USERS: [(&str, &str, &str); 1] = [("app", "app-secret", "app/")];
-
-fn as_app(endpoint: String) -> EtcdBuilder {
-    EtcdLog::builder()
-        .endpoint(endpoint)
-        .namespace("app/")
-        .user("app", "app-secret")
-        .deadline(PATIENCE)
-}
 
 async fn logins(server: &EtcdServer) -> u64 {
     let count = server

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use globe_etcd::EtcdLog;
+use globe_etcd::{EtcdBuilder, EtcdLog};
 use globe_log_client::{
     Batch, Change, Error, ErrorKind, Keyspace, LogClient, Position, Precondition, Record, Result,
     Tail, Transaction,
@@ -60,6 +60,15 @@ pub(crate) async fn connect(endpoints: impl IntoIterator<Item = String>) -> Etcd
 /// A log with every setting at its default, for calls that are to fail.
 pub(crate) async fn hasty(endpoints: impl IntoIterator<Item = String>) -> EtcdLog {
     EtcdLog::connect(endpoints).await.unwrap()
+}
+
+/// A log of the user `app`, who may use what begins with `app/`.
+pub(crate) fn as_app(endpoint: String) -> EtcdBuilder {
+    EtcdLog::builder()
+        .endpoint(endpoint)
+        .namespace("app/")
+        .user("app", "app-secret")
+        .deadline(PATIENCE)
 }
 
 /// `http://` and a port of this machine.
