@@ -43,6 +43,7 @@ mod marker;
 mod outcome;
 mod page_size;
 mod proof;
+mod reach;
 mod reading;
 mod records;
 mod refusal;

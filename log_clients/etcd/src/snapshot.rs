@@ -8,7 +8,6 @@ use etcd_client::proto::PbKeyValue;
 use etcd_client::{GetOptions, TxnOp};
 use futures::StreamExt;
 use globe_log_client::{Epoch, Keyspace, Position, Record, Result, Snapshot};
-use tokio::time::Instant;
 
 use crate::call::{Repeat, Terms};
 use crate::cluster::Cluster;
@@ -16,6 +15,7 @@ use crate::dial::Line;
 use crate::fault::{Class, Fault};
 use crate::life::Seen;
 use crate::page_size::PageSize;
+use crate::reach::Reach;
 use crate::records::{number, record};
 use crate::witness::{LastChange, Witness};
 
@@ -26,26 +26,37 @@ struct Pages {
     position: Position,
     /// The page that was read to learn the position.
     first: Option<Page>,
-    /// From which key the next page starts; nothing after the last page.
-    next: Option<Vec<u8>>,
-    size: PageSize,
+    place: Place,
     last: Option<Witness>,
+}
+
+/// What is asked for next.
+struct Place {
+    /// From which key the next page starts.
+    start: Vec<u8>,
+    /// There was the last page.
+    is_at_end: bool,
+    size: PageSize,
+    reach: Reach,
 }
 
 /// One page.
 struct Page {
     position: Position,
     records: Vec<PbKeyValue>,
-    next: Option<Vec<u8>>,
 }
 
 impl Cluster {
     /// Takes a snapshot: its first page is read here, and fixes the revision of the others.
     pub(crate) async fn snapshot(self: &Arc<Self>, keyspace: &Keyspace) -> Result<Snapshot> {
-        let mut size = PageSize::new(self.endpoints.settings.page_size);
-        let start = self.keys.start(keyspace);
+        let mut place = Place {
+            start: self.keys.start(keyspace),
+            is_at_end: false,
+            size: PageSize::new(self.endpoints.settings.page_size),
+            reach: Reach::new(self.keys.end(keyspace)),
+        };
         let first = self
-            .page(keyspace, &start, None, &mut size)
+            .page(keyspace, None, &mut place)
             .await
             .map_err(|fault| failed(fault, keyspace))?;
         let position = first.position;
@@ -55,8 +66,7 @@ impl Cluster {
             keyspace: keyspace.clone(),
             position,
             first: Some(first),
-            next: None,
-            size,
+            place,
             last: None,
         };
         let stream = futures::stream::try_unfold(pages, |mut pages| async move {
@@ -66,36 +76,29 @@ impl Cluster {
         Ok(Snapshot::new(position, stream.boxed()))
     }
 
-    /// One page from `start` on: of the present, or at a position. The page shrinks until the answer can be taken. One
-    /// record that is too large alone is left out.
+    /// The page at a place: of the present, or at a position. It shrinks until the answer can be taken. One record that is
+    /// too large alone is left out.
     async fn page(
         &self,
         keyspace: &Keyspace,
-        start: &[u8],
         mut at: Option<Position>,
-        size: &mut PageSize,
+        place: &mut Place,
     ) -> Result<Page, Fault> {
         loop {
-            let limit = i64::try_from(size.next()).unwrap_or(i64::MAX);
-            let asked = Instant::now();
-            let options = self.page_options(keyspace, at).with_limit(limit);
-            match self.read_page(keyspace, start, at, options).await {
+            match self.read_page(keyspace, at, place, false).await {
                 Ok(page) => {
-                    let (page, total) = page;
-                    size.fit(&page.records, total, asked.elapsed());
+                    place.size.fit(&page.records);
                     return Ok(page);
                 }
                 Err(fault) if fault.class != Class::TooLargeToDecode => return Err(fault),
-                Err(_) if size.shrink() => {}
+                Err(_) if place.size.shrink() => {}
+                // It may have been rewritten since: whether it is too large, only a look at a position tells.
+                Err(_) if at.is_none() => {
+                    at = Some(self.now(keyspace, self.endpoints.deadline()).await?)
+                }
                 Err(fault) => {
-                    let options = self.page_options(keyspace, at).with_limit(1);
-                    let options = options.with_keys_only();
-                    let (page, _) = self.read_page(keyspace, start, at, options).await?;
-                    if at.is_some() {
-                        return Ok(self.leave_out(keyspace, page, &fault));
-                    }
-                    // It may have been rewritten since: whether it is too large, only a look at this position tells.
-                    at = Some(page.position);
+                    let page = self.read_page(keyspace, at, place, true).await?;
+                    return Ok(self.leave_out(keyspace, page, &fault));
                 }
             }
         }
@@ -111,35 +114,38 @@ impl Cluster {
         page
     }
 
-    fn page_options(&self, keyspace: &Keyspace, at: Option<Position>) -> GetOptions {
-        let options = GetOptions::new().with_range(self.keys.end(keyspace));
-        match at.filter(|_| !mutant!("read_pages_of_any_time")) {
-            Some(at) => options.with_revision(number(at.revision.0)),
-            None => options,
-        }
-    }
-
-    /// A page, and how many records there are from its start on.
+    /// The next records at a place, which moves on behind them.
     async fn read_page(
         &self,
         keyspace: &Keyspace,
-        start: &[u8],
         at: Option<Position>,
-        options: GetOptions,
-    ) -> Result<(Page, usize), Fault> {
-        let range = TxnOp::get(start, Some(options));
+        place: &mut Place,
+        keys_only: bool,
+    ) -> Result<Page, Fault> {
+        let limit = place.size.next();
+        let mut options = GetOptions::new()
+            .with_range(place.reach.bound(&place.start, limit))
+            .with_limit(i64::try_from(limit).unwrap_or(i64::MAX));
+        if let Some(at) = at.filter(|_| !mutant!("read_pages_of_any_time")) {
+            options = options.with_revision(number(at.revision.0));
+        }
+        if keys_only {
+            options = options.with_keys_only();
+        }
+        let range = TxnOp::get(place.start.clone(), Some(options));
         let epoch: Option<Epoch> = at.map(|at| at.epoch);
         let reading = self
             .read(keyspace, &[range], epoch, self.page_terms())
             .await?;
         let found = reading.answers.into_iter().next().unwrap_or_default();
-        let last = found.kvs.last().filter(|_| found.more);
-        let page = Page {
+        match place.reach.pass(&found, limit) {
+            Some(next) => place.start = next,
+            None => place.is_at_end = true,
+        }
+        Ok(Page {
             position: reading.position,
-            next: last.map(|last| [&last.key, &b"\0"[..]].concat()),
             records: found.kvs,
-        };
-        Ok((page, usize::try_from(found.count).unwrap_or(0)))
+        })
     }
 
     /// Pages may be large: a member may take half of the time for one, so that another still has the other half.
@@ -156,15 +162,12 @@ impl Cluster {
 
 impl Pages {
     async fn next_page(&mut self) -> Result<Option<Vec<Record>>> {
-        let page = match (self.first.take(), &self.next) {
-            (Some(first), _) => first,
-            (None, None) => return Ok(None),
-            (None, Some(start)) => {
+        let page = match self.first.take() {
+            Some(first) => first,
+            None if self.place.is_at_end => return Ok(None),
+            None => {
                 let at = Some(self.position);
-                let page = self
-                    .cluster
-                    .page(&self.keyspace, start, at, &mut self.size)
-                    .await;
+                let page = self.cluster.page(&self.keyspace, at, &mut self.place).await;
                 page.map_err(|fault| failed(fault, &self.keyspace))?
             }
         };
@@ -172,9 +175,8 @@ impl Pages {
     }
 
     fn take(&mut self, page: Page) -> Vec<Record> {
-        self.next = page.next;
         self.look(&page.records);
-        if self.next.is_none() {
+        if self.place.is_at_end {
             let seen = Seen {
                 at: self.position.revision.0,
                 changed: self.position.revision.0,
