@@ -40,6 +40,7 @@ mod link;
 mod log;
 mod mailbox;
 mod marker;
+mod order;
 mod outcome;
 mod page_size;
 mod proof;

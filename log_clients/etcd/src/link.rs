@@ -12,6 +12,8 @@ use tokio::time::Instant;
 
 use crate::dial::{self, Line};
 use crate::fault::{Class, Fault};
+use crate::order;
+use crate::records::number;
 use crate::refusal;
 use crate::settings::Settings;
 use crate::socket::Verdict;
@@ -32,6 +34,8 @@ pub(crate) struct Link {
     verdict: Verdict,
     /// Set once it has answered.
     greeting: OnceCell<Greeting>,
+    /// Whether it was seen to order progress. Asked for when its version is not known.
+    orders: OnceCell<bool>,
     /// Whether an answer that came through it was seen to be of the known life of the log.
     is_checked: AtomicBool,
     /// When it was last asked for a sign of life. Held while it is.
@@ -70,6 +74,7 @@ impl Link {
             client: Arc::new(client),
             anonymous,
             greeting: OnceCell::new(),
+            orders: OnceCell::new(),
             is_checked: AtomicBool::new(false),
             asked: tokio::sync::Mutex::default(),
             heard: Mutex::default(),
@@ -95,7 +100,21 @@ impl Link {
 
     /// The server's version, as far as it is known.
     pub(crate) fn version(&self) -> Version {
-        self.known().map_or(Version::UNKNOWN, |known| known.version)
+        let told = self.known().map_or(Version::UNKNOWN, |known| known.version);
+        let is_ordered = self.orders.get() == Some(&true);
+        match told {
+            Version::UNKNOWN if is_ordered => Version::ORDERED,
+            told => told,
+        }
+    }
+
+    /// Finds out by a watch of this range whether progress is ordered, where no version tells. A try that fails leaves it
+    /// unknown.
+    pub(crate) async fn watch_order(&self, range: (Vec<u8>, Vec<u8>), revision: u64) {
+        if self.version() == Version::UNKNOWN && !mutant!("look_at_no_order") {
+            let look = || order::is_kept(&self.client, range, number(revision.max(1)));
+            let _ = self.orders.get_or_try_init(look).await;
+        }
     }
 
     /// Who is there. Asking shows, before anything is sent that must not be sent twice, that somebody is and answers.

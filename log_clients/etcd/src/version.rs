@@ -18,6 +18,9 @@ impl Version {
     /// What is known of a server that keeps its status from this user: it is at least as new as the first that do.
     pub(crate) const RESERVED: Version = Version::new(3, 5, 28);
 
+    /// What is known of a server that was seen to order its progress replies.
+    pub(crate) const ORDERED: Version = Version::new(3, 5, 8);
+
     const fn new(major: u16, minor: u16, patch: u16) -> Version {
         Version {
             major,
@@ -66,7 +69,9 @@ impl Version {
     /// The known faults that may cost this client time or truth, for one warning. `None`: no known one.
     pub(crate) fn warning(self) -> Option<&'static str> {
         if self == Version::UNKNOWN {
-            Some("its version is unknown: it is treated as one with every known watch fault")
+            Some(
+                "its version is unknown: it is treated as one with every known fault, but those it can be seen not to have",
+            )
         } else if !self.orders_progress() {
             Some(
                 "it may lose, repeat or reorder watch events and its progress replies are unordered: \

@@ -187,6 +187,7 @@ impl Cluster {
             link,
             answer: (watch, created),
         } = opened.await?;
+        self.look_at_order(&link, wish).await;
         let (commands, obeyed) = unbounded_channel();
         let (post, mailbox) = mailbox(wish.room);
         let answered = Arc::default();
@@ -199,6 +200,18 @@ impl Cluster {
         // That it stands is known already.
         watching.next().await;
         Ok(watching)
+    }
+
+    /// Where the version is not known: whether progress of this connection can be relied on.
+    async fn look_at_order(&self, link: &Link, wish: &Wish) {
+        let (start, end) = (
+            self.keys.start(&wish.keyspace),
+            self.keys.end(&wish.keyspace),
+        );
+        let known = self.life.known().map_or(0, |known| known.revision);
+        let looking = link.watch_order((start, end), known.max(wish.first - 1));
+        // What was not found out in time is not known.
+        let _ = timeout(self.endpoints.settings.request_timeout, looking).await;
     }
 
     fn options(&self, wish: &Wish) -> WatchOptions {

@@ -23,10 +23,11 @@ on_each_version! {
     a_commit_that_was_repeated_lands_once_and_succeeds
     a_tail_passes_a_busy_neighbour_where_progress_is_swallowed
     a_tail_passes_a_busy_neighbour_behind_etcds_own_proxy
-    a_cluster_whose_maintenance_is_closed_is_followed
+    a_cluster_whose_maintenance_is_closed_is_followed_without_reading_it_again_if_it_orders_progress
 }
 
 const TXN: &str = "/etcdserverpb.KV/Txn";
+const KV: &str = "/etcdserverpb.KV/";
 const MAINTENANCE: &str = "/etcdserverpb.Maintenance/";
 const ANY: &str = "/etcdserverpb.";
 
@@ -138,7 +139,9 @@ async fn follows_beside_a_busy_neighbour(server: &EtcdServer, log: &EtcdLog) {
     assert_eq!(copy.resyncs, 0, "tails are enough");
 }
 
-async fn a_cluster_whose_maintenance_is_closed_is_followed(version: EtcdVersion) {
+async fn a_cluster_whose_maintenance_is_closed_is_followed_without_reading_it_again_if_it_orders_progress(
+    version: EtcdVersion,
+) {
     let unknown = "unknown service etcdserverpb.Maintenance";
     for said in [
         Said::rbac(),
@@ -147,7 +150,24 @@ async fn a_cluster_whose_maintenance_is_closed_is_followed(version: EtcdVersion)
     ] {
         let (server, gateway) = gateway(version).await;
         gateway.add(Rule::new(MAINTENANCE, Act::Answer(said)));
+        // Whatever asks for the whole keyspace is counted, and delivered.
+        let whole = Rule::new(KV, Act::Repeat).carrying("flags0");
+        gateway.add(whole);
         let log = connect([gateway.endpoint()]).await;
+        put(&log, "key", "0").await;
+        let mut copy = Copy::open(&log).await;
+        let read = gateway.broken_at(KV);
+        assert!(read > 0, "for the snapshot");
+        let first = log.head(&flags()).await.unwrap().revision.0;
+        let passing = async {
+            while copy.position.revision.0 < first + 5 {
+                passes(&mut copy, &log, 1).await;
+            }
+        };
+        beside_a_busy_neighbour(&server, passing).await;
+        let again = gateway.broken_at(KV) - read;
+        let is_ordered = version != EtcdVersion::V3_4_23;
+        assert_eq!(again == 0, is_ordered, "it was read {again} times again");
         follows_beside_a_busy_neighbour(&server, &log).await;
         assert_eq!(gateway.delivered(MAINTENANCE), 0);
     }

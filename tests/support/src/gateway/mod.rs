@@ -31,7 +31,7 @@ pub(crate) struct State {
     drops_progress: bool,
     idle_limit: Option<Duration>,
     delivered: BTreeMap<String, u64>,
-    broken: u64,
+    broken: BTreeMap<String, u64>,
     dropped: u64,
     cut: u64,
 }
@@ -113,15 +113,19 @@ impl Gateway {
     /// How many requests whose path begins so the server was given; a repeated one counts twice.
     #[must_use]
     pub fn delivered(&self, path: &str) -> u64 {
-        let state = lock(&self.state);
-        let those = state.delivered.iter().filter(|(p, _)| p.starts_with(path));
-        those.map(|(_, count)| count).sum()
+        count(&lock(&self.state).delivered, path)
     }
 
     /// How many requests one of the rules was applied to.
     #[must_use]
     pub fn broken(&self) -> u64 {
-        lock(&self.state).broken
+        self.broken_at("")
+    }
+
+    /// The same, of those whose path begins so.
+    #[must_use]
+    pub fn broken_at(&self, path: &str) -> u64 {
+        count(&lock(&self.state).broken, path)
     }
 
     /// How many requests for progress were swallowed.
@@ -143,6 +147,12 @@ impl Drop for Gateway {
     }
 }
 
+/// How many there were at paths that begin so.
+fn count(counts: &BTreeMap<String, u64>, path: &str) -> u64 {
+    let those = counts.iter().filter(|(p, _)| p.starts_with(path));
+    those.map(|(_, count)| count).sum()
+}
+
 pub(crate) fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -152,7 +162,7 @@ impl State {
     fn act(&mut self, path: &str, body: Option<&[u8]>) -> Option<Act> {
         let mut rules = self.rules.iter_mut();
         let act = rules.find_map(|rule| rule.take(path, body))?;
-        self.broken += 1;
+        *self.broken.entry(path.to_owned()).or_default() += 1;
         Some(act)
     }
 }
