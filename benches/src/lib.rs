@@ -5,7 +5,9 @@
 mod filled;
 mod row;
 mod turns;
+mod unit;
 
 pub use filled::{filled, key, shuffled_keys};
 pub use row::{Row, Target};
-pub use turns::Turns;
+pub use turns::{Turns, median};
+pub use unit::Unit;

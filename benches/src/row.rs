@@ -11,9 +11,9 @@ use crate::turns::Turns;
 pub enum Target {
     /// At most so many times what the peer takes.
     Times(f64),
-    /// At most so many nanoseconds more than the peer takes.
+    /// At most so much more than the peer takes, in the unit of the turns.
     Over(f64),
-    /// Less than so many nanoseconds, whatever the peer takes.
+    /// Less than so much, whatever the peer takes.
     Under(f64),
     /// It is only reported.
     None,
@@ -44,47 +44,28 @@ impl Row<'_> {
 impl fmt::Display for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (ours, peer) = (self.turns.ours(), self.turns.peer());
+        let show = |amount| self.turns.unit().show(amount);
         let met = match self.is_met() {
             Some(true) => "yes",
             Some(false) => "**no**",
             None => "–",
         };
+        let times = format!("{:.2}×", self.turns.ratio());
         let (compared, target) = match self.target {
-            Target::Times(most) => (format!("{:.2}×", self.turns.ratio()), format!("≤ {most}×")),
-            Target::Over(most) => (
-                format!(
-                    "{}{}",
-                    if ours < peer { "−" } else { "+" },
-                    Time((ours - peer).abs())
-                ),
-                format!("≤ +{}", Time(most)),
-            ),
-            Target::Under(most) => (
-                format!("{:.2}×", self.turns.ratio()),
-                format!("< {}", Time(most)),
-            ),
-            Target::None => (format!("{:.2}×", self.turns.ratio()), "–".to_owned()),
+            Target::Times(most) => (times, format!("≤ {most}×")),
+            Target::Over(most) => {
+                let sign = if ours < peer { "−" } else { "+" };
+                let over = format!("{sign}{}", show((ours - peer).abs()));
+                (over, format!("≤ +{}", show(most)))
+            }
+            Target::Under(most) => (times, format!("< {}", show(most))),
+            Target::None => (times, "–".to_owned()),
         };
-        let figure = self.figure;
+        let (figure, ours, peer) = (self.figure, show(ours), show(peer));
         write!(
             f,
-            "| {figure} | {} | {} | {compared} | {target} | {met} |",
-            Time(ours),
-            Time(peer)
+            "| {figure} | {ours} | {peer} | {compared} | {target} | {met} |"
         )
-    }
-}
-
-/// Nanoseconds, shown in the unit that suits them.
-struct Time(f64);
-
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            short if short < 1e3 => write!(f, "{short:.1} ns"),
-            short if short < 1e6 => write!(f, "{:.1} µs", short / 1e3),
-            long => write!(f, "{:.1} ms", long / 1e6),
-        }
     }
 }
 
@@ -93,6 +74,7 @@ mod tests {
     use tokio::time::Duration;
 
     use super::*;
+    use crate::unit::Unit;
 
     #[test]
     fn a_row_says_whether_its_target_was_met() {
@@ -121,5 +103,31 @@ mod tests {
             format!("{begin} 1.20× | < 1.0 ms | yes |")
         );
         assert_eq!(row(Target::None), format!("{begin} 1.20× | – | – |"));
+    }
+    #[test]
+    fn a_row_says_what_it_counts() {
+        let row = |unit, target| {
+            let mut turns = Turns::of(unit);
+            turns.count(150_000.0, 100_000.0);
+            let (figure, turns) = ("x", &turns);
+            Row {
+                figure,
+                turns,
+                target,
+            }
+            .to_string()
+        };
+        assert_eq!(
+            row(Unit::Bytes, Target::Under(65_536.0)),
+            "| x | 150000 B | 100000 B | 1.50× | < 65536 B | **no** |"
+        );
+        assert_eq!(
+            row(Unit::Messages, Target::Times(1.5)),
+            "| x | 150000 messages | 100000 messages | 1.50× | ≤ 1.5× | yes |"
+        );
+        assert_eq!(
+            row(Unit::Time, Target::Over(1e6)),
+            "| x | 150.0 µs | 100.0 µs | +50.0 µs | ≤ +1.0 ms | yes |"
+        );
     }
 }

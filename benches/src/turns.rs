@@ -4,9 +4,12 @@
 
 use tokio::time::{Duration, Instant};
 
-/// What two peers took, round by round, in nanoseconds each time.
+use crate::unit::Unit;
+
+/// What two peers took, round by round: times, unless something else is said.
 #[derive(Debug, Default)]
 pub struct Turns {
+    unit: Unit,
     ours: Vec<f64>,
     peer: Vec<f64>,
 }
@@ -32,19 +35,39 @@ impl Turns {
         turns
     }
 
-    /// Adds a round that was measured elsewhere.
-    pub fn push(&mut self, ours: Duration, peer: Duration) {
-        self.ours.push(nanoseconds(ours));
-        self.peer.push(nanoseconds(peer));
+    /// No rounds yet, of what is counted in this unit.
+    #[must_use]
+    pub fn of(unit: Unit) -> Turns {
+        Turns {
+            unit,
+            ..Turns::default()
+        }
     }
 
-    /// The median of ours, in nanoseconds.
+    /// Adds a round that was measured elsewhere.
+    pub fn push(&mut self, ours: Duration, peer: Duration) {
+        self.count(nanoseconds(ours), nanoseconds(peer));
+    }
+
+    /// Adds a round that was counted elsewhere, in the unit of these turns.
+    pub fn count(&mut self, ours: f64, peer: f64) {
+        self.ours.push(ours);
+        self.peer.push(peer);
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// The median of ours.
     #[must_use]
     pub fn ours(&self) -> f64 {
         median(self.ours.clone())
     }
 
-    /// The median of the peer, in nanoseconds.
+    /// The median of the peer.
     #[must_use]
     pub fn peer(&self) -> f64 {
         median(self.peer.clone())
@@ -68,7 +91,9 @@ fn nanoseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e9
 }
 
-fn median(mut samples: Vec<f64>) -> f64 {
+/// The middle one.
+#[must_use]
+pub fn median(mut samples: Vec<f64>) -> f64 {
     samples.sort_by(f64::total_cmp);
     samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
 }

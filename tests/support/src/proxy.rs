@@ -124,6 +124,7 @@ impl Sky {
 struct Traffic {
     connections: AtomicU64,
     requested: AtomicU64,
+    replied: AtomicU64,
 }
 
 /// Forwards a port of its own to a server. Gone when dropped.
@@ -188,6 +189,12 @@ impl Proxy {
     #[must_use]
     pub fn requested(&self) -> u64 {
         self.traffic.requested.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes of replies the clients were given.
+    #[must_use]
+    pub fn replied(&self) -> u64 {
+        self.traffic.replied.load(Ordering::SeqCst)
     }
 
     /// From now on this happens to every connection, except those that were given their own.
@@ -299,11 +306,15 @@ impl Connection {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
         let course = |seed, flow| Course::new(number, seed, sky.clone(), flow);
-        let count = move |bytes| {
-            traffic.requested.fetch_add(bytes, Ordering::SeqCst);
+        let count = |all: &AtomicU64, bytes| {
+            all.fetch_add(bytes, Ordering::SeqCst);
         };
-        let requests = course(seed, |weather| weather.requests).run(from_client, to_server, count);
-        let replies = course(!seed, |weather| weather.replies).run(from_server, to_client, |_| ());
+        let requested = |bytes| count(&traffic.requested, bytes);
+        let replied = |bytes| count(&traffic.replied, bytes);
+        let requests = course(seed, |weather| weather.requests);
+        let requests = requests.run(from_client, to_server, requested);
+        let replies = course(!seed, |weather| weather.replies);
+        let replies = replies.run(from_server, to_client, replied);
         let requests = async {
             match requests.await {
                 End::Late => {

@@ -1,0 +1,39 @@
+//! What clients cost an etcd cluster, beside what other clients cost it: prints rows of a Markdown table.
+//!
+//! It starts servers of its own, and leaves none behind.
+
+#![allow(clippy::print_stdout, reason = "printing is what it is for")]
+
+mod conflict;
+mod cost;
+mod crowd;
+mod many;
+mod neighbour;
+mod ordinary;
+mod users;
+
+use globe::{Globe, Result};
+use globe_bench::{Row, Target, Turns};
+
+/// How often everything is measured.
+const ROUNDS: usize = 3;
+
+type Done<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+type Numbers = Globe<String, u64>;
+
+#[tokio::main]
+async fn main() -> Done {
+    many::compare().await?;
+    ordinary::compare().await?;
+    crowd::compare().await?;
+    conflict::compare().await
+}
+
+fn report(figure: &str, turns: &Turns, target: Target) {
+    let row = Row {
+        figure,
+        turns,
+        target,
+    };
+    println!("{row}");
+}

@@ -1,0 +1,30 @@
+//! What a figure is counted in, and how it is shown.
+//!
+//! It never decides anything: what is shown is rounded, what was measured is not.
+
+/// What the numbers of two peers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unit {
+    /// Nanoseconds, of a clock or of a processor, shown in the unit that suits them.
+    #[default]
+    Time,
+    /// Bytes, shown to the last one.
+    Bytes,
+    /// Messages.
+    Messages,
+}
+
+impl Unit {
+    /// An amount of it.
+    pub(crate) fn show(self, amount: f64) -> String {
+        match self {
+            Unit::Time => match amount.abs() {
+                short if short < 1e3 => format!("{amount:.1} ns"),
+                short if short < 1e6 => format!("{:.1} µs", amount / 1e3),
+                _ => format!("{:.1} ms", amount / 1e6),
+            },
+            Unit::Bytes => format!("{amount:.0} B"),
+            Unit::Messages => format!("{amount:.0} messages"),
+        }
+    }
+}
