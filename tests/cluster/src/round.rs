@@ -2,6 +2,7 @@
 //!
 //! It decides nothing about what is right: that is the oracle's.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub struct Played {
     pub errors: usize,
     /// Writes whose fate was never known.
     pub unknown: usize,
+    /// How often a map had to take a snapshot again.
+    pub resyncs: u64,
     /// Everything that was wrong.
     pub wrong: Vec<String>,
     /// Where the history lies, if anything was wrong.
@@ -67,6 +70,7 @@ impl Played {
             faults: 0,
             errors: 0,
             unknown: 0,
+            resyncs: 0,
             wrong: Vec::new(),
             history: None,
         }
@@ -113,7 +117,7 @@ async fn run(
     let mut site = Site::open(leg, hosts, seed).await;
     let recorder = site.recorder.clone();
     let before = Held::now();
-    before.gauge(&recorder);
+    before.gauge(&recorder, site.under_way());
     let witness = witness(scenario, &mut site).await;
     let running = workload(seed).start(&site.nodes, &recorder);
     sleep(BEFORE).await;
@@ -126,6 +130,8 @@ async fn run(
     recorder.fault("everything is mended", Effect::HealsAll);
     sleep(AFTER).await;
     running.finish(END).await;
+    let ballast = site.ballast.as_ref();
+    wrong.extend(ballast.map_or(vec![], |it| it.missing(&site.nodes)));
     match witness {
         Witness::Members(ears) => {
             let deaf = ears.finish(END).await;
@@ -139,7 +145,8 @@ async fn run(
             }
         }
     }
-    Held::settled(before).await.gauge(&recorder);
+    let held = Held::settled(before, site.under_way()).await;
+    held.gauge(&recorder, site.under_way());
     (recorder.history(), wrong)
 }
 
@@ -191,6 +198,7 @@ fn judge(played: &mut Played, scenario: &Scenario, history: &History) {
     played.errors = failed.len();
     let is_unknown = |outcome: &Outcome| matches!(outcome, Outcome::Indeterminate);
     played.unknown = history.ops().filter(|op| is_unknown(&op.outcome)).count();
+    played.resyncs = resyncs(history);
     if scenario.is_seamless {
         let told = failed.iter().take(5);
         let told = told.map(|op| {
@@ -205,6 +213,15 @@ fn judge(played: &mut Played, scenario: &Scenario, history: &History) {
     if !played.wrong.is_empty() {
         played.history = save(played, history);
     }
+}
+
+/// By all maps together, as each said it last.
+fn resyncs(history: &History) -> u64 {
+    let healths = history.healths();
+    let last: HashMap<_, u64> = healths
+        .map(|health| ((health.node, &health.keyspace), health.resyncs))
+        .collect();
+    last.values().sum()
 }
 
 /// Whether a user would call it one. A view no older than a moment may not be had, and then says so.
