@@ -29,8 +29,11 @@ const BEFORE: Duration = Duration::from_secs(1);
 const AFTER: Duration = Duration::from_secs(2);
 /// Of a hundred operations, how many their callers give up when they take a while.
 const IMPATIENT: u8 = 30;
-/// How long the end may take.
+/// How long the end may take, and until when every node must be live again.
 const END: Duration = Duration::from_secs(30);
+/// The same where snapshots are long: all maps may read one at once, and whoever then has to compare a whole keyspace
+/// with an old server rests before and after.
+const LONG_END: Duration = Duration::from_secs(90);
 
 /// A round that was played.
 #[derive(Debug)]
@@ -119,7 +122,8 @@ async fn run(
     let before = Held::now();
     before.gauge(&recorder, site.under_way());
     let witness = witness(scenario, &mut site).await;
-    let running = workload(seed).start(&site.nodes, &recorder);
+    let end = if leg.ballast > 0 { LONG_END } else { END };
+    let running = workload(seed, end).start(&site.nodes, &recorder);
     sleep(BEFORE).await;
     let injected = AssertUnwindSafe((scenario.inject)(&mut site));
     if let Err(panic) = injected.catch_unwind().await {
@@ -129,7 +133,7 @@ async fn run(
     site.heal().await;
     recorder.fault("everything is mended", Effect::HealsAll);
     sleep(AFTER).await;
-    running.finish(END).await;
+    running.finish(end).await;
     let ballast = site.ballast.as_ref();
     wrong.extend(ballast.map_or(vec![], |it| it.missing(&site.nodes)));
     match witness {
@@ -162,11 +166,12 @@ async fn witness(scenario: &Scenario, site: &mut Site) -> Witness {
     Witness::Members(Ears::listen(sources, epoch, &site.recorder).await)
 }
 
-fn workload(seed: u64) -> Workload {
+fn workload(seed: u64, end: Duration) -> Workload {
     Workload {
         limits: Limits {
             // Promised are 2 s; a busy machine is given some more here, and held to them where they are measured.
             detection_micros: 3_000_000,
+            heal_micros: end.as_micros().try_into().unwrap_or(u64::MAX),
             watch_micros: 3_000_000,
             slack_micros: 20_000,
             min_writes: 40,
