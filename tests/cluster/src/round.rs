@@ -178,7 +178,6 @@ fn workload(seed: u64, end: Duration) -> Workload {
             min_samples: 100,
             min_deliveries: 50,
             min_faults: 1,
-            ..Limits::default()
         },
         impatient: IMPATIENT,
         ..Workload::heavy(seed)
