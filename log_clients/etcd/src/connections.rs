@@ -23,9 +23,16 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// Makes those who still wait for them fail at once, instead of dialling one after another.
+    /// Makes those who still wait for them fail at once, instead of dialling one after another. What is under way, and a
+    /// watch that is well, keeps the one it is on; the others are closed, however long that watch lasts.
     pub(crate) fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
+        if mutant!("keep_idle_connections") {
+            return;
+        }
+        for line in [Line::Unary, Line::Watch, Line::Lease] {
+            *self.cell(line) = None;
+        }
     }
 
     /// The connection of a line.

@@ -4,6 +4,7 @@
 mod field;
 mod rig;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use field::{ROUNDS, beside_a_busy_neighbour, passes, times_written};
@@ -14,7 +15,7 @@ use globe_test_support::{
     Rule, Said, wait_until,
 };
 use rig::{
-    BOUND, Copy, connect, converges, delete, flags, hasty, history, on_each_version, put, puts_of,
+    BOUND, Copy, connect, converges, delete, flags, history, on_each_version, put, puts_of,
     try_create, try_put, within,
 };
 
@@ -260,10 +261,11 @@ async fn a_status_without_a_message_is_named_by_its_code() {
     }
 }
 
-fn trusting(certificates: &Certificates, balancer: &Balancer) -> EtcdBuilder {
+fn trusting(certificates: &Certificates, address: SocketAddr) -> EtcdBuilder {
     let tls = Tls::new().ca_pem(certificates.authority.clone());
-    let endpoint = format!("https://{}", balancer.address());
-    EtcdLog::builder().endpoint(endpoint).tls(tls)
+    EtcdLog::builder()
+        .endpoint(format!("https://{address}"))
+        .tls(tls)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -278,7 +280,7 @@ async fn a_balancer_with_a_dead_backend_and_tls_is_good_enough() {
         vec![live, Backend::Closes, Backend::Resets],
     ] {
         let balancer = Balancer::start(backends.clone()).await;
-        let log = trusting(&certificates, &balancer).deadline(rig::PATIENCE);
+        let log = trusting(&certificates, balancer.address()).deadline(rig::PATIENCE);
         let log = log.connect().await.unwrap();
         let mut copy = Copy::open(&log).await;
         put(&log, "key", "1").await;
@@ -295,7 +297,7 @@ async fn a_balancer_with_only_dead_backends_is_unavailable_and_not_for_good() {
     let certificates = Certificates::new();
     for dead in [Backend::Closes, Backend::Resets] {
         let balancer = Balancer::start(vec![dead]).await;
-        let log = trusting(&certificates, &balancer).deadline(Duration::from_secs(2));
+        let log = trusting(&certificates, balancer.address()).deadline(Duration::from_secs(2));
         let log = log.connect().await.unwrap();
         for error in [
             within("the head", log.head(&flags())).await.unwrap_err(),
@@ -306,16 +308,39 @@ async fn a_balancer_with_only_dead_backends_is_unavailable_and_not_for_good() {
     }
 }
 
-/// The balancer leads every new connection to another member, and to another version of etcd: what was learned of one must
-/// not be believed of the next. One of them gives progress that lies.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_a_balancer_over_mixed_versions_no_event_is_lost() {
+    follows_many_versions(EtcdServer::builder, |address| {
+        EtcdLog::builder().endpoint(format!("http://{address}"))
+    })
+    .await;
+}
+
+/// Each version has a TLS of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_balancer_over_mixed_versions_with_tls_no_event_is_lost() {
+    let certificates = Certificates::new();
+    follows_many_versions(
+        |version| EtcdServer::builder(version).tls(&certificates),
+        |address| trusting(&certificates, address),
+    )
+    .await;
+}
+
+/// The balancer leads every new connection to another member, and to another version of etcd: what was learned of one must
+/// not be believed of the next. One of them gives progress that lies.
+async fn follows_many_versions(
+    server: impl Fn(EtcdVersion) -> globe_test_support::EtcdBuilder,
+    reached_at: impl Fn(SocketAddr) -> EtcdBuilder,
+) {
     use EtcdVersion::{Reference, V3_4_23, V3_5_16};
-    let cluster = EtcdCluster::start(&[V3_4_23, V3_5_16, Reference]).await;
+    let servers = [V3_4_23, V3_5_16, Reference].map(server);
+    let cluster = EtcdCluster::start_all(servers.into()).await;
     let members = (0..3).map(|member| Backend::Live(cluster[member].address()));
     let balancer = Balancer::start(members.collect()).await;
-    let log = connect([format!("http://{}", balancer.address())]).await;
-    let straight = hasty([cluster[2].endpoint()]).await;
+    let log = reached_at(balancer.address()).deadline(rig::PATIENCE);
+    let log = log.connect().await.unwrap();
+    let straight = reached_at(cluster[2].address()).connect().await.unwrap();
     let start = put(&straight, "key", "0").await;
     let mut copy = Copy::open(&log).await;
     let following = async {

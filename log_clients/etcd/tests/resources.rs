@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use globe_etcd::EtcdLog;
 use globe_log_client::{ErrorKind, Keyspace, LogClient, Tail};
-use globe_test_support::{EtcdServer, EtcdVersion, Proxy, connections_to};
-use rig::{Copy, connect, flags, hasty, put, within};
+use globe_test_support::{
+    EtcdServer, EtcdVersion, Flow, Proxy, Weather, connections_to, wait_until,
+};
+use rig::{BOUND, Copy, connect, flags, hasty, put, within};
 use tokio::time::Instant;
 
 async fn tails(log: &EtcdLog, count: usize) -> Vec<Tail> {
@@ -38,6 +40,35 @@ async fn clones_and_tails_share_one_connection_for_each_kind_of_work() {
         "for calls, tails and leases"
     );
     drop(open);
+}
+
+/// Behind a balancer, calls may fail where tails are well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_that_is_well_holds_no_connection_but_its_own() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let proxy = Proxy::start(server.port()).await;
+    let log = connect([proxy.endpoint()]).await;
+    let mut copy = Copy::open(&log).await;
+    let written = put(&log, "a", "1").await;
+    copy.reach(written).await;
+    assert_eq!(connections_to(proxy.port()), 2, "for calls and the tail");
+    let calls = 0;
+    proxy.set_one(calls, Weather::both(Flow::held()));
+    let written = put(&log, "a", "2").await;
+    copy.reach(written).await;
+    assert_eq!(
+        proxy.connections(),
+        3,
+        "calls have another, the tail does not"
+    );
+    wait_until("the one that was given up is closed", BOUND, || async {
+        connections_to(proxy.port()) == 2
+    })
+    .await;
+    let written = put(&log, "a", "3").await;
+    copy.reach(written).await;
+    assert_eq!(copy.resyncs, 0);
+    assert_eq!(proxy.connections(), 3);
 }
 
 /// Every message the server was sent.

@@ -10,7 +10,7 @@ use etcd_client::{
     WatchStream,
 };
 use globe::{Epoch, Position, Revision};
-use globe_oracle::{Base, Commit, Event, KEYSPACES, Recorder, Stored, Value};
+use globe_oracle::{Base, Commit, Event, KEYSPACES, Recorder, Stored, Value, folded};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -140,7 +140,8 @@ impl Ear {
 
     /// Takes everything as it is: the truth begins here.
     async fn begin(&mut self) -> Result<(), etcd_client::Error> {
-        let mut client = self.source.connect().await?;
+        let client = self.source.connect().await?;
+        let mut client = client.kv_client().max_decoding_message_size(1 << 30);
         let prefix = format!("{}/", self.keyspace);
         let all = client.get(prefix, Some(GetOptions::new().with_prefix()));
         let answer = timeout(Duration::from_secs(5), all).await;
@@ -150,7 +151,7 @@ impl Ear {
             .header()
             .map_or(0, etcd_client::ResponseHeader::revision);
         self.revision = position;
-        let records = answer.kvs().iter().map(|kv| self.stored(kv)).collect();
+        let records = folded(answer.kvs().iter().map(|kv| self.stored(kv)));
         self.recorder.record(Event::Base(Base {
             member: self.source.name.clone(),
             keyspace: self.keyspace.to_owned(),

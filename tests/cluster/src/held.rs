@@ -39,12 +39,12 @@ impl Held {
 
     /// What is held once it is no more than this and what may be under way, or after 10 s whatever it is: what ends by itself
     /// is no leak.
-    pub(crate) async fn settled(before: Held) -> Held {
+    pub(crate) async fn settled(before: Held, under_way: u64) -> Held {
         let end = Instant::now() + SETTLING;
         loop {
             let held = Held::now();
-            let is_settled = held.tasks <= before.tasks + UNDER_WAY
-                && held.descriptors <= before.descriptors + UNDER_WAY;
+            let is_settled = held.tasks <= before.tasks + under_way
+                && held.descriptors <= before.descriptors + under_way;
             if is_settled || Instant::now() > end {
                 return held;
             }
@@ -53,8 +53,8 @@ impl Held {
     }
 
     /// Notes what should not become more.
-    pub(crate) fn gauge(self, recorder: &Recorder) {
-        recorder.gauge("tasks", self.tasks, UNDER_WAY);
-        recorder.gauge("descriptors", self.descriptors, UNDER_WAY);
+    pub(crate) fn gauge(self, recorder: &Recorder, under_way: u64) {
+        recorder.gauge("tasks", self.tasks, under_way);
+        recorder.gauge("descriptors", self.descriptors, under_way);
     }
 }

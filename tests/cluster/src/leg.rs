@@ -2,8 +2,8 @@
 //!
 //! It starts nothing.
 
-use globe_test_support::EtcdVersion;
 use globe_test_support::EtcdVersion::{Reference, V3_4_23, V3_5_16};
+use globe_test_support::{Backend, EtcdVersion};
 
 use crate::site::Login;
 
@@ -18,16 +18,22 @@ pub struct Leg {
     pub(crate) disk: Option<&'static str>,
     pub(crate) login: Option<Login>,
     pub(crate) tls: bool,
-    /// What stands before each member.
+    /// How many further entries lie in each keyspace.
+    pub(crate) ballast: usize,
+    /// What the nodes reach instead of the members.
     pub(crate) front: Front,
 }
 
-/// What stands between the nodes and a member.
+/// What stands between the nodes and the members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Front {
     Nothing,
+    /// One before each.
     Gateway,
+    /// One before each.
     EtcdsProxy,
+    /// One before all of them, with these dead backends more.
+    Balancer(&'static [Backend]),
 }
 
 /// An ordinary user: of three prefixes, and of nothing else.
@@ -37,6 +43,9 @@ const ORDINARY_USER: Login = Login {
     root: "root-password",
 };
 
+/// So many entries that a snapshot is read in several pages, and a map has something to compare.
+const BALLAST: usize = 100_000;
+
 const fn leg(name: &'static str, members: &'static [EtcdVersion]) -> Leg {
     Leg {
         name,
@@ -45,6 +54,7 @@ const fn leg(name: &'static str, members: &'static [EtcdVersion]) -> Leg {
         disk: None,
         login: None,
         tls: false,
+        ballast: 0,
         front: Front::Nothing,
     }
 }
@@ -97,4 +107,35 @@ pub(crate) static PROXIED: Leg = Leg {
 pub(crate) static TLS: Leg = Leg {
     tls: true,
     ..leg("3.5.30, TLS", &[Reference])
+};
+/// Its snapshots are long.
+pub(crate) static LOADED: Leg = Leg {
+    ballast: BALLAST,
+    ..leg("100,000 keys, 3 × 3.5.30", &[Reference; 3])
+};
+/// And so are those of the oldest.
+pub(crate) static OLD_LOADED: Leg = Leg {
+    ballast: BALLAST,
+    ..leg("100,000 keys, 3.4.23", &[V3_4_23])
+};
+/// And those of an ordinary user.
+pub(crate) static ORDINARY_LOADED: Leg = Leg {
+    ballast: BALLAST,
+    login: Some(ORDINARY_USER),
+    ..leg("100,000 keys, users, 3 × 3.5.30", &[Reference; 3])
+};
+/// Two versions, which speak TLS only, behind one address.
+pub(crate) static BALANCED: Leg = Leg {
+    tls: true,
+    front: Front::Balancer(&[]),
+    ..leg("balancer, TLS, 3.5.16 + 2 × 3.5.30", MIXED.members)
+};
+/// Every fourth connection leads to nobody.
+pub(crate) static HALF_BALANCED: Leg = Leg {
+    tls: true,
+    front: Front::Balancer(&[Backend::Resets]),
+    ..leg(
+        "balancer with a dead backend, TLS, 3.5.16 + 2 × 3.5.30",
+        MIXED.members,
+    )
 };

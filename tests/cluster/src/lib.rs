@@ -8,6 +8,7 @@
     reason = "in a test a broken set-up is a failure"
 )]
 
+mod ballast;
 mod ear;
 mod figures;
 mod held;

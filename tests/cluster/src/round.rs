@@ -2,6 +2,7 @@
 //!
 //! It decides nothing about what is right: that is the oracle's.
 
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,8 +29,11 @@ const BEFORE: Duration = Duration::from_secs(1);
 const AFTER: Duration = Duration::from_secs(2);
 /// Of a hundred operations, how many their callers give up when they take a while.
 const IMPATIENT: u8 = 30;
-/// How long the end may take.
+/// How long the end may take, and until when every node must be live again.
 const END: Duration = Duration::from_secs(30);
+/// The same where snapshots are long: all maps may read one at once, and whoever then has to compare a whole keyspace
+/// with an old server rests before and after.
+const LONG_END: Duration = Duration::from_secs(90);
 
 /// A round that was played.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ pub struct Played {
     pub errors: usize,
     /// Writes whose fate was never known.
     pub unknown: usize,
+    /// How often a map had to take a snapshot again.
+    pub resyncs: u64,
     /// Everything that was wrong.
     pub wrong: Vec<String>,
     /// Where the history lies, if anything was wrong.
@@ -67,6 +73,7 @@ impl Played {
             faults: 0,
             errors: 0,
             unknown: 0,
+            resyncs: 0,
             wrong: Vec::new(),
             history: None,
         }
@@ -113,9 +120,10 @@ async fn run(
     let mut site = Site::open(leg, hosts, seed).await;
     let recorder = site.recorder.clone();
     let before = Held::now();
-    before.gauge(&recorder);
+    before.gauge(&recorder, site.under_way());
     let witness = witness(scenario, &mut site).await;
-    let running = workload(seed).start(&site.nodes, &recorder);
+    let end = if leg.ballast > 0 { LONG_END } else { END };
+    let running = workload(seed, end).start(&site.nodes, &recorder);
     sleep(BEFORE).await;
     let injected = AssertUnwindSafe((scenario.inject)(&mut site));
     if let Err(panic) = injected.catch_unwind().await {
@@ -125,7 +133,9 @@ async fn run(
     site.heal().await;
     recorder.fault("everything is mended", Effect::HealsAll);
     sleep(AFTER).await;
-    running.finish(END).await;
+    running.finish(end).await;
+    let ballast = site.ballast.as_ref();
+    wrong.extend(ballast.map_or(vec![], |it| it.missing(&site.nodes)));
     match witness {
         Witness::Members(ears) => {
             let deaf = ears.finish(END).await;
@@ -139,7 +149,8 @@ async fn run(
             }
         }
     }
-    Held::settled(before).await.gauge(&recorder);
+    let held = Held::settled(before, site.under_way()).await;
+    held.gauge(&recorder, site.under_way());
     (recorder.history(), wrong)
 }
 
@@ -155,18 +166,18 @@ async fn witness(scenario: &Scenario, site: &mut Site) -> Witness {
     Witness::Members(Ears::listen(sources, epoch, &site.recorder).await)
 }
 
-fn workload(seed: u64) -> Workload {
+fn workload(seed: u64, end: Duration) -> Workload {
     Workload {
         limits: Limits {
             // Promised are 2 s; a busy machine is given some more here, and held to them where they are measured.
             detection_micros: 3_000_000,
+            heal_micros: end.as_micros().try_into().unwrap_or(u64::MAX),
             watch_micros: 3_000_000,
             slack_micros: 20_000,
             min_writes: 40,
             min_samples: 100,
             min_deliveries: 50,
             min_faults: 1,
-            ..Limits::default()
         },
         impatient: IMPATIENT,
         ..Workload::heavy(seed)
@@ -191,6 +202,7 @@ fn judge(played: &mut Played, scenario: &Scenario, history: &History) {
     played.errors = failed.len();
     let is_unknown = |outcome: &Outcome| matches!(outcome, Outcome::Indeterminate);
     played.unknown = history.ops().filter(|op| is_unknown(&op.outcome)).count();
+    played.resyncs = resyncs(history);
     if scenario.is_seamless {
         let told = failed.iter().take(5);
         let told = told.map(|op| {
@@ -205,6 +217,15 @@ fn judge(played: &mut Played, scenario: &Scenario, history: &History) {
     if !played.wrong.is_empty() {
         played.history = save(played, history);
     }
+}
+
+/// By all maps together, as each said it last.
+fn resyncs(history: &History) -> u64 {
+    let healths = history.healths();
+    let last: HashMap<_, u64> = healths
+        .map(|health| ((health.node, &health.keyspace), health.resyncs))
+        .collect();
+    last.values().sum()
 }
 
 /// Whether a user would call it one. A view no older than a moment may not be had, and then says so.

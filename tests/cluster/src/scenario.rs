@@ -4,7 +4,10 @@
 
 use futures::future::BoxFuture;
 
-use crate::leg::{AUTH, FULL, GATEWAY, Leg, MIXED, OLD, ONE, ORDINARY, PROXIED, SMALL, THREE, TLS};
+use crate::leg::{
+    AUTH, BALANCED, FULL, GATEWAY, HALF_BALANCED, LOADED, Leg, MIXED, OLD, OLD_LOADED, ONE,
+    ORDINARY, ORDINARY_LOADED, PROXIED, SMALL, THREE, TLS,
+};
 use crate::scenarios::{access, crash, fronts, history, links, network, storage};
 use crate::site::Site;
 
@@ -50,13 +53,13 @@ const PLAIN: Scenario = Scenario {
 pub static SCENARIOS: &[Scenario] = &[
     scenario!(
         "a follower is killed",
-        &[&THREE, &MIXED],
+        &[&THREE, &MIXED, &BALANCED, &HALF_BALANCED],
         crash::kill_a_follower,
         is_seamless
     ),
     scenario!(
         "the leader is killed",
-        &[&THREE, &MIXED, &ORDINARY],
+        &[&THREE, &MIXED, &ORDINARY, &LOADED],
         crash::kill_the_leader,
         is_seamless
     ),
@@ -67,6 +70,12 @@ pub static SCENARIOS: &[Scenario] = &[
         is_seamless
     ),
     scenario!(
+        "each member is restarted",
+        &[&THREE, &MIXED, &LOADED, &BALANCED, &HALF_BALANCED],
+        crash::restart_each,
+        is_seamless
+    ),
+    scenario!(
         "each member is replaced by a learner",
         &[&THREE, &MIXED],
         crash::replace_each,
@@ -74,7 +83,7 @@ pub static SCENARIOS: &[Scenario] = &[
     ),
     scenario!(
         "all members are killed",
-        &[&THREE, &ONE, &OLD],
+        &[&THREE, &ONE, &OLD, &LOADED, &OLD_LOADED],
         crash::kill_all
     ),
     scenario!(
@@ -85,7 +94,7 @@ pub static SCENARIOS: &[Scenario] = &[
     ),
     scenario!(
         "the leader is frozen",
-        &[&THREE, &MIXED],
+        &[&THREE, &MIXED, &LOADED, &BALANCED, &HALF_BALANCED],
         crash::freeze_the_leader,
         is_seamless
     ),
@@ -154,7 +163,11 @@ pub static SCENARIOS: &[Scenario] = &[
         links::reset_one,
         is_seamless
     ),
-    scenario!("connections are reset", &[&ONE, &OLD], links::reset_all),
+    scenario!(
+        "connections are reset",
+        &[&ONE, &OLD, &LOADED, &OLD_LOADED, &BALANCED, &HALF_BALANCED],
+        links::reset_all
+    ),
     scenario!(
         "one member is a black hole",
         &[&THREE],
@@ -203,12 +216,21 @@ pub static SCENARIOS: &[Scenario] = &[
     scenario!("200 maps see their server bounce", &[&ONE], links::storm),
     scenario!(
         "history is forgotten all the time",
-        &[&THREE, &ONE, &OLD, &MIXED, &ORDINARY],
+        &[
+            &THREE,
+            &ONE,
+            &OLD,
+            &MIXED,
+            &ORDINARY,
+            &LOADED,
+            &OLD_LOADED,
+            &ORDINARY_LOADED
+        ],
         history::compact_always
     ),
     scenario!(
         "history is forgotten at the cursor",
-        &[&ONE, &OLD],
+        &[&ONE, &OLD, &LOADED, &OLD_LOADED],
         history::compact_at_the_cursor
     ),
     scenario!(

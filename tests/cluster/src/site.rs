@@ -4,7 +4,6 @@
 //! It breaks nothing by itself.
 
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +12,14 @@ use globe_etcd::Tls;
 use globe_oracle::{Effect, KEYSPACES, Map, Node, Recorder};
 use globe_test_support::netns::Hosts;
 use globe_test_support::{
-    Certificates, EtcdBuilder, EtcdCluster, EtcdServer, EtcdVersion, Gateway, GrpcProxy, Proxy,
+    Backend, Balancer, Certificates, EtcdBuilder, EtcdCluster, EtcdServer, EtcdVersion, Gateway,
+    GrpcProxy, Proxy,
 };
 use tokio::time::sleep;
 
+use crate::ballast::Ballast;
 use crate::ear::Source;
+use crate::held::UNDER_WAY;
 use crate::leg::{Front, Leg};
 
 /// How many nodes there are. The last of them knows only the first member.
@@ -39,7 +41,11 @@ pub(crate) struct Site {
     /// Before each member, on a leg that has them.
     pub(crate) gateways: Vec<Gateway>,
     proxies: Vec<GrpcProxy>,
-    /// Of each node, one to each member it knows.
+    /// Before all members, on a leg that has it.
+    balancer: Option<Balancer>,
+    /// What lies in the keyspaces beside that which the clients touch.
+    pub(crate) ballast: Option<Ballast>,
+    /// Of each node, one to each member it knows, or to the balancer.
     pub(crate) doors: Vec<Vec<Proxy>>,
     pub(crate) nodes: Vec<Node>,
     /// The logs the nodes stand on.
@@ -84,6 +90,8 @@ impl Site {
             hosts,
             gateways: Vec::new(),
             proxies: Vec::new(),
+            balancer: None,
+            ballast: None,
             doors: Vec::new(),
             nodes: Vec::new(),
             logs: Vec::new(),
@@ -94,23 +102,28 @@ impl Site {
             certificates,
         };
         site.put_before(leg.front).await;
+        if leg.ballast > 0 {
+            let source = &site.sources()[0];
+            site.ballast = Some(Ballast::lay(leg.ballast, source, &site.recorder).await);
+        }
         for node in 0..NODES {
-            let known = if node + 1 == NODES {
-                0..1
-            } else {
-                0..leg.members.len()
-            };
-            site.open_node(known, seed ^ node as u64).await;
+            site.open_node(node, seed ^ node as u64).await;
         }
         site
     }
 
-    /// Puts something before each member.
+    /// Puts something before the members.
     async fn put_before(&mut self, front: Front) {
+        if let Front::Balancer(dead) = front {
+            let members = self.cluster.members().iter();
+            let live = members.map(|member| Backend::Live(member.address()));
+            let backends = dead.iter().copied().chain(live);
+            self.balancer = Some(Balancer::start(backends.collect()).await);
+        }
         for member in self.cluster.members() {
             let address = member.address();
             match front {
-                Front::Nothing => {}
+                Front::Nothing | Front::Balancer(_) => {}
                 Front::Gateway => self.gateways.push(Gateway::start(address).await),
                 Front::EtcdsProxy => {
                     let proxy = GrpcProxy::start(member.version(), &[address]).await;
@@ -128,14 +141,23 @@ impl Site {
         front.unwrap_or_else(|| self.cluster[member].address())
     }
 
-    async fn open_node(&mut self, known: Range<usize>, seed: u64) {
+    /// Where a node reaches the members it knows; behind a balancer, all at one address.
+    fn known_to(&self, node: usize) -> Vec<SocketAddr> {
+        if let Some(balancer) = &self.balancer {
+            return vec![balancer.address()];
+        }
+        let is_last = node + 1 == NODES;
+        let known = if is_last { 1 } else { self.members() };
+        (0..known).map(|member| self.front(member)).collect()
+    }
+
+    async fn open_node(&mut self, node: usize, seed: u64) {
         let mut doors = Vec::new();
-        for member in known {
-            let address = self.front(member);
-            doors.push(Proxy::to(address, seed ^ ((member as u64) << 8)).await);
+        for (index, address) in self.known_to(node).into_iter().enumerate() {
+            doors.push(Proxy::to(address, seed ^ ((index as u64) << 8)).await);
         }
         let log = self.connect(&doors).await;
-        let deadline = self.deadlines[self.nodes.len()];
+        let deadline = self.deadlines[node];
         let node = Node {
             first: open_map(&log, KEYSPACES[0], deadline).await,
             second: open_map(&log, KEYSPACES[1], deadline).await,
@@ -175,9 +197,18 @@ impl Site {
             .collect()
     }
 
+    /// How many more tasks and descriptors may be just under way. Behind a balancer, each connection of a node is five
+    /// descriptors of this process instead of three, and as many tasks more.
+    pub(crate) fn under_way(&self) -> u64 {
+        match self.balancer {
+            Some(_) => 2 * UNDER_WAY,
+            None => UNDER_WAY,
+        }
+    }
+
     /// How many members there are.
     pub(crate) fn members(&self) -> usize {
-        self.doors[0].len()
+        self.cluster.endpoints().len()
     }
 
     /// The hosts; a scenario that needs them is not run without.
@@ -203,8 +234,8 @@ impl Site {
     /// Notes that this member reaches nobody, or nobody reaches it: the node that knows no other is cut off.
     pub(crate) fn loses(&self, member: usize, what: impl Into<String>) {
         let alone = u32::try_from(NODES - 1).unwrap_or(u32::MAX);
-        let effect = match member {
-            0 => Effect::CutsOff(alone),
+        let effect = match (member, &self.balancer) {
+            (0, None) => Effect::CutsOff(alone),
             _ => Effect::Disturbs,
         };
         self.recorder.fault(what, effect);

@@ -28,14 +28,15 @@ impl fmt::Display for Played {
         let verdict = if self.wrong.is_empty() { "ok" } else { "WRONG" };
         write!(
             f,
-            "{:<45} {:<22} {:>5.1} s {:>6} ops {:>4} faults {:>4} errors {:>3} unknown  {verdict}",
+            "{:<45} {:<22} {:>5.1} s {:>6} ops {:>4} faults {:>4} errors {:>3} unknown {:>3} resyncs  {verdict}",
             self.scenario,
             self.leg,
             self.took.as_secs_f64(),
             self.operations,
             self.faults,
             self.errors,
-            self.unknown
+            self.unknown,
+            self.resyncs
         )?;
         for wrong in self.wrong.iter().take(12) {
             let wrong: String = wrong.chars().take(400).collect();

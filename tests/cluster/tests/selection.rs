@@ -89,6 +89,19 @@ fn forgotten_history_loses_nothing() {
 }
 
 #[test]
+fn large_keyspaces_are_read_again_whole() {
+    let rounds = [("100,000 keys, 3 ×", "history is forgotten at the cursor")];
+    play("large_keyspaces_are_read_again_whole", &rounds);
+}
+
+#[test]
+fn what_a_balancer_leads_to_next_is_not_what_it_led_to_before() {
+    let rounds = [("balancer with a dead backend", "the leader is frozen")];
+    let test = "what_a_balancer_leads_to_next_is_not_what_it_led_to_before";
+    play(test, &rounds);
+}
+
+#[test]
 fn replaced_history_is_noticed() {
     let rounds = [
         ("3.5.30", "the log is wiped"),

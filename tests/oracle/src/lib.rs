@@ -14,6 +14,7 @@
 //! judge(&recorder.history());           // panics with what was wrong, the seed, and where the history lies
 //! ```
 
+mod ballast;
 mod history;
 mod judge;
 mod recorder;
@@ -23,6 +24,7 @@ mod workload;
 pub mod checks;
 pub mod wgl;
 
+pub use ballast::{BALLAST, folded, laid};
 pub use history::{
     Action, Asked, At, Base, Cause, Delivered, Effect, Ended, Event, Fault, Filter, Gauge, Health,
     History, Limits, Mode, Moved, Op, Opened, Outcome, Place, Read, Run, Sample, Shown, Stood,

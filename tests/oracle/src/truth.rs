@@ -11,6 +11,7 @@ use globe::{ErrorKind, Keyspace, Position, Result};
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep, timeout};
 
+use crate::ballast::folded;
 use crate::history::{Base, Event, Stored, Truth as Commit, Value};
 use crate::recorder::Recorder;
 
@@ -148,7 +149,7 @@ async fn begin(ear: &SharedEar) -> Result<()> {
         member: ear.member.clone(),
         keyspace: ear.keyspace.to_string(),
         position,
-        records: records.iter().map(stored).collect(),
+        records: folded(records.iter().map(stored)),
         at: ear.recorder.now(),
     }));
     Ok(())

@@ -35,6 +35,17 @@ async fn kill(site: &mut Site, member: usize) {
     site.heal().await;
 }
 
+/// One after the other, as an operator does it.
+pub(crate) async fn restart_each(site: &mut Site) {
+    for member in 0..site.members() {
+        // Until it has ended, it tells whoever listens what is committed.
+        site.breaks(format!("member {member} is restarted"));
+        site.cluster[member].stop().await;
+        site.cluster[member].restart().await;
+        site.lasts(Duration::from_secs(1)).await;
+    }
+}
+
 pub(crate) async fn kill_all(site: &mut Site) {
     site.loses_all("all members are killed");
     for member in site.cluster.members() {

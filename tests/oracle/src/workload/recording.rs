@@ -4,6 +4,7 @@
 
 use globe::{Change, Entry, Error, ErrorKind, Position, ResyncReason, View};
 
+use crate::ballast::{AROUND, BALLAST, standing_for};
 use crate::history::{Cause, Moved, Outcome, Place, Shown, Stood, Value, Version};
 
 /// The version of an entry.
@@ -15,12 +16,16 @@ pub(crate) fn version(entry: &Entry<Value>) -> Version {
     }
 }
 
-/// All a view holds.
+/// All a view holds. Its ballast is one entry, and is not walked through.
 pub(crate) fn shown(view: &View<String, Value>) -> Vec<Shown> {
-    let entries = view.iter();
-    entries
-        .map(|(key, entry)| (key.clone(), version(entry)))
-        .collect()
+    let [before, behind] = AROUND.map(|range| {
+        let entries = view.range::<_, str>(range);
+        let shown = entries.map(|(key, entry)| (key.clone(), version(entry)));
+        shown.collect::<Vec<_>>()
+    });
+    let entries = view.len() - before.len() - behind.len();
+    let ballast = (entries > 0).then(|| (BALLAST.to_owned(), standing_for(entries).version()));
+    before.into_iter().chain(ballast).chain(behind).collect()
 }
 
 /// One change of a watch.
