@@ -4,6 +4,7 @@
 mod rig;
 
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use futures::future::join_all;
 use globe_etcd::EtcdLog;
@@ -99,6 +100,23 @@ async fn one_request_for_progress_serves_every_tail_of_a_stream() {
     within("the arrivals", join_all(arrivals)).await;
     let asked = watch_messages(&server).await - before;
     assert!((1.0..=10.0).contains(&asked), "{asked} requests");
+}
+
+/// Longer than a minute, and shorter than the patience of any proxy.
+const MORE_THAN_A_MINUTE: Duration = Duration::from_secs(90);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_on_which_nothing_comes_sends_something_every_minute() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let log = connect([server.endpoint()]).await;
+    let copy = Copy::open(&log).await;
+    let before = watch_messages(&server).await;
+    wait_until("something is sent", MORE_THAN_A_MINUTE, || async {
+        watch_messages(&server).await > before
+    })
+    .await;
+    become_of(&server, STREAMS, 1.0).await;
+    assert_eq!((copy.breaks, copy.resyncs), (0, 0));
 }
 
 async fn tails_that_nobody_reads_hold_up_no_neighbour_and_miss_nothing(version: EtcdVersion) {
