@@ -157,8 +157,8 @@ impl EtcdBuilder {
         self
     }
 
-    /// How often a connection that may be quiet for long is probed with an HTTP/2 ping, and how long its answer may take
-    /// before the connection counts as dead. Default: 10 s and 5 s; an interval of 5 s to 1 h, a timeout of 10 ms to 1 h.
+    /// How often a connection on which something is waited for is probed with an HTTP/2 ping, and how long its answer may
+    /// take before the connection counts as dead. Default: 10 s and 5 s; an interval of 5 s to 1 h, a timeout of 10 ms to 1 h.
     ///
     /// Servers cut clients that ping more often than their `--grpc-keepalive-min-time`, 5 s unless set: set the interval
     /// above that. Proxies that cut quiet connections want it below their idle limit.

@@ -18,6 +18,9 @@ use crate::link::Link;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
     Harmless,
+    /// As `Harmless`, but it may be much work for a member: that one takes long over it says nothing of the member, and
+    /// another would take as long.
+    Costly,
     /// It is sent only over a connection that is known to lead to the known life of the log.
     Never,
 }
@@ -38,7 +41,7 @@ impl Terms {
     /// what became of it.
     fn end(&self, asked: Instant) -> Instant {
         match self.repeat {
-            Repeat::Harmless => self.deadline,
+            Repeat::Harmless | Repeat::Costly => self.deadline,
             Repeat::Never => {
                 let whole = self.deadline.saturating_duration_since(asked);
                 self.deadline - whole / 4
@@ -104,7 +107,7 @@ fn verdict(class: Class, repeat: Repeat) -> Next {
         (Class::Ended, _) => Next::Dial,
         (Class::Slow, Repeat::Harmless) => Next::PassOver,
         (Class::NeverSent | Class::NotExecuted | Class::Foreign, _)
-        | (Class::Unknown, Repeat::Harmless) => Next::Another,
+        | (Class::Unknown, Repeat::Harmless | Repeat::Costly) => Next::Another,
         (Class::Unknown, Repeat::Never) => Next::AsideAndReport,
         (Class::Untrusted | Class::NotEtcd, _) => Next::AnotherOnce,
         (Class::StaleToken, _) if !mutant!("keep_a_stale_token") => Next::LogIn,
@@ -348,6 +351,7 @@ mod tests {
             (Class::OutOfTime, Repeat::Never, Next::Report),
             (Class::Unknown, Repeat::Never, Next::AsideAndReport),
             (Class::Unknown, Repeat::Harmless, Next::Another),
+            (Class::Unknown, Repeat::Costly, Next::Another),
             (Class::Slow, Repeat::Harmless, Next::PassOver),
             (Class::NotEtcd, Repeat::Never, Next::AnotherOnce),
             (Class::StaleToken, Repeat::Never, Next::LogIn),

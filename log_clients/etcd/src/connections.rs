@@ -50,7 +50,7 @@ impl Connections {
         if self.given_up.load(Ordering::Relaxed) {
             return Err(Fault::new(Class::NeverSent, "the connection was given up"));
         }
-        let new = Arc::new(Link::new(address, line, token, settings)?);
+        let new = Arc::new(Link::new(address, token, settings)?);
         *link = Some(Arc::clone(&new));
         Ok(new)
     }

@@ -42,17 +42,16 @@ pub(crate) enum Line {
 const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 
-/// Two clients of one connection for one line to one member. The first request dials. Every request of the first client
-/// bears the session's token of that time, and none of the second.
+/// Two clients of one connection to one member. The first request dials. Every request of the first client bears the
+/// session's token of that time, and none of the second.
 pub(crate) fn clients(
     address: &str,
-    line: Line,
     token: &Arc<Token>,
     settings: &Settings,
     verdict: Verdict,
 ) -> std::result::Result<(Client, Client), Fault> {
     let once = Once::new(address, settings, verdict)?;
-    let channel = endpoint(address, line, settings)?.connect_with_connector_lazy(once);
+    let channel = endpoint(address, settings)?.connect_with_connector_lazy(once);
     let token = Arc::clone(token);
     let anonymous = client(Channel::Tonic(channel.clone()))?;
     let service = ServiceBuilder::new()
@@ -77,19 +76,15 @@ pub(crate) fn check(settings: &Settings) -> Result<()> {
     for address in &settings.endpoints {
         let connector = Once::new(address, settings, Verdict::default());
         connector
-            .and_then(|_| endpoint(address, Line::Unary, settings))
+            .and_then(|_| endpoint(address, settings))
             .map_err(|why| invalid(format!("endpoint {address}: {why}")))?;
     }
     Ok(())
 }
 
-fn endpoint(
-    address: &str,
-    line: Line,
-    settings: &Settings,
-) -> std::result::Result<Endpoint, Fault> {
-    // Only a watch is quiet for long on purpose. Servers cut whoever pings a connection on which nothing is asked.
-    let pings_while_idle = line == Line::Watch;
+fn endpoint(address: &str, settings: &Settings) -> std::result::Result<Endpoint, Fault> {
+    // Servers cut whoever pings a connection on which nothing is asked. A watch that is quiet is asked for all the time.
+    let pings_while_idle = mutant!("ping_while_idle");
     let origin: Uri = address.parse().map_err(refused)?;
     // TLS is the connector's, so that what it says is heard; to the library above it the connection is a plain one.
     let plain = address.replacen("https://", "http://", 1);

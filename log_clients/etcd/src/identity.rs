@@ -8,7 +8,6 @@ use std::sync::PoisonError;
 use futures::future::join_all;
 use tokio::time::timeout;
 
-use crate::dial::Line;
 use crate::endpoints::{Chosen, Endpoints};
 use crate::fault::{Class, Fault};
 use crate::link::Link;
@@ -42,7 +41,7 @@ impl Endpoints {
             .filter(|o| o.endpoint.index != chosen.endpoint.index);
         let asked = others.map(async |other| {
             let (address, token) = (&other.endpoint.address, &self.session.token);
-            let link = Link::new(address, Line::Unary, token, &self.settings).ok()?;
+            let link = Link::new(address, token, &self.settings).ok()?;
             let pulse = timeout(limit, link.pulse()).await.ok()?.ok()?;
             (pulse.cluster != 0).then_some(pulse.cluster)
         });

@@ -1,6 +1,6 @@
 //! What is known of the log's present life, and how an answer from another life is told.
 //!
-//! Never talks to a server.
+//! Never talks to a server, and never holds its lock while it wakes anybody.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -42,7 +42,9 @@ pub(crate) struct Known {
 
 struct Followed {
     /// What tails of this keyspace must reach.
-    target: watch::Sender<Position>,
+    target: Position,
+    /// Where they look for it.
+    shown: watch::Sender<Position>,
     seen: Option<Seen>,
 }
 
@@ -160,11 +162,17 @@ impl Life {
             return;
         }
         let start = Position::new(known.epoch, Revision::ZERO);
-        for followed in state.keyspaces.values_mut() {
+        let mut aimed = Vec::new();
+        for (keyspace, followed) in &mut state.keyspaces {
             followed.seen = None;
-            followed.target.send_replace(start);
+            followed.target = start;
+            aimed.push((keyspace.clone(), followed.shown.clone()));
         }
         state.known = Some(known);
+        drop(state);
+        for (keyspace, shown) in aimed {
+            self.show(&keyspace, &shown);
+        }
     }
 
     /// Remembers a linearizable answer. False when the life has changed meanwhile.
@@ -183,7 +191,7 @@ impl Life {
     /// What tails of a keyspace must reach.
     pub(crate) fn target(&self, keyspace: &Keyspace) -> watch::Receiver<Position> {
         let mut state = self.state();
-        state.followed(keyspace).target.subscribe()
+        state.followed(keyspace).shown.subscribe()
     }
 
     /// Tails of the keyspace must reach this position now.
@@ -192,12 +200,21 @@ impl Life {
         if state.known.as_ref().map(|known| known.epoch) != Some(position.epoch) {
             return;
         }
-        state.followed(keyspace).target.send_if_modified(|target| {
-            let higher = !target.covers(position);
-            if higher {
-                *target = position;
-            }
-            higher
+        let followed = state.followed(keyspace);
+        if !followed.target.covers(position) {
+            followed.target = position;
+        }
+        let shown = followed.shown.clone();
+        drop(state);
+        self.show(keyspace, &shown);
+    }
+
+    /// Shows tails what they must reach: not what it was when that was decided, which may have been overtaken since, but
+    /// what it is now.
+    fn show(&self, keyspace: &Keyspace, shown: &watch::Sender<Position>) {
+        shown.send_if_modified(|shown| {
+            let target = self.state().followed(keyspace).target;
+            std::mem::replace(shown, target) != target
         });
     }
 
@@ -264,20 +281,21 @@ impl Known {
 impl State {
     fn followed(&mut self, keyspace: &Keyspace) -> &mut Followed {
         let epoch = self.known.as_ref().map(|known| known.epoch);
-        self.keyspaces
-            .entry(keyspace.clone())
-            .or_insert_with(|| Followed {
-                target: watch::Sender::new(Position::new(
-                    epoch.unwrap_or_default(),
-                    Revision::ZERO,
-                )),
+        self.keyspaces.entry(keyspace.clone()).or_insert_with(|| {
+            let target = Position::new(epoch.unwrap_or_default(), Revision::ZERO);
+            Followed {
+                target,
+                shown: watch::Sender::new(target),
                 seen: None,
-            })
+            }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     fn marker(counter: u64, id: u64) -> Marker {
@@ -346,5 +364,38 @@ mod tests {
         signs.revision = 4;
         let judgement = judge(Some(&known()), &signs);
         assert_eq!(judgement, Judgement::Named(marker(3, 33)));
+    }
+
+    #[test]
+    fn what_tails_must_reach_never_goes_back_whoever_shows_it() {
+        const LAST: u64 = 20_000;
+        let (life, keyspace) = (Life::default(), Keyspace::new("flags").unwrap());
+        life.begin(None, known());
+        let target = life.target(&keyspace);
+        let next = AtomicU64::new(1);
+        std::thread::scope(|threads| {
+            for _ in 0..3 {
+                threads.spawn(|| {
+                    loop {
+                        let revision = next.fetch_add(1, Ordering::Relaxed);
+                        if revision > LAST {
+                            break;
+                        }
+                        life.aim(&keyspace, Position::new(Epoch(1), Revision(revision)));
+                        let shown = target.borrow().revision;
+                        assert!(shown >= Revision(revision), "{shown} is shown");
+                    }
+                });
+            }
+        });
+        assert_eq!(target.borrow().revision, Revision(LAST));
+        let next = Known {
+            epoch: Epoch(2),
+            ..known()
+        };
+        life.begin(Some(Epoch(1)), next);
+        life.aim(&keyspace, Position::new(Epoch(1), Revision(LAST + 1)));
+        let start = Position::new(Epoch(2), Revision::ZERO);
+        assert_eq!(*target.borrow(), start, "of another life");
     }
 }

@@ -10,7 +10,7 @@ use etcd_client::{Client, GetOptions};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use crate::dial::{self, Line};
+use crate::dial;
 use crate::fault::{Class, Fault};
 use crate::order;
 use crate::records::number;
@@ -63,12 +63,11 @@ pub(crate) struct Pulse {
 impl Link {
     pub(crate) fn new(
         address: &str,
-        line: Line,
         token: &Arc<Token>,
         settings: &Settings,
     ) -> Result<Link, Fault> {
         let verdict = Verdict::default();
-        let (client, anonymous) = dial::clients(address, line, token, settings, verdict.clone())?;
+        let (client, anonymous) = dial::clients(address, token, settings, verdict.clone())?;
         Ok(Link {
             verdict,
             client: Arc::new(client),

@@ -96,6 +96,8 @@ impl Cluster {
     }
 
     /// Whether nothing in the keyspace differs between two revisions. For servers whose progress replies prove nothing.
+    ///
+    /// The server walks through all of it, so that a member which takes long over it is neither left nor thought less of.
     pub(crate) async fn is_quiet(
         &self,
         keyspace: &Keyspace,
@@ -109,7 +111,12 @@ impl Cluster {
             self.count(keyspace, to),
             self.newer(keyspace, from_revision, to),
         ];
-        let terms = self.endpoints.terms(Repeat::Harmless, deadline);
+        let repeat = if mutant!("leave_who_compares_slowly") {
+            Repeat::Harmless
+        } else {
+            Repeat::Costly
+        };
+        let terms = self.endpoints.terms(repeat, deadline);
         let reading = self
             .read(keyspace, &ranges, Some(from.epoch), terms)
             .await?;

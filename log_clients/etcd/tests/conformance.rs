@@ -143,11 +143,6 @@ macro_rules! conformance_on {
                     true
                 }
 
-                /// `h2` wakes whoever waits for a stream while it holds the lock of the connection.
-                fn wakes_outside_locks(&self) -> bool {
-                    false
-                }
-
                 async fn backup(&self) -> bool {
                     self.0.back_up().await;
                     true

@@ -1,4 +1,5 @@
-//! A server with a slow disk: every commit takes 0.7 s, and nothing is wrong with it.
+//! A server with a slow disk, where every commit takes 0.7 s, or with a keyspace that takes long to look through: nothing
+//! is wrong with either.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod field;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use field::times_written;
 use globe_etcd::EtcdLog;
 use globe_log_client::LogClient;
-use globe_test_support::{EtcdServer, EtcdVersion, SlowDisk};
+use globe_test_support::{Act, EtcdServer, EtcdVersion, Gateway, Rule, SlowDisk};
 use rig::{Copy, PATIENCE, converges, flags, hasty, put, try_create, try_put};
 
 const FSYNC: Duration = Duration::from_millis(700);
@@ -86,4 +87,34 @@ async fn the_first_request_of_a_client_without_a_fence_may_be_slow() {
         created.unwrap_or_else(|error| panic!("{key}: {error}"));
         log.head(&flags()).await.unwrap();
     }
+}
+
+/// Two members, and each takes twice as long to compare a keyspace as any other question may take.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_compares_slowly_is_not_left() {
+    const ANY_OTHER: Duration = Duration::from_secs(2);
+    // Its progress proves nothing: each look at the head costs a comparison.
+    let server = EtcdServer::start(EtcdVersion::V3_4_23).await;
+    let members = [
+        Gateway::start(server.address()).await,
+        Gateway::start(server.address()).await,
+    ];
+    let log = EtcdLog::builder().endpoints(members.iter().map(Gateway::endpoint));
+    let log = log.request_timeout(ANY_OTHER).deadline(PATIENCE);
+    let log = log.connect().await.unwrap();
+    put(&log, "key", "1").await;
+    let mut copy = Copy::open(&log).await;
+    let home = log.member();
+    for member in &members {
+        // The end of the keyspace: of all that a tail asks, only comparisons are about more than single keys.
+        let comparisons = Rule::new("/etcdserverpb.KV/Txn", Act::Delay(ANY_OTHER * 2));
+        member.add(comparisons.carrying("flags0"));
+    }
+    server.etcdctl(&["put", "neighbour", "1"]).await;
+    let head = log.head(&flags()).await.unwrap();
+    copy.reach(head).await;
+    assert_eq!(log.member(), home);
+    let compared = members.iter().filter(|member| member.broken() > 0);
+    assert_eq!(compared.count(), 1, "the other would have taken as long");
+    assert_eq!((copy.breaks, copy.resyncs), (0, 0));
 }

@@ -3,13 +3,13 @@
 
 mod rig;
 
-use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use futures::future::join_all;
 use globe_etcd::EtcdLog;
 use globe_log_client::{Keyspace, LogClient, Position, Tail, Transaction};
-use globe_test_support::{EtcdServer, EtcdVersion, free_port, wait_until};
-use rig::{BOUND, Copy, connect, flags, http, on_each_version, put, when_reachable, within};
+use globe_test_support::{EtcdServer, EtcdVersion, GrpcProxy, wait_until};
+use rig::{BOUND, Copy, connect, flags, on_each_version, put, when_reachable, within};
 
 on_each_version! {
     many_tails_share_one_stream_and_leave_nothing_behind
@@ -101,6 +101,23 @@ async fn one_request_for_progress_serves_every_tail_of_a_stream() {
     assert!((1.0..=10.0).contains(&asked), "{asked} requests");
 }
 
+/// Longer than a minute, and shorter than the patience of any proxy.
+const MORE_THAN_A_MINUTE: Duration = Duration::from_secs(90);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_on_which_nothing_comes_sends_something_every_minute() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let log = connect([server.endpoint()]).await;
+    let copy = Copy::open(&log).await;
+    let before = watch_messages(&server).await;
+    wait_until("something is sent", MORE_THAN_A_MINUTE, || async {
+        watch_messages(&server).await > before
+    })
+    .await;
+    become_of(&server, STREAMS, 1.0).await;
+    assert_eq!((copy.breaks, copy.resyncs), (0, 0));
+}
+
 async fn tails_that_nobody_reads_hold_up_no_neighbour_and_miss_nothing(version: EtcdVersion) {
     let server = EtcdServer::start(version).await;
     let log = connect([server.endpoint()]).await;
@@ -150,38 +167,10 @@ async fn a_tail_that_knows_everything_does_not_keep_another_from_its_head(versio
     }
 }
 
-/// A real `etcd grpc-proxy`.
-struct GrpcProxy {
-    process: Child,
-    port: u16,
-}
-
-impl GrpcProxy {
-    async fn start(server: &EtcdServer) -> GrpcProxy {
-        let port = free_port();
-        let process = Command::new(EtcdVersion::Reference.program("etcd"))
-            .args(["grpc-proxy", "start"])
-            .arg(format!("--endpoints={}", server.endpoint()))
-            .arg(format!("--listen-addr=127.0.0.1:{port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        GrpcProxy { process, port }
-    }
-}
-
-impl Drop for GrpcProxy {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 async fn quiet_is_proved_through_a_proxy_that_drops_requests_for_progress(version: EtcdVersion) {
     let server = EtcdServer::start(version).await;
-    let proxy = GrpcProxy::start(&server).await;
-    let log = connect([http(proxy.port)]).await;
+    let proxy = GrpcProxy::start(EtcdVersion::Reference, &[server.address()]).await;
+    let log = connect([proxy.endpoint()]).await;
     let straight = connect([server.endpoint()]).await;
     let quiet = flags();
     when_reachable("the proxy", || log.head(&quiet)).await;

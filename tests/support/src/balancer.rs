@@ -9,6 +9,8 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::port::listen;
+
 /// What a balancer forwards to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
@@ -52,10 +54,7 @@ impl Balancer {
     /// When there is no port to listen on, or no backend.
     pub async fn start(backends: Vec<Backend>) -> Balancer {
         assert!(!backends.is_empty(), "a backend");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a port");
-        let port = listener.local_addr().expect("its address").port();
+        let (listener, port) = listen().await;
         let turns = Turns {
             given: vec![0; backends.len()],
             backends,

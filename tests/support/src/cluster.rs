@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use crate::binaries::EtcdVersion;
 use crate::etcd::{EtcdBuilder, EtcdServer, Member};
-use crate::wait::{free_port, wait_until};
+use crate::port::free_port;
+use crate::wait::wait_until;
 
 /// How long a cluster may be without a leader, on a busy machine.
 const ELECTION: Duration = Duration::from_secs(30);

@@ -12,10 +12,9 @@ use tempfile::TempDir;
 use crate::binaries::EtcdVersion;
 use crate::certificates::{Certificates, Pair, file};
 use crate::netns::{self, Host};
-use crate::wait::{free_port, wait_until};
+use crate::port::{START, free_port, until_it_listens};
+use crate::wait::wait_until;
 
-/// How long a server may take to answer after its start, on a busy machine.
-const START: Duration = Duration::from_secs(30);
 /// How long one call of its tools may take.
 const TOOL: Duration = Duration::from_secs(20);
 /// How often it is looked whether a process has stopped where it is: for seconds, if it has not.
@@ -128,11 +127,7 @@ impl EtcdBuilder {
     /// Starts it and waits until it can be dialled: all that its own tools can tell of one whose certificate is bad.
     pub async fn start_listening(self) -> EtcdServer {
         let server = self.start_unready().await;
-        let address = (std::net::Ipv4Addr::LOCALHOST, server.port());
-        wait_until("it can be dialled", START, || async {
-            tokio::net::TcpStream::connect(address).await.is_ok()
-        })
-        .await;
+        until_it_listens("the server", server.address()).await;
         server
     }
 

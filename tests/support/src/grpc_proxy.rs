@@ -4,16 +4,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::net::TcpStream;
 
 use crate::binaries::EtcdVersion;
-use crate::wait::{free_port, wait_until};
-
-/// How long it may take to listen, on a busy machine.
-const START: Duration = Duration::from_secs(30);
+use crate::port::{free_port, until_it_listens};
 
 /// A running proxy. Killed when dropped.
 #[derive(Debug)]
@@ -50,10 +45,7 @@ impl GrpcProxy {
             child,
             _dir: dir,
         };
-        wait_until("etcd's proxy listens", START, || async {
-            TcpStream::connect(proxy.address()).await.is_ok()
-        })
-        .await;
+        until_it_listens("etcd's proxy", proxy.address()).await;
         proxy
     }
 

@@ -14,6 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
 use crate::course::{Course, End};
+use crate::port::listen;
 
 /// After what was held has arrived, the server does not hear for so long that its sender has gone: else it would drop the
 /// request with the connection, and nothing would ever come late.
@@ -147,10 +148,7 @@ impl Proxy {
     /// # Panics
     /// When there is no port to listen on.
     pub async fn to(target: SocketAddr, seed: u64) -> Proxy {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a port");
-        let port = listener.local_addr().expect("its address").port();
+        let (listener, port) = listen().await;
         let sky = Arc::new(watch::Sender::new(Sky::default()));
         let traffic = Arc::new(Traffic::default());
         let serving = Serving {

@@ -20,6 +20,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use self::relay::Relay;
 pub use self::rule::{Act, Rule, Said};
+use crate::port::listen;
 
 /// How much of a stream, and of a connection, may be on its way: enough for any test.
 const WINDOW: u32 = 1 << 24;
@@ -50,10 +51,7 @@ impl Gateway {
     /// # Panics
     /// When there is no port to listen on.
     pub async fn start(target: SocketAddr) -> Gateway {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a port");
-        let port = listener.local_addr().expect("its address").port();
+        let (listener, port) = listen().await;
         let state = Arc::default();
         let running = tokio::spawn(serve(listener, target, Arc::clone(&state)));
         Gateway {

@@ -11,7 +11,7 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::pipe::{give, piece, unwanted, whole};
 use super::progress::Sieve;
@@ -61,8 +61,14 @@ impl Relay {
         {
             whole(first.body_mut()).await?;
         }
+        let asking = async {
+            if let Some(Act::Delay(by)) = act {
+                sleep(by).await;
+            }
+            self.ask(&request, &body).await
+        };
         let asked = tokio::select! {
-            asked = self.ask(&request, &body) => asked,
+            asked = asking => asked,
             _ = poll_fn(|cx| respond.poll_reset(cx)) => return Ok(()),
         };
         match (asked, act) {

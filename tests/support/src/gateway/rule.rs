@@ -2,6 +2,8 @@
 //!
 //! It is data: nothing here touches a connection.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderValue, Response};
 
 /// What a gateway says in the place of a server.
@@ -67,6 +69,8 @@ pub enum Act {
     Lose(Said),
     /// It is delivered twice, one after the other, and the second answer is passed on. Streams are delivered once.
     Repeat,
+    /// It is delivered so much later, unless its client gives up before. Streams are delivered at once.
+    Delay(Duration),
     /// It is not delivered, and this is said.
     Answer(Said),
 }
