@@ -3,7 +3,7 @@
 //! It never sees a client from within: all it knows is what the server's side shows.
 
 use globe::Phase;
-use globe_bench::{Turns, Unit, median};
+use globe_bench::{Turns, Unit};
 use globe_test_support::EtcdServer;
 use tokio::time::{Duration, sleep};
 
@@ -13,17 +13,16 @@ use crate::{Done, Numbers, ROUNDS};
 pub(crate) const WHILE: Duration = Duration::from_secs(5);
 
 /// How long nobody looks after clients came or went.
-const SETTLING: Duration = Duration::from_secs(1);
+const SETTLING: Duration = Duration::from_secs(3);
 
 /// Whose clients are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
-    Nobody,
     Peer,
     Ours,
 }
 
-/// What a server was asked in a while, and what all it did took of its processor, in nanoseconds.
+/// What clients sent a server in a while, and the processor time of all it did, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cost {
     messages: f64,
@@ -54,7 +53,8 @@ async fn messages(server: &EtcdServer) -> f64 {
     all - server.metric(name, "grpc_method=\"Put\"").await
 }
 
-/// What clients cost a server beside what others cost it, without what it costs by itself and its neighbour.
+/// What clients cost a server beside what others cost it. Its processor time is all of it, with what it does by itself and for
+/// its neighbour: that goes up and down by more than quiet clients cost.
 pub(crate) struct Load {
     pub(crate) messages: Turns,
     pub(crate) processor: Turns,
@@ -66,11 +66,14 @@ impl Load {
         server: &EtcdServer,
         open: impl AsyncFn(Who) -> Done<Vec<Numbers>>,
     ) -> Done<Load> {
-        let mut rounds = Vec::new();
-        let mut order = [Who::Nobody, Who::Peer, Who::Ours];
+        let mut load = Load {
+            messages: Turns::of(Unit::Messages),
+            processor: Turns::of(Unit::Time),
+        };
+        let mut order = [Who::Peer, Who::Ours];
         for _ in 0..ROUNDS {
             fastrand::shuffle(&mut order);
-            let mut costs = [Cost::default(); 3];
+            let mut costs = [Cost::default(); 2];
             for who in order {
                 let maps = open(who).await?;
                 sleep(SETTLING).await;
@@ -82,21 +85,10 @@ impl Load {
                     map.close().await;
                 }
             }
-            rounds.push(costs);
+            let [peer, ours] = costs;
+            load.messages.count(ours.messages, peer.messages);
+            load.processor.count(ours.processor, peer.processor);
         }
-        Ok(Load {
-            messages: beside_nobody(Unit::Messages, &rounds, |cost| cost.messages),
-            processor: beside_nobody(Unit::Time, &rounds, |cost| cost.processor),
-        })
+        Ok(load)
     }
-}
-
-/// What is taken off is the median of all rounds, lest one odd round without clients makes two of theirs odd.
-fn beside_nobody(unit: Unit, rounds: &[[Cost; 3]], of: fn(&Cost) -> f64) -> Turns {
-    let alone = median(rounds.iter().map(|[nobody, ..]| of(nobody)).collect());
-    let mut turns = Turns::of(unit);
-    for [_, peer, ours] in rounds {
-        turns.count(of(ours) - alone, of(peer) - alone);
-    }
-    turns
 }

@@ -20,7 +20,6 @@ pub(crate) async fn compare() -> Done {
     let open = async |who| {
         let mut maps = Vec::new();
         let count = match who {
-            Who::Nobody => 0,
             Who::Peer => 1,
             Who::Ours => MAPS,
         };
@@ -40,12 +39,12 @@ pub(crate) async fn compare() -> Done {
     };
     let load = Load::measure(&server, open).await?;
     report("what etcd is sent", "", &load.messages);
-    report("etcd's processor time", "", &load.processor);
+    report("all of etcd's processor time", "", &load.processor);
     let neighbour = Neighbour::start(Client::connect([server.endpoint()], None).await?);
     let load = Load::measure(&server, open).await?;
     neighbour.stop()?;
     let busy = "while a neighbour puts 50 times a second, ";
     report("what etcd is sent", busy, &load.messages);
-    report("etcd's processor time", busy, &load.processor);
+    report("all of etcd's processor time", busy, &load.processor);
     Ok(())
 }

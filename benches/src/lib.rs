@@ -9,5 +9,5 @@ mod unit;
 
 pub use filled::{filled, key, shuffled_keys};
 pub use row::{Row, Target};
-pub use turns::{Turns, median};
+pub use turns::Turns;
 pub use unit::Unit;

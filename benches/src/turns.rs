@@ -93,7 +93,7 @@ fn nanoseconds(time: Duration) -> f64 {
 
 /// The middle one.
 #[must_use]
-pub fn median(mut samples: Vec<f64>) -> f64 {
+fn median(mut samples: Vec<f64>) -> f64 {
     samples.sort_by(f64::total_cmp);
     samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
 }

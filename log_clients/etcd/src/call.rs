@@ -155,8 +155,11 @@ impl Endpoints {
         let mut refusals = 0;
         let mut logged_in = false;
         let mut attempt = 0_u32;
+        let mut last: Option<Fault> = None;
         loop {
-            let chosen = self.ready(terms.deadline).await?;
+            // What the time went by with says more than that it is up.
+            let ready = self.ready(terms.deadline).await;
+            let chosen = ready.map_err(|fault| last.take().map_or(fault, Fault::never_sent))?;
             attempt += 1;
             let token = self.session.token.generation();
             let fault = match self.attempt(&chosen, terms, &request).await {
@@ -173,6 +176,7 @@ impl Endpoints {
             };
             tracing::debug!(endpoint = %chosen.endpoint.address, attempt, reason = %fault, "request failed");
             self.failed(&fault);
+            last = Some(fault.clone());
             match verdict(fault.class, terms.repeat) {
                 Next::Report => {
                     if fault.class.is_answer() {
@@ -303,7 +307,11 @@ impl Endpoints {
         deadline: Instant,
     ) -> Result<(), Fault> {
         let time_up = |_| Fault::new(Class::TimeUp, "it could not be contacted in time");
-        let log_in = timeout_at(deadline, self.session.log_in(link)).await;
+        let log_in = timeout_at(
+            deadline,
+            self.session.log_in(&chosen.endpoint.address, link),
+        )
+        .await;
         log_in
             .map_err(time_up)?
             .map_err(|fault| chosen.doubt(fault))?;

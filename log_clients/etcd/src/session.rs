@@ -1,11 +1,12 @@
-//! The login of this client: one token for all its connections, renewed by one login at a time.
+//! The login of this client: one token for all its connections, renewed by one login at a time with each member.
 //!
-//! Never lets a login end with who waits for it: a server has to check the password whether anybody still wants to know or
-//! not, so one that is begun is waited for by whoever comes next.
+//! Never lets a login end with who waits for it, nor because its member is silent: a server has to check the password whether
+//! anybody still wants to know or not, so what comes of it is taken by whoever comes next.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
-use futures::future::{BoxFuture, FutureExt, Shared};
+use futures::future::{BoxFuture, FutureExt, Shared, select_ok};
 use http::HeaderValue;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -14,6 +15,9 @@ use crate::fault::{Class, Fault};
 use crate::link::Link;
 use crate::settings::Settings;
 use crate::token::{Login, Token};
+
+/// The longest that a login is waited for. A connection that is dead ends it much sooner.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// What every connection of a client shares.
 pub(crate) struct Session {
@@ -24,13 +28,21 @@ pub(crate) struct Session {
 
 #[derive(Default)]
 struct State {
-    under_way: Option<Attempt>,
+    under_way: Vec<UnderWay>,
     /// The last refusal, while it stands.
     refused: Option<Refused>,
     refusals: u32,
 }
 
 type Attempt = Shared<BoxFuture<'static, Result<(), Fault>>>;
+
+/// A login that was begun, and with whom.
+struct UnderWay {
+    address: String,
+    link: Weak<Link>,
+    begun: Instant,
+    attempt: Attempt,
+}
 
 /// Credentials that were not accepted, which are not tried again for a while.
 struct Refused {
@@ -59,19 +71,47 @@ impl Session {
         }
     }
 
-    /// Waits for the login that is under way, or begins one over this connection.
-    pub(crate) async fn log_in(self: &Arc<Self>, link: &Arc<Link>) -> Result<(), Fault> {
-        let attempt = {
-            let mut state = self.state();
-            if !self.token.is_needed() {
-                return Ok(());
-            }
-            let under_way = state.under_way.take().filter(|a| a.peek().is_none());
-            let attempt = under_way.unwrap_or_else(|| self.begin(Arc::clone(link)));
-            state.under_way = Some(attempt.clone());
-            attempt
+    /// Waits for the login with this member that is under way, or begins one over this connection.
+    pub(crate) async fn log_in(
+        self: &Arc<Self>,
+        address: &str,
+        link: &Arc<Link>,
+    ) -> Result<(), Fault> {
+        let Some(attempts) = self.attempts(address, link) else {
+            return Ok(());
         };
-        attempt.await
+        tokio::select! {
+            biased;
+            done = select_ok(attempts) => done.map(drop),
+            fault = self.silence(link) => Err(fault),
+        }
+    }
+
+    /// The logins with this member that are under way, of which there is one at least; nothing if none is needed.
+    fn attempts(self: &Arc<Self>, address: &str, link: &Arc<Link>) -> Option<Vec<Attempt>> {
+        let mut state = self.state();
+        if !self.token.is_needed() {
+            return None;
+        }
+        let under_way = &mut state.under_way;
+        under_way.retain(|login| login.attempt.peek().is_none());
+        let mut there = under_way.iter().filter(|login| login.address == address);
+        let patience = self.patience() * u32::try_from(there.clone().count()).unwrap_or(u32::MAX);
+        // The connection of the last one may be dead, which is found out only after a while.
+        let is_good = |login: &UnderWay| {
+            let is_young = login.begun.elapsed() < patience && !mutant!("log_in_once_more");
+            is_young || Weak::as_ptr(&login.link) == Arc::as_ptr(link)
+        };
+        if !there.next_back().is_some_and(is_good) {
+            under_way.push(UnderWay {
+                address: address.to_owned(),
+                link: Arc::downgrade(link),
+                begun: Instant::now(),
+                attempt: self.begin(Arc::clone(link)),
+            });
+        }
+        let there = under_way.iter().filter(|login| login.address == address);
+        Some(there.map(|login| login.attempt.clone()).collect())
     }
 
     fn begin(self: &Arc<Self>, link: Arc<Link>) -> Attempt {
@@ -93,19 +133,18 @@ impl Session {
         }
         let (name, password) = credentials.clone();
         let mut auth = link.client().auth_client();
-        let answer = tokio::select! {
-            biased;
-            answer = auth.authenticate(name, password) => answer,
-            fault = self.silence(link) => return Err(fault),
-        };
-        let login = match answer {
-            Ok(answer) => Login::Done(header(answer.token())?),
-            Err(error) if says_it_is_off(&error) => Login::NotNeeded,
+        let login = match timeout(LONGEST, auth.authenticate(name, password)).await {
+            Ok(Ok(answer)) => Login::Done(header(answer.token())?),
+            Ok(Err(error)) if says_it_is_off(&error) => Login::NotNeeded,
             // Logging in writes nothing, so whatever became of it, the request itself was not sent.
-            Err(error) => return Err(self.failed(Fault::from(error), credentials)),
+            Ok(Err(error)) => return Err(self.failed(Fault::from(error), credentials)),
+            Err(_) => return Err(Fault::new(Class::NeverSent, "a login was never answered")),
         };
-        self.token.set(login);
         let mut state = self.state();
+        // Another may have been quicker.
+        if self.token.is_needed() {
+            self.token.set(login);
+        }
         (state.refused, state.refusals) = (None, 0);
         Ok(())
     }
@@ -113,7 +152,10 @@ impl Session {
     /// Ends when the member stops answering. Checking a password is made to take long, and with many clients at once it
     /// takes as many times as long: as long as the member says anything else, it is waited for.
     async fn silence(&self, link: &Link) -> Fault {
-        let limit = self.settings.request_timeout;
+        let limit = match self.settings.endpoints.len() {
+            1 => self.patience(),
+            _ => self.settings.request_timeout,
+        };
         loop {
             sleep(limit).await;
             if !timeout(limit, link.lives()).await.is_ok_and(|lives| lives) {
@@ -121,6 +163,14 @@ impl Session {
                 return Fault::new(Class::NeverSent, text);
             }
         }
+    }
+
+    /// How long a member with all its processors at work may be silent: checking the passwords of two hundred clients keeps
+    /// two of them from everything else for seconds.
+    fn patience(&self) -> Duration {
+        self.settings
+            .keep_alive_timeout
+            .max(self.settings.request_timeout)
     }
 
     /// As they are now. Where they are kept may be slow.

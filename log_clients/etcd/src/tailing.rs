@@ -23,6 +23,9 @@ use crate::watching::{Watching, Wish};
 /// How many bytes may lie unread before a tail is left behind, to catch up later.
 const ROOM: usize = 4 * 1024 * 1024;
 
+/// A sign of life that is younger than this is not asked for again.
+const RECENT: Duration = Duration::from_millis(100);
+
 struct Tailing {
     cluster: Arc<Cluster>,
     course: Course,
@@ -158,10 +161,12 @@ impl Cluster {
         }
     }
 
-    /// Whether the watch's own connection still carries answers.
+    /// Whether the watch's own connection still carries answers. All tails on it ask at once.
     async fn answers(&self, link: &Link) -> bool {
-        let answer = timeout(self.endpoints.settings.request_timeout, link.pulse());
-        answer.await.is_ok_and(|answer| answer.is_ok())
+        let asked = Instant::now();
+        let limit = self.endpoints.settings.request_timeout;
+        let is_in_time = timeout(limit, link.pulse_every(RECENT)).await.is_ok();
+        is_in_time && link.heard().is_some_and(|heard| heard + RECENT >= asked)
     }
 
     async fn compare(&self, keyspace: &Keyspace, from: Position, to: u64) -> Answer {

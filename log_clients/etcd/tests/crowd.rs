@@ -25,7 +25,7 @@ const SNAPSHOT: usize = 100;
 
 async fn guarded() -> EtcdServer {
     let builder = EtcdServer::builder(EtcdVersion::Reference).flag(COSTLY);
-    let builder = builder.flag(&format!("--snapshot-count={SNAPSHOT}"));
+    let builder = builder.flag(format!("--snapshot-count={SNAPSHOT}"));
     let mut server = builder.start().await;
     server.enable_auth("root-secret", &USERS).await;
     server

@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use globe_log_client::{ErrorKind, LogClient};
-use globe_test_support::{EtcdCluster, EtcdServer, EtcdVersion, Proxy, wait_until};
+use globe_test_support::{
+    Act, EtcdCluster, EtcdServer, EtcdVersion, Gateway, Proxy, Rule, wait_until,
+};
 use rig::{BOUND, Copy, as_app, flags, http, put, try_put, within};
 
 /// Passwords that take a server many times as long to check as an impatient caller waits.
 const SLOW: &str = "--bcrypt-cost=12";
 const QUICK: &str = "--bcrypt-cost=4";
+
+const LOGIN: &str = "/etcdserverpb.Auth/Authenticate";
 
 const USERS: [(&str, &str, &str); 1] = [("app", "app-secret", "app/")];
 
@@ -83,6 +87,36 @@ async fn a_login_that_hangs_with_its_member_is_begun_again() {
     })
     .await;
     proxy.heal();
+    within("the head", head).await.unwrap().unwrap();
+}
+
+/// As a server is that checks the passwords of so many that it comes to nothing else. Whoever asks it again has it check one
+/// more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_with_each_member_is_enough_however_long_they_are_silent() {
+    let server = guarded(QUICK).await;
+    let before = logins(&server).await;
+    let ways = [
+        Gateway::start(server.address()).await,
+        Gateway::start(server.address()).await,
+    ];
+    for way in &ways {
+        // Much longer than a member may take for anything; not as long as it may be silent.
+        let silent = Act::Delay(Duration::from_secs(3));
+        way.add(Rule::new(LOGIN, silent.clone()));
+        way.add(Rule::new("/etcdserverpb.", silent));
+    }
+    let log = as_app(ways[0].endpoint()).endpoint(ways[1].endpoint());
+    let log = log.request_timeout(Duration::from_millis(200));
+    let log = log.connect().await.unwrap();
+    let head = tokio::spawn(async move { log.head(&flags()).await });
+    wait_until("a login has arrived", BOUND, || async {
+        logins(&server).await > before
+    })
+    .await;
+    let begun = ways.iter().map(|way| way.broken_at(LOGIN)).sum::<u64>();
+    assert_eq!(begun, 2, "one with each");
+    ways.iter().for_each(Gateway::heal);
     within("the head", head).await.unwrap().unwrap();
 }
 
