@@ -14,9 +14,11 @@ use crate::link::Link;
 /// How long an answer may take before its member is asked for a sign of life.
 const SOON: Duration = Duration::from_millis(100);
 
-/// The pause between two questions, which grows the longer a request takes.
+/// The pause between two questions is the twentieth part of how long the request takes so far, within these bounds. So an
+/// election, which takes a second or two, is heard of soon after it is over, and a slow disk is not asked for ever as often.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const LOOK_SELDOM: Duration = Duration::from_millis(500);
+const LOOKS: u32 = 20;
 
 /// How long an answer may still come after an election: the new leader may have been given the request by the old one.
 const GRACE: Duration = Duration::from_millis(50);
@@ -27,7 +29,6 @@ impl Endpoints {
     pub(crate) async fn exhausted(&self, chosen: &Chosen, link: &Link, terms: Terms) -> Fault {
         let asked = Instant::now();
         let sent_in = self.term();
-        let mut pause = LOOK_AGAIN;
         sleep(self.head_start(chosen)).await;
         loop {
             let heard = link.heard().map_or(asked, |heard| heard.max(asked));
@@ -46,8 +47,7 @@ impl Endpoints {
             if is_late && terms.repeat == Repeat::Harmless && self.has_another(chosen) {
                 return Fault::new(Class::Slow, "it is slow to answer");
             }
-            sleep(pause).await;
-            pause = LOOK_SELDOM.min(pause.mul_f64(1.5));
+            sleep((asked.elapsed() / LOOKS).clamp(LOOK_AGAIN, LOOK_SELDOM)).await;
         }
     }
 
