@@ -2,6 +2,7 @@
 //!
 //! Never asks what it is called: for that there is its version, where it is told.
 
+use etcd_client::proto::PbWatchResponse;
 use etcd_client::{Client, WatchFilterType, WatchOptions};
 
 use crate::fault::{Class, Fault};
@@ -43,12 +44,74 @@ async fn is_answered(client: &Client, start: Vec<u8>, behind: WatchOptions) -> R
     stream.request_progress().await?;
     stream.cancel(BEHIND).await?;
     while let Some(message) = stream.message().await? {
-        if message.canceled() {
-            return Ok(false);
-        }
-        if !message.created() {
-            return Ok(true);
+        match Said::of(&message.0) {
+            Said::Created => {}
+            Said::Progress => return Ok(true),
+            Said::Cancelled => return Ok(false),
+            Said::Refused => return Err(Fault::new(Class::NotExecuted, "the watch was refused")),
         }
     }
     Err(Fault::new(Class::NotExecuted, "the server ended the watch"))
+}
+
+/// What a message means here. Refusals may overtake a progress reply, and then prove nothing.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    Created,
+    Progress,
+    /// As it was asked to.
+    Cancelled,
+    /// Not created, or ended for a reason of the server's: the user may not, or its start is compacted.
+    Refused,
+}
+
+impl Said {
+    fn of(message: &PbWatchResponse) -> Said {
+        let has_reason = message.compact_revision > 0 || !message.cancel_reason.is_empty();
+        match (message.created, message.canceled) {
+            (true, false) if !has_reason => Said::Created,
+            (false, true) if !has_reason && message.watch_id == BEHIND => Said::Cancelled,
+            (false, false) if !has_reason => Said::Progress,
+            _ => Said::Refused,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_end_that_was_asked_for_shows_that_a_request_before_it_was_left_unanswered() {
+        let message = |watch_id, created, canceled| PbWatchResponse {
+            watch_id,
+            created,
+            canceled,
+            ..PbWatchResponse::default()
+        };
+        let compacted = PbWatchResponse {
+            compact_revision: 7,
+            ..message(BEHIND, false, true)
+        };
+        let denied = PbWatchResponse {
+            cancel_reason: "etcdserver: permission denied".to_owned(),
+            ..message(-1, true, true)
+        };
+        let lost = PbWatchResponse {
+            cancel_reason: "etcdserver: no leader".to_owned(),
+            ..message(BEHIND, false, true)
+        };
+        let table = [
+            (message(BEHIND, true, false), Said::Created),
+            (message(-1, false, false), Said::Progress),
+            (message(BEHIND, false, true), Said::Cancelled),
+            (message(-1, true, true), Said::Refused),
+            (compacted, Said::Refused),
+            (denied, Said::Refused),
+            (lost, Said::Refused),
+        ];
+        for (message, said) in table {
+            assert_eq!(Said::of(&message), said, "{message:?}");
+        }
+    }
 }
