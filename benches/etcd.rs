@@ -11,7 +11,7 @@ use std::sync::mpsc;
 
 use etcd_client::{Client, Compare, CompareOp, GetOptions, PutOptions, Txn, TxnOp, WatchOptions};
 use globe::{EtcdLog, Globe, Keyspace, LogClient, Result};
-use globe_bench::{Row, Target, Turns, key};
+use globe_bench::{Target, Turns, key, report};
 use globe_test_support::{EtcdServer, EtcdVersion};
 use tokio::runtime::Runtime;
 use tokio::time::{Duration, Instant};
@@ -69,15 +69,6 @@ fn main() -> Done {
         Target::Times(1.3),
     );
     Ok(())
-}
-
-fn report(figure: &str, turns: &Turns, target: Target) {
-    let row = Row {
-        figure,
-        turns,
-        target,
-    };
-    println!("{row}");
 }
 
 /// What the other process does: says what it sees, as soon as it sees it.

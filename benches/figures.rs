@@ -2,14 +2,12 @@
 //!
 //! It is meant for `scripts/bench`; to watch one number over time, use the criterion benchmarks.
 
-#![allow(clippy::print_stdout, reason = "printing is what it is for")]
-
 use std::hint::black_box;
 use std::sync::Arc;
 
 use dashmap::DashMap;
 use globe::{Globe, Result};
-use globe_bench::{Row, Target, Turns, filled, key, shuffled_keys};
+use globe_bench::{Target, Turns, filled, key, report, shuffled_keys};
 use tokio::time::{Duration, Instant};
 
 const SIZES: [(&str, usize); 3] = [("1 k", 1_000), ("100 k", 100_000), ("1 M", 1_000_000)];
@@ -61,15 +59,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         );
     }
     Ok(())
-}
-
-fn report(figure: &str, turns: &Turns, target: Target) {
-    let row = Row {
-        figure,
-        turns,
-        target,
-    };
-    println!("{row}");
 }
 
 fn view(name: &str, globe: &Globe<String, u64>, small: &Globe<String, u64>) {

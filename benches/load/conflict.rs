@@ -5,11 +5,11 @@
 use etcd_client::{Client, Compare, CompareOp, GetOptions, Txn, TxnOp};
 use globe::log_client::Transaction;
 use globe::{ErrorKind, EtcdLog, Keyspace, LogClient, Precondition, Revision};
-use globe_bench::{Target, Turns, Unit};
+use globe_bench::{Target, Turns, Unit, report};
 use globe_test_support::{EtcdServer, EtcdVersion, Proxy};
 use tokio::time::{Duration, sleep};
 
-use crate::{Done, ROUNDS, report};
+use crate::{Done, ROUNDS};
 
 /// How many values stand in the way of a commit, and how large each is.
 const VALUES: usize = 80;

@@ -3,13 +3,13 @@
 //! It never takes a proof of the old server's for one of the new one's.
 
 use globe::Phase;
-use globe_bench::{Target, Turns};
+use globe_bench::{Target, Turns, report};
 use globe_test_support::EtcdServer;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::users::{APP, PATIENCE, ROOT, bare, guarded, map_at, url_of};
-use crate::{Done, Numbers, ROUNDS, report};
+use crate::{Done, Numbers, ROUNDS};
 
 /// How many clients log in at once, and what a check of a password costs by default: some 50 ms of a core.
 const CROWD: usize = 200;

@@ -2,8 +2,6 @@
 //!
 //! It starts servers of its own, and leaves none behind.
 
-#![allow(clippy::print_stdout, reason = "printing is what it is for")]
-
 mod conflict;
 mod cost;
 mod crowd;
@@ -13,7 +11,6 @@ mod ordinary;
 mod users;
 
 use globe::{Globe, Result};
-use globe_bench::{Row, Target, Turns};
 
 /// How often everything is measured.
 const ROUNDS: usize = 3;
@@ -27,13 +24,4 @@ async fn main() -> Done {
     ordinary::compare().await?;
     crowd::compare().await?;
     conflict::compare().await
-}
-
-fn report(figure: &str, turns: &Turns, target: Target) {
-    let row = Row {
-        figure,
-        turns,
-        target,
-    };
-    println!("{row}");
 }

@@ -3,12 +3,12 @@
 //! Nobody writes to them while they are measured.
 
 use etcd_client::Client;
-use globe_bench::Target;
+use globe_bench::{Target, report};
 use globe_test_support::{EtcdServer, EtcdVersion};
 
 use crate::cost::{Load, WHILE, Who};
 use crate::neighbour::Neighbour;
-use crate::{Done, Numbers, report};
+use crate::{Done, Numbers};
 
 /// How many maps of one process are beside one.
 const MAPS: usize = 100;

@@ -3,12 +3,12 @@
 //! Nothing of theirs is written while they are measured.
 
 use etcd_client::{Txn, TxnOp};
-use globe_bench::{Target, key};
+use globe_bench::{Target, key, report};
 
+use crate::Done;
 use crate::cost::{Load, WHILE, Who};
 use crate::neighbour::Neighbour;
 use crate::users::{APP, ROOT, bare, guarded, map_at, url_of};
-use crate::{Done, report};
 
 /// How many clients of a user follow a keyspace, and how large it is.
 const CLIENTS: usize = 10;

@@ -8,6 +8,6 @@ mod turns;
 mod unit;
 
 pub use filled::{filled, key, shuffled_keys};
-pub use row::{Row, Target};
+pub use row::{Target, report};
 pub use turns::Turns;
 pub use unit::Unit;

@@ -21,13 +21,24 @@ pub enum Target {
 
 /// One row, in Markdown: figure, ours, peer, ratio, target, met.
 #[derive(Debug)]
-pub struct Row<'a> {
+struct Row<'a> {
     /// What was measured, and beside what.
     pub figure: &'a str,
     /// What both took.
     pub turns: &'a Turns,
     /// What it has to be.
     pub target: Target,
+}
+
+/// Prints a row.
+#[expect(clippy::print_stdout, reason = "the table is what a benchmark is for")]
+pub fn report(figure: &str, turns: &Turns, target: Target) {
+    let row = Row {
+        figure,
+        turns,
+        target,
+    };
+    println!("{row}");
 }
 
 impl Row<'_> {
