@@ -80,20 +80,12 @@ impl<K: Key, V> Looker<'_, K, V> {
 
     /// Waits until what is known to be missing here, if anything, is there.
     async fn undoubted(&self) -> Result<()> {
-        loop {
-            let publications = self.replica.publications();
-            if !self.replica.doubt().is_raised() {
-                return Ok(());
-            }
-            let mended = self.replica.published_since(publications);
-            timeout_at(self.deadline, mended)
-                .await
-                .unwrap_or_else(|_| {
-                    let why =
-                        "something is missing here, and no snapshot mended it by the deadline";
-                    Err(Error::new(ErrorKind::Stale, why))
-                })?;
-        }
+        timeout_at(self.deadline, self.replica.undoubted())
+            .await
+            .unwrap_or_else(|_| {
+                let why = "something is missing here, and no snapshot mended it by the deadline";
+                Err(Error::new(ErrorKind::Stale, why))
+            })
     }
 
     /// Waits until everything up to a position is applied.

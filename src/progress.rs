@@ -92,6 +92,11 @@ impl Progress {
         self.moved.notify_waiters();
     }
 
+    /// Something else was decided that is waited for here, with [`Progress::until`].
+    pub(crate) fn stir(&self) {
+        self.moved.notify_waiters();
+    }
+
     /// Says that it will not move any more. Only the first reason counts.
     pub(crate) fn end(&self, why: Error) {
         lock(&self.standing).ended.get_or_insert(why);
@@ -115,6 +120,11 @@ impl Progress {
         self.wait_until(|standing| standing.reach(target) != Reach::NotYet)
             .await?;
         Ok(lock(&self.standing).reach(target))
+    }
+
+    /// Waits until what is decided elsewhere is so, and looks whenever this stirs or moves; an error when it never will.
+    pub(crate) async fn until(&self, is_so: impl Fn() -> bool) -> Result<()> {
+        self.wait_until(|_| is_so()).await
     }
 
     /// Waits until it stands where it should; an error when it never will.

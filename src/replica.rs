@@ -62,6 +62,17 @@ impl<K: Key, V> Replica<K, V> {
         &self.doubt
     }
 
+    /// A snapshot that was begun after so many doubts is shown now.
+    pub(crate) fn settle(&self, doubts: u64) {
+        self.doubt.settle(doubts);
+        self.progress.stir();
+    }
+
+    /// Waits until nothing is known to be missing.
+    pub(crate) async fn undoubted(&self) -> Result<()> {
+        self.progress.until(|| !self.doubt.is_raised()).await
+    }
+
     /// What is shown now covers a linearizable answer to a question asked at `asked`: a proof of freshness, unless something
     /// is known to be missing.
     pub(crate) fn prove(&self, asked: Instant) {

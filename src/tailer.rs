@@ -135,7 +135,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
             self.replica().health().prove(asked);
         }
         let missed = self.applier.finish(install).await;
-        self.replica().doubt().settle(doubts);
+        self.replica().settle(doubts);
         self.replica().prove(asked);
         // What made this snapshot necessary was counted when it was found.
         if let (Some(missed), true) = (missed, reason != ResyncReason::Violation) {

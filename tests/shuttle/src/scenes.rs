@@ -215,6 +215,26 @@ pub fn who_waits_is_woken() {
     });
 }
 
+/// Who waits for something missing to be mended is woken by the snapshot that mends it, shown before it is settled.
+pub fn who_waits_for_a_mending_is_woken() {
+    let map = replica();
+    map.doubt().raise();
+    let doubts = map.doubt().count();
+    let waiting = {
+        let map = Arc::clone(&map);
+        thread::spawn(move || {
+            let mended = future::block_on(map.undoubted());
+            assert!(mended.is_ok());
+            assert_eq!(view(&map), 2);
+        })
+    };
+    publish(&map, 2);
+    map.settle(doubts);
+    waiting
+        .join()
+        .unwrap_or_else(|_| panic!("who waited failed"));
+}
+
 /// Watches come and go while others publish: nobody is held up, and who stays hears everything.
 pub fn watches_come_and_go() {
     let map = replica();

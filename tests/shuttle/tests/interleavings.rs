@@ -64,6 +64,11 @@ fn who_waits_is_woken() {
 }
 
 #[test]
+fn who_waits_for_a_mending_is_woken() {
+    in_every_order(scenes::who_waits_for_a_mending_is_woken);
+}
+
+#[test]
 fn watches_come_and_go() {
     in_every_order(scenes::watches_come_and_go);
 }
