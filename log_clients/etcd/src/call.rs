@@ -157,7 +157,7 @@ impl Endpoints {
         let mut attempt = 0_u32;
         let mut last: Option<Fault> = None;
         loop {
-            // What the time went by with says more than that it is up.
+            // What the time went by with says more than that it is up: here, and where nothing was sent any more.
             let ready = self.ready(terms.deadline).await;
             let chosen = ready.map_err(|fault| last.take().map_or(fault, Fault::never_sent))?;
             attempt += 1;
@@ -176,6 +176,9 @@ impl Endpoints {
             };
             tracing::debug!(endpoint = %chosen.endpoint.address, attempt, reason = %fault, "request failed");
             self.failed(&fault);
+            if fault.class == Class::TimeUp {
+                return Err(last.map_or(fault, Fault::never_sent));
+            }
             last = Some(fault.clone());
             match verdict(fault.class, terms.repeat) {
                 Next::Report => {
