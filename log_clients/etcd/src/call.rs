@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::Client;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::dial::Line;
 use crate::endpoints::{Choice, Chosen, Endpoints};
@@ -94,7 +94,7 @@ enum Next {
     PassOver,
     /// Dial the same member anew.
     Dial,
-    /// Log in again and ask the same member, once; then as `AnotherOnce`.
+    /// Log in again and ask the same member.
     LogIn,
     /// The member is not well, and the caller has to find out what happened.
     AsideAndReport,
@@ -102,7 +102,7 @@ enum Next {
     Report,
 }
 
-fn verdict(class: Class, repeat: Repeat) -> Next {
+fn verdict(class: Class, repeat: Repeat, logged_in: bool) -> Next {
     match (class, repeat) {
         (Class::Ended, _) => Next::Dial,
         (Class::Slow, Repeat::Harmless) => Next::PassOver,
@@ -110,7 +110,11 @@ fn verdict(class: Class, repeat: Repeat) -> Next {
         | (Class::Unknown, Repeat::Harmless | Repeat::Costly) => Next::Another,
         (Class::Unknown, Repeat::Never) => Next::AsideAndReport,
         (Class::Untrusted | Class::NotEtcd, _) => Next::AnotherOnce,
-        (Class::StaleToken, _) if !mutant!("keep_a_stale_token") => Next::LogIn,
+        (Class::StaleToken, _) if mutant!("keep_a_stale_token") => Next::Report,
+        // Once: a token that was got just now is refused for another reason, or the member is slow.
+        (Class::StaleToken | Class::Mute, _) if !logged_in => Next::LogIn,
+        (Class::StaleToken, _) => Next::AnotherOnce,
+        (Class::Mute, _) => Next::Another,
         _ => Next::Report,
     }
 }
@@ -180,7 +184,7 @@ impl Endpoints {
                 return Err(last.map_or(fault, Fault::never_sent));
             }
             last = Some(fault.clone());
-            match verdict(fault.class, terms.repeat) {
+            match verdict(fault.class, terms.repeat, logged_in) {
                 Next::Report => {
                     if fault.class.is_answer() {
                         self.answered(&chosen);
@@ -191,14 +195,16 @@ impl Endpoints {
                     self.put_aside(&chosen, &fault);
                     return Err(fault);
                 }
-                Next::LogIn if !logged_in => {
+                Next::LogIn => {
                     logged_in = true;
                     self.session.outlived(token);
+                    // It is being mended: were the time up before the login ends, it would be no refusal.
+                    last = None;
                 }
                 Next::Dial => {}
                 Next::PassOver => self.pass_over(&chosen),
                 Next::Another => self.put_aside(&chosen, &fault),
-                Next::AnotherOnce | Next::LogIn => {
+                Next::AnotherOnce => {
                     self.put_aside(&chosen, &fault);
                     refusals += 1;
                     if refusals >= self.len() {
@@ -309,14 +315,14 @@ impl Endpoints {
         link: &Arc<Link>,
         deadline: Instant,
     ) -> Result<(), Fault> {
-        let time_up = |_| Fault::new(Class::TimeUp, "it could not be contacted in time");
+        let time_up = |text| Fault::new(Class::TimeUp, text);
         let log_in = timeout_at(
             deadline,
             self.session.log_in(&chosen.endpoint.address, link),
         )
         .await;
         log_in
-            .map_err(time_up)?
+            .map_err(|_| time_up("the login did not end in time"))?
             .map_err(|fault| chosen.doubt(fault))?;
         let _waiting = Waiting::new(self, chosen);
         let limit = Instant::now() + self.settings.connect_timeout + self.settings.request_timeout;
@@ -329,19 +335,18 @@ impl Endpoints {
                 chosen.warn_of(greeting.version);
                 self.admit(chosen, greeting.cluster).await
             }
-            Err(elapsed) if limit > deadline => Err(time_up(elapsed)),
-            Err(_) => Err(self.unmet(link).await),
+            Err(_) if limit > deadline => Err(time_up("it could not be contacted in time")),
+            Err(_) => Err(self.unmet(link, deadline).await),
         }
     }
 
     /// Why a member could not be contacted in time. One that was restored from a backup keeps everybody waiting who bears a
     /// token of its old life: a token counts from a moment of the log's, which has yet to come again.
-    async fn unmet(&self, link: &Link) -> Fault {
-        let limit = self.settings.request_timeout;
-        if self.session.token.is_there()
-            && timeout(limit, link.lives()).await.is_ok_and(|lives| lives)
-        {
-            return Fault::new(Class::StaleToken, "it does not answer to this token");
+    async fn unmet(&self, link: &Link, deadline: Instant) -> Fault {
+        let limit = deadline.min(Instant::now() + self.settings.request_timeout);
+        let lives = timeout_at(limit, link.lives());
+        if self.session.token.is_there() && lives.await.is_ok_and(|lives| lives) {
+            return Fault::new(Class::Mute, "it is silent to who bears this token");
         }
         Fault::new(Class::NeverSent, "it could not be contacted in time")
     }
@@ -366,12 +371,25 @@ mod tests {
             (Class::Slow, Repeat::Harmless, Next::PassOver),
             (Class::NotEtcd, Repeat::Never, Next::AnotherOnce),
             (Class::StaleToken, Repeat::Never, Next::LogIn),
+            (Class::Mute, Repeat::Never, Next::LogIn),
             (Class::Denied, Repeat::Harmless, Next::Report),
             (Class::Compacted, Repeat::Harmless, Next::Report),
             (Class::Full, Repeat::Harmless, Next::Report),
         ];
         for (class, repeat, next) in table {
-            assert_eq!(verdict(class, repeat), next, "{class:?} {repeat:?}");
+            let said = verdict(class, repeat, false);
+            assert_eq!(said, next, "{class:?} {repeat:?}");
+        }
+    }
+
+    #[test]
+    fn a_login_is_renewed_once_and_silence_is_no_refusal() {
+        let table = [
+            (Class::StaleToken, Next::AnotherOnce),
+            (Class::Mute, Next::Another),
+        ];
+        for (class, next) in table {
+            assert_eq!(verdict(class, Repeat::Never, true), next, "{class:?}");
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) enum Class {
     Slow,
     /// The login has to be renewed; nothing was done.
     StaleToken,
+    /// Perhaps the login has to be renewed: a member is silent to who bears the token, and to nobody else. Nothing was done.
+    Mute,
     /// The whole cluster refuses these credentials.
     Denied,
     /// One side does not accept the certificate of the other.

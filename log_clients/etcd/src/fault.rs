@@ -86,6 +86,7 @@ impl Fault {
             | Class::Unknown
             | Class::OutOfTime
             | Class::Slow
+            | Class::Mute
             | Class::NotEtcd
             | Class::Foreign
             | Class::TooLargeToDecode => ErrorKind::Unavailable,
