@@ -221,7 +221,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         }
         let replica = Arc::clone(self.replica());
         if mutant!("forget_doubts") {
-            replica.doubt().settle(replica.doubt().count());
+            replica.settle(replica.doubt().count());
         }
         let mut after = replica.state().position;
         after.revision.0 += u64::from(mutant!("resume_one_too_far"));

@@ -119,6 +119,11 @@ fn verdict(class: Class, repeat: Repeat, logged_in: bool) -> Next {
     }
 }
 
+/// What a caller is told whose time is up before another attempt was sent: what the time went by with says more than that.
+fn too_late(time_up: Fault, last: Option<Fault>) -> Fault {
+    last.map_or(time_up, Fault::never_sent)
+}
+
 impl Endpoints {
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.settings.deadline
@@ -161,9 +166,8 @@ impl Endpoints {
         let mut attempt = 0_u32;
         let mut last: Option<Fault> = None;
         loop {
-            // What the time went by with says more than that it is up: here, and where nothing was sent any more.
             let ready = self.ready(terms.deadline).await;
-            let chosen = ready.map_err(|fault| last.take().map_or(fault, Fault::never_sent))?;
+            let chosen = ready.map_err(|fault| too_late(fault, last.take()))?;
             attempt += 1;
             let token = self.session.token.generation();
             let fault = match self.attempt(&chosen, terms, &request).await {
@@ -181,7 +185,7 @@ impl Endpoints {
             tracing::debug!(endpoint = %chosen.endpoint.address, attempt, reason = %fault, "request failed");
             self.failed(&fault);
             if fault.class == Class::TimeUp {
-                return Err(last.map_or(fault, Fault::never_sent));
+                return Err(too_late(fault, last));
             }
             last = Some(fault.clone());
             match verdict(fault.class, terms.repeat, logged_in) {
