@@ -16,19 +16,19 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument;
 
-use crate::applier::Applier;
-use crate::backoff::{Backoff, Patience};
-use crate::codec::{Codec, Json};
+use crate::entry::codec::{Codec, Json};
+use crate::entry::key::Key;
+use crate::follow::applier::Applier;
+use crate::follow::outage::Outage;
+use crate::follow::prober::Prober;
+use crate::follow::tailer::Tailer;
 use crate::globe::{Globe, closed};
-use crate::key::Key;
-use crate::outage::Outage;
-use crate::prober::Prober;
+use crate::ground::backoff::{Backoff, Patience};
+use crate::ground::tasks::Tasks;
 use crate::replica::Replica;
+use crate::replica::health::Health;
 use crate::settings::Settings;
-use crate::status::Health;
-use crate::tailer::Tailer;
-use crate::tasks::Tasks;
-use crate::writer::Writer;
+use crate::write::writer::Writer;
 
 /// Settings of a map that is about to be opened. Made by [`Globe::builder`].
 pub struct Builder<K, V> {

@@ -11,19 +11,19 @@ use std::time::Duration;
 use globe_log_client::{Error, ErrorKind, Keyspace, LogClient, Position, Result};
 use tokio::time::Instant;
 
-use crate::consistency::{Consistency, Looker};
 use crate::entry::Entry;
-use crate::expected::Expected;
-use crate::key::Key;
-use crate::quarantine::Quarantined;
+use crate::entry::key::Key;
+use crate::entry::quarantine::Quarantined;
+use crate::ground::tasks::Tasks;
+use crate::read::consistency::{Consistency, Looker};
+use crate::read::view::View;
+use crate::read::watch::Watch;
 use crate::replica::Replica;
+use crate::replica::health::{Phase, Status};
+use crate::replica::subscribers::Interest;
 use crate::settings::Settings;
-use crate::status::{Phase, Status};
-use crate::subscribers::Interest;
-use crate::tasks::Tasks;
-use crate::view::View;
-use crate::watch::Watch;
-use crate::writer::Writer;
+use crate::write::expected::Expected;
+use crate::write::writer::Writer;
 
 /// A map that every node holds a copy of, kept current by a replicated log.
 ///
@@ -135,7 +135,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// The whole map at exactly one position of the log. O(1), whatever the size. Empty before the first snapshot.
     #[must_use]
     pub fn view(&self) -> View<K, V> {
-        self.replica().view()
+        View::new(self.replica().state())
     }
 
     /// As [`Globe::view`]; `None` before the first snapshot, when nothing is known yet.
@@ -143,7 +143,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     pub fn try_view(&self) -> Option<View<K, V>> {
         // Asked before looking: what is published by then is what is looked at, or older.
         self.replica().position()?;
-        Some(self.replica().view())
+        Some(self.view())
     }
 
     /// Where in the log this map stands: a small serialisable token. A service that is handed it can wait with

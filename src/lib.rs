@@ -4,62 +4,34 @@
 #[macro_use]
 mod mutant;
 
-mod applier;
-mod backoff;
 mod builder;
-mod bulk;
-mod careful;
-mod change;
-mod chunks;
-mod codec;
-mod committer;
-mod complaints;
 mod connect;
-mod consistency;
-mod difference;
-mod door;
-mod doubt;
 mod entry;
-mod expected;
+mod follow;
 mod globe;
-mod guarded;
-mod hydration;
-mod index;
-mod installation;
-mod key;
-mod outage;
-mod pace;
-mod prober;
-mod progress;
-mod quarantine;
+mod ground;
+mod read;
 mod replica;
 mod settings;
-mod status;
-mod subscribers;
-mod sync;
-mod tailer;
-mod tasks;
-mod transact;
-mod view;
-mod watch;
-mod writer;
+mod transaction;
+mod write;
 
 pub use builder::Builder;
-pub use change::{Change, ResyncReason};
-#[cfg(feature = "messagepack")]
-pub use codec::MessagePack;
-pub use codec::{Codec, CodecError, Json};
 pub use connect::connect;
-pub use consistency::Consistency;
 pub use entry::Entry;
-pub use expected::Expected;
+pub use entry::change::{Change, ResyncReason};
+#[cfg(feature = "messagepack")]
+pub use entry::codec::MessagePack;
+pub use entry::codec::{Codec, CodecError, Json};
+pub use entry::key::{Key, key_error};
+pub use entry::quarantine::{LastGood, Quarantined};
 pub use globe::Globe;
-pub use key::{Key, key_error};
-pub use quarantine::{LastGood, Quarantined};
-pub use status::{Phase, Status};
-pub use transact::Txn;
-pub use view::View;
-pub use watch::{Cause, Changes, Watch};
+pub use read::consistency::Consistency;
+pub use read::view::View;
+pub use read::watch::{Cause, Changes, Watch};
+pub use replica::health::{Phase, Status};
+pub use transaction::Txn;
+pub use write::expected::Expected;
 
 #[cfg(feature = "etcd")]
 pub use globe_etcd::EtcdLog;

@@ -8,40 +8,22 @@
     reason = "a test fails by panicking"
 )]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules of `src/`, from the ground up. A module may import only what stands on a lower line, so there are no
-/// cycles, and data flows the way the list reads.
-const LAYERS: &[&[&str]] = &[
-    &["careful"],
-    &[
-        "key",
-        "codec",
-        "entry",
-        "expected",
-        "quarantine",
-        "status",
-        "settings",
-        "tasks",
-        "connect",
-        "backoff",
-        "outage",
-        "pace",
-        "sync",
-        "mutant",
-    ],
-    &["change", "complaints", "doubt", "guarded", "progress"],
-    &["view", "chunks"],
-    &["door", "index", "subscribers"],
-    &["replica", "difference"],
-    &["applier", "committer", "consistency", "watch"],
-    &["installation", "writer"],
-    &["bulk", "hydration"],
-    &["tailer"],
-    &["prober"],
+/// The rooms of `src/` and what stands on top of them, from the ground up. A room may import only what stands below it, so
+/// data flows the way the list reads.
+const FLOORS: &[&[&str]] = &[
+    &["ground", "mutant"],
+    &["entry"],
+    &["replica"],
+    &["follow", "read"],
+    &["write"],
+    &["settings"],
     &["globe"],
-    &["builder", "transact"],
+    &["connect"],
+    &["builder", "transaction"],
 ];
 
 fn root() -> PathBuf {
@@ -49,6 +31,7 @@ fn root() -> PathBuf {
 }
 
 struct Module {
+    /// As it is imported, without `crate::`: `replica`, `replica::index`.
     name: String,
     text: String,
 }
@@ -63,48 +46,65 @@ impl Module {
         before_tests.filter(|line| !line.trim_start().starts_with("//"))
     }
 
-    fn imports(&self) -> Vec<String> {
+    /// The paths it mentions, without `crate::`.
+    fn mentions(&self) -> impl Iterator<Item = &str> {
         let mentions = self.code().flat_map(|line| line.split("crate::").skip(1));
-        let is_name = |c: char| c.is_alphanumeric() || c == '_';
-        mentions
-            .map(|rest| rest.chars().take_while(|c| is_name(*c)).collect())
-            .collect()
+        let ends = |c: char| !(c.is_alphanumeric() || c == '_' || c == ':');
+        mentions.map(move |rest| rest.split(ends).next().unwrap_or(rest))
+    }
+
+    fn room(&self) -> &str {
+        room(&self.name)
     }
 }
 
-fn sources(folder: &Path) -> Vec<Module> {
+fn room(path: &str) -> &str {
+    path.split("::").next().unwrap_or(path)
+}
+
+/// The modules in a folder of sources, but for its `lib.rs` and what is only compiled for tests.
+fn modules_in(folder: &Path) -> Vec<Module> {
     let mut modules = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            modules.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            let text = fs::read_to_string(&path).unwrap();
-            modules.push(Module { name, text });
-        }
-    }
+    collect(folder, "", &mut modules);
     assert!(!modules.is_empty(), "no sources in {}", folder.display());
     modules
 }
 
-fn modules() -> Vec<Module> {
-    let mut modules = sources(&root().join("src"));
-    modules.retain(|module| module.name != "lib");
-    modules
+fn collect(folder: &Path, under: &str, modules: &mut Vec<Module>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let name = match (under, &*stem) {
+            ("", stem) => stem.to_owned(),
+            (under, "mod") => under.to_owned(),
+            (under, stem) => format!("{under}::{stem}"),
+        };
+        if path.is_dir() {
+            collect(&path, &name, modules);
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && !matches!(&*stem, "lib" | "main" | "tests")
+        {
+            let text = fs::read_to_string(&path).unwrap();
+            modules.push(Module { name, text });
+        }
+    }
 }
 
-fn layer(name: &str) -> usize {
-    let found = LAYERS.iter().position(|layer| layer.contains(&name));
-    found.unwrap_or_else(|| panic!("{name} has no place in the table of layers: give it one"))
+fn modules() -> Vec<Module> {
+    modules_in(&root().join("src"))
+}
+
+fn floor(room: &str) -> usize {
+    let found = FLOORS.iter().position(|floor| floor.contains(&room));
+    found.unwrap_or_else(|| panic!("{room} has no place in the table of floors: give it one"))
 }
 
 #[test]
-fn imports_point_downwards_only() {
+fn rooms_import_only_what_stands_below_them() {
     for module in modules() {
-        for import in module.imports() {
+        for import in module.mentions().map(room) {
             assert!(
-                layer(&import) < layer(&module.name),
+                import == module.room() || floor(import) < floor(module.room()),
                 "{} imports {import}, which does not stand below it",
                 module.name
             );
@@ -113,14 +113,58 @@ fn imports_point_downwards_only() {
 }
 
 #[test]
-fn every_layer_names_modules_that_exist() {
-    let names: Vec<String> = modules().into_iter().map(|module| module.name).collect();
-    for name in LAYERS.iter().copied().flatten() {
+fn every_floor_names_rooms_that_exist() {
+    let modules = modules();
+    for name in FLOORS.iter().copied().flatten() {
         assert!(
-            names.iter().any(|there| there == name),
-            "there is no module {name}"
+            modules.iter().any(|module| module.name == *name),
+            "there is no room {name}"
         );
     }
+}
+
+/// Every crate whose sources are held to this.
+const CRATES: &[&str] = &["", "log_clients/etcd"];
+
+#[test]
+fn no_module_imports_itself_by_any_detour() {
+    for folder in CRATES {
+        let modules = modules_in(&root().join(folder).join("src"));
+        // Each module with those it imports: the longest name that begins the path.
+        let imports: BTreeMap<&str, BTreeSet<&str>> = modules
+            .iter()
+            .map(|module| (&*module.name, imported(module, &modules)))
+            .collect();
+        let mut left = imports.clone();
+        // What imports nothing that is left is in no circle.
+        while let Some(done) = left
+            .iter()
+            .find(|(_, imports)| imports.iter().all(|import| !left.contains_key(import)))
+            .map(|(name, _)| *name)
+        {
+            left.remove(done);
+        }
+        assert!(
+            left.is_empty(),
+            "in {folder:?} these import each other, or what does: {left:#?}"
+        );
+    }
+}
+
+fn imported<'a>(module: &Module, modules: &'a [Module]) -> BTreeSet<&'a str> {
+    let names = modules.iter().map(|module| &*module.name);
+    let begins = |path: &str, name: &str| {
+        path.strip_prefix(name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    module
+        .mentions()
+        .filter_map(|path| {
+            let known = names.clone().filter(|name| begins(path, name));
+            known.max_by_key(|name| name.len())
+        })
+        .filter(|name| *name != module.name)
+        .collect()
 }
 
 #[test]

@@ -15,35 +15,10 @@
 mod mutant;
 
 pub mod scenes;
-mod sync;
 
-#[path = "../../../src/careful.rs"]
-mod careful;
-#[path = "../../../src/change.rs"]
-mod change;
-#[path = "../../../src/difference.rs"]
-mod difference;
-#[path = "../../../src/doubt.rs"]
-mod doubt;
-#[path = "../../../src/entry.rs"]
+#[path = "../../../src/entry/mod.rs"]
 mod entry;
-#[path = "../../../src/index.rs"]
-mod index;
-#[path = "../../../src/key.rs"]
-mod key;
-#[path = "../../../src/pace.rs"]
-mod pace;
-#[path = "../../../src/progress.rs"]
-mod progress;
-#[path = "../../../src/quarantine.rs"]
-mod quarantine;
-#[path = "../../../src/replica.rs"]
+mod ground;
+mod read;
+#[path = "../../../src/replica/mod.rs"]
 mod replica;
-#[path = "../../../src/status.rs"]
-mod status;
-#[path = "../../../src/subscribers.rs"]
-mod subscribers;
-#[path = "../../../src/view.rs"]
-mod view;
-#[path = "../../../src/watch.rs"]
-mod watch;

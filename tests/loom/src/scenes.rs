@@ -47,7 +47,8 @@ fn get(map: &Map) -> u64 {
 }
 
 fn view(map: &Map) -> u64 {
-    map.view().get(&KEY).map_or(0, |value| **value)
+    let state = map.state();
+    state.entries.get(&KEY).map_or(0, |entry| **entry.value())
 }
 
 /// A `get` shows no less than a view taken before it, and no more than one taken after it.

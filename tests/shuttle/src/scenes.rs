@@ -10,9 +10,10 @@ use shuttle::sync::mpsc;
 use shuttle::{future, thread};
 
 use crate::entry::Entry;
+use crate::read::view::View;
+use crate::read::watch::{Cause, Watch};
+use crate::replica::subscribers::Interest;
 use crate::replica::{Changed, Replica};
-use crate::subscribers::Interest;
-use crate::watch::{Cause, Watch};
 
 type Map = Arc<Replica<String, u64>>;
 
@@ -61,7 +62,7 @@ fn get(map: &Map, key: &str) -> u64 {
 }
 
 fn view(map: &Map) -> u64 {
-    let view = map.view();
+    let view = View::new(map.state());
     let values: Vec<u64> = KEYS
         .iter()
         .map(|key| view.get(*key).map_or(0, |value| **value))
@@ -263,8 +264,8 @@ pub fn watches_come_and_go() {
 
 /// The same readers on an index that forgets to say that it lags behind the view: the scenes must find that out.
 pub fn a_get_lies_between_the_views_around_it_without_the_mark() {
-    use crate::index::{Index, Lookup};
-    use crate::sync::ArcSwap;
+    use crate::ground::sync::ArcSwap;
+    use crate::replica::index::{Index, Lookup};
 
     let shared = Arc::new((ArcSwap::from_pointee(0_u64), Index::<&str, u64>::new()));
     let reader = {

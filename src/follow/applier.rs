@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use globe_log_client::{Batch, Bytes, Change, Error, ErrorKind, Position, Record, Version};
 
-use crate::codec::Codec;
-use crate::complaints::Complaints;
-use crate::door::{Refusal, check, continues};
 use crate::entry::Entry;
-use crate::key::{Key, decode_key, is_written};
-use crate::pace::Pace;
-use crate::quarantine::{LastGood, Quarantined};
+use crate::entry::codec::Codec;
+use crate::entry::key::{Key, decode_key, is_written};
+use crate::entry::quarantine::{LastGood, Quarantined};
+use crate::follow::complaints::Complaints;
+use crate::follow::door::{Refusal, check, continues};
+use crate::ground::pace::Pace;
+use crate::replica::state::State;
 use crate::replica::{Changed, Replica};
-use crate::view::State;
 
 /// Not `Clone`: there is one writer, and it is owned by the tailer.
 pub(crate) struct Applier<K, V> {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use globe_log_client::{Error, ErrorKind, LogClient, Position, Result};
 use tokio::time::{Instant, timeout_at};
 
-use crate::key::Key;
+use crate::entry::key::Key;
+use crate::read::view::View;
 use crate::replica::Replica;
-use crate::view::View;
 
 /// How much a view must have seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl<K: Key, V> Looker<'_, K, V> {
             Consistency::Linearizable => drop(self.sync().await?),
             Consistency::Within(age) => self.within(age).await?,
         }
-        Ok(self.replica.view())
+        Ok(View::new(self.replica.state()))
     }
 
     /// What is not there yet must not be taken for empty.

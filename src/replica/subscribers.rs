@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use globe_log_client::Position;
 
-use crate::careful::carefully;
 use crate::entry::Entry;
-use crate::key::Key;
-use crate::pace::Pace;
-use crate::sync::{Mutex, Notify, lock};
-use crate::view::State;
+use crate::entry::key::Key;
+use crate::ground::careful::carefully;
+use crate::ground::pace::Pace;
+use crate::ground::sync::{Mutex, Notify, lock};
+use crate::replica::state::State;
 
 /// How many changed keys are looked up at once: the list is locked meanwhile.
 const LOOK: usize = 256;

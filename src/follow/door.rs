@@ -6,8 +6,8 @@ use std::collections::HashSet;
 
 use globe_log_client::{Batch, Change, Error, Record, Revision};
 
-use crate::key::Key;
-use crate::view::State;
+use crate::entry::key::Key;
+use crate::replica::state::State;
 
 /// Why a batch or a snapshot was not applied.
 #[derive(Debug)]

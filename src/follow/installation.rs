@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use globe_log_client::{Bytes, Position, Record, Revision};
 
-use crate::applier::{Applier, is_written_otherwise, mark_changed};
-use crate::change::ResyncReason;
-use crate::door::{Refusal, check_record};
 use crate::entry::Entry;
-use crate::key::{Key, decode_key};
-use crate::pace::Pace;
-use crate::quarantine::LastGood;
+use crate::entry::change::ResyncReason;
+use crate::entry::key::{Key, decode_key};
+use crate::entry::quarantine::LastGood;
+use crate::follow::applier::{Applier, is_written_otherwise, mark_changed};
+use crate::follow::door::{Refusal, check_record};
+use crate::ground::pace::Pace;
 use crate::replica::Changed;
-use crate::view::State;
+use crate::replica::state::State;
 
 pub(crate) struct Installation<K, V> {
     next: State<K, V>,

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::sync::{AtomicU64, Notify};
+use crate::ground::sync::{AtomicU64, Notify};
 
 pub(crate) struct Doubt {
     raised: AtomicU64,

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use globe_log_client::{Error, Position};
 
-use crate::change::{Change, ResyncReason};
-use crate::difference::difference;
-use crate::key::Key;
-use crate::pace::{Pace, let_go};
+use crate::entry::change::{Change, ResyncReason};
+use crate::entry::key::Key;
+use crate::ground::pace::{Pace, let_go};
+use crate::read::difference::difference;
+use crate::read::view::View;
 use crate::replica::Replica;
-use crate::subscribers::{Base, Interest, Mark, Span, Subscription};
-use crate::view::{State, View};
+use crate::replica::state::State;
+use crate::replica::subscribers::{Base, Interest, Mark, Span, Subscription};
 
 /// The most steps a watch may ask to be kept.
 const MOST_STEPS: usize = 1 << 20;

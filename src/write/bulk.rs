@@ -6,12 +6,12 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use globe_log_client::{Epoch, Position, Result};
 
-use crate::chunks::chunks;
-use crate::guarded::{Draft, Guarded, Stands};
-use crate::key::Key;
-use crate::pace::Pace;
-use crate::view::State;
-use crate::writer::{Writer, Writes};
+use crate::entry::key::Key;
+use crate::ground::pace::Pace;
+use crate::replica::state::State;
+use crate::write::chunks::chunks;
+use crate::write::guarded::{Draft, Guarded, Stands};
+use crate::write::writer::{Writer, Writes};
 
 /// Transactions under way at once.
 const PIPELINE: usize = 8;

@@ -4,7 +4,7 @@
 
 use globe_log_client::Keyspace;
 
-use crate::quarantine::Quarantined;
+use crate::entry::quarantine::Quarantined;
 
 /// So many bad records are told of one by one; more are only counted.
 const FEW: u64 = 5;

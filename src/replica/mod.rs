@@ -2,6 +2,13 @@
 //!
 //! Nothing here waits for a reader or a watcher, and nothing but the applier changes what is published.
 
+pub(crate) mod doubt;
+pub(crate) mod health;
+pub(crate) mod index;
+pub(crate) mod progress;
+pub(crate) mod state;
+pub(crate) mod subscribers;
+
 use std::borrow::Borrow;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -9,15 +16,15 @@ use std::sync::Arc;
 use globe_log_client::{Error, ErrorKind, Keyspace, Position, Result};
 use tokio::time::Instant;
 
-use crate::doubt::Doubt;
-use crate::index::{Index, Lookup};
-use crate::key::Key;
-use crate::pace::{Pace, let_go};
-use crate::progress::{Progress, Reach};
-use crate::status::Health;
-use crate::subscribers::Subscribers;
-use crate::sync::ArcSwap;
-use crate::view::{State, View};
+use crate::entry::key::Key;
+use crate::ground::pace::{Pace, let_go};
+use crate::ground::sync::ArcSwap;
+use crate::replica::doubt::Doubt;
+use crate::replica::health::Health;
+use crate::replica::index::{Index, Lookup};
+use crate::replica::progress::{Progress, Reach};
+use crate::replica::state::State;
+use crate::replica::subscribers::Subscribers;
 
 /// The local copy of one keyspace.
 pub(crate) struct Replica<K, V> {
@@ -91,12 +98,6 @@ impl<K: Key, V> Replica<K, V> {
 
     pub(crate) fn state(&self) -> Arc<State<K, V>> {
         self.view.load_full()
-    }
-
-    pub(crate) fn view(&self) -> View<K, V> {
-        View {
-            state: self.state(),
-        }
     }
 
     pub(crate) fn get<Q>(&self, key: &Q) -> Option<Arc<V>>

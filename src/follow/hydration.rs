@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::applier::Applier;
-use crate::installation::{Installation, Recalled};
-use crate::key::Key;
+use crate::entry::key::Key;
+use crate::follow::applier::Applier;
+use crate::follow::installation::{Installation, Recalled};
 
 /// How long the log may take to answer, or to bring a page. Longer than any log's own bound, so that its own error comes
 /// first; a log that keeps its contract never lets this pass.

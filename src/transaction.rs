@@ -11,11 +11,11 @@ use bytes::Bytes;
 use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, LogClient, Result, Transaction};
 use tokio::time::Instant;
 
-use crate::committer::{Committer, Onlooker};
+use crate::entry::key::Key;
 use crate::globe::Globe;
-use crate::guarded::{Draft, Stands};
-use crate::key::Key;
-use crate::view::View;
+use crate::read::view::View;
+use crate::write::committer::{Committer, Onlooker};
+use crate::write::guarded::{Draft, Stands};
 
 /// What a closure of [`Globe::transact`](crate::Globe::transact) reads and writes through.
 pub struct Txn<'a> {

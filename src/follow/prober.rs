@@ -9,11 +9,11 @@ use globe_log_client::{LogClient, Position};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use crate::backoff::Patience;
-use crate::change::ResyncReason;
-use crate::key::Key;
+use crate::entry::change::ResyncReason;
+use crate::entry::key::Key;
+use crate::follow::tailer::{Next, Request};
+use crate::ground::backoff::Patience;
 use crate::replica::Replica;
-use crate::tailer::{Next, Request};
 
 /// The task that asks, as long as its map lives.
 pub(crate) struct Prober<K, V> {

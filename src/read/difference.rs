@@ -2,10 +2,10 @@
 //!
 //! It only compares: what is shown, and when, is the watch's to say.
 
-use crate::change::Change;
-use crate::key::Key;
-use crate::subscribers::{Base, Interest, Span};
-use crate::view::differences;
+use crate::entry::change::Change;
+use crate::entry::key::Key;
+use crate::replica::state::differences;
+use crate::replica::subscribers::{Base, Interest, Span};
 
 /// The changes of a span, in the order of their keys; nothing in the place of one that is not covered.
 pub(crate) fn difference<'a, K: Key, V: Send + Sync>(

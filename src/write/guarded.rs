@@ -6,7 +6,7 @@ use bytes::Bytes;
 use globe_log_client::{LeaseId, Precondition, Revision, Standing, Write};
 
 use crate::entry::Entry;
-use crate::quarantine::Quarantined;
+use crate::entry::quarantine::Quarantined;
 
 /// What is known to stand at a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,10 +12,10 @@ use globe_log_client::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use crate::backoff::Backoff;
-use crate::key::{Key, decode_key};
+use crate::entry::key::{Key, decode_key};
+use crate::ground::backoff::Backoff;
 use crate::replica::Replica;
-use crate::view::State;
+use crate::replica::state::State;
 
 /// How long a log that was told the deadline may be late with its answer, before it is cut off. It should not be: the answer
 /// is then worse than its own.

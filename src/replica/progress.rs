@@ -4,8 +4,8 @@
 
 use globe_log_client::{Epoch, Error, Position, Result};
 
-use crate::careful::carefully;
-use crate::sync::{Mutex, Notify, lock};
+use crate::ground::careful::carefully;
+use crate::ground::sync::{Mutex, Notify, lock};
 
 /// How many lives of the log are remembered after their end.
 const LIVES: usize = 1_000;

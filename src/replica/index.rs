@@ -8,7 +8,7 @@ use std::hash::Hash;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
-use crate::sync::{AtomicBool, DashMap};
+use crate::ground::sync::{AtomicBool, DashMap};
 
 /// What an index knows of a key.
 pub(crate) enum Lookup<V> {

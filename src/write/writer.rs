@@ -16,14 +16,14 @@ use globe_log_client::{
 };
 use tokio::time::Instant;
 
-use crate::codec::{self, Codec};
-use crate::committer::Committer;
-use crate::consistency::Looker;
-use crate::expected::Expected;
-use crate::guarded::{Draft, Guarded, Stands};
-use crate::key::{Key, encode_key};
+use crate::entry::codec::{self, Codec};
+use crate::entry::key::{Key, encode_key};
+use crate::read::consistency::Looker;
 use crate::replica::Replica;
-use crate::view::State;
+use crate::replica::state::State;
+use crate::write::committer::Committer;
+use crate::write::expected::Expected;
+use crate::write::guarded::{Draft, Guarded, Stands};
 
 /// Writes of a map, by the key in the log.
 pub(crate) type Writes = BTreeMap<Bytes, Guarded>;
@@ -340,7 +340,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     }
 
     fn known_by_text(&self, state: &State<K, V>, text: &Bytes) -> Stands {
-        match crate::key::decode_key::<K>(text) {
+        match crate::entry::key::decode_key::<K>(text) {
             Ok(key) => self.known(state, text, &key),
             Err(_) => {
                 let bad = state.quarantine.get(text);

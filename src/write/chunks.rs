@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use globe_log_client::{Capabilities, Keyspace};
 
-use crate::guarded::Guarded;
-use crate::pace::Pace;
+use crate::ground::pace::Pace;
+use crate::write::guarded::Guarded;
 
 /// Splits writes so that each part is within the log's limits. A single write over a limit is a part of its own, which
 /// the log refuses by name.
@@ -48,7 +48,7 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
-    use crate::guarded::{Draft, Stands};
+    use crate::write::guarded::{Draft, Stands};
 
     #[test]
     fn many_writes_are_split_at_each_limit_and_none_is_lost() {

@@ -9,14 +9,14 @@ use globe_log_client::{Error, ErrorKind, LogClient, Position, Result, Tail};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::applier::Applier;
-use crate::backoff::Backoff;
-use crate::change::ResyncReason;
-use crate::door::Refusal;
-use crate::hydration::{Fetching, answer, tail_ahead};
-use crate::installation::Installation;
-use crate::key::Key;
-use crate::outage::Outage;
+use crate::entry::change::ResyncReason;
+use crate::entry::key::Key;
+use crate::follow::applier::Applier;
+use crate::follow::door::Refusal;
+use crate::follow::hydration::{Fetching, answer, tail_ahead};
+use crate::follow::installation::Installation;
+use crate::follow::outage::Outage;
+use crate::ground::backoff::Backoff;
 use crate::replica::Replica;
 
 /// A tail that lived this long, or delivered something, ends an outage: one that breaks as soon as it is opened does not.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::careful::carefully;
+use crate::ground::careful::carefully;
 
 /// How long stopping may take: a task that does not come to its next await by then is left to itself.
 const BOUND: Duration = Duration::from_secs(5);

@@ -1,6 +1,11 @@
-//! One key of the map as it came from the log.
+//! One key of the map as it came from the log, and the words that belong to it: its key, its codec, its changes.
 //!
 //! It never shows a value: a `Debug` of an entry holds its versions only.
+
+pub(crate) mod change;
+pub(crate) mod codec;
+pub(crate) mod key;
+pub(crate) mod quarantine;
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};

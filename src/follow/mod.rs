@@ -1,0 +1,12 @@
+//! What is followed: the snapshot is taken in, then the tail, and whatever breaks is mended.
+//!
+//! Nothing here is asked by a reader or a writer; it writes the replica, and nobody else does.
+
+pub(crate) mod applier;
+pub(crate) mod complaints;
+pub(crate) mod door;
+pub(crate) mod hydration;
+pub(crate) mod installation;
+pub(crate) mod outage;
+pub(crate) mod prober;
+pub(crate) mod tailer;

@@ -1,0 +1,88 @@
+//! What is published, whole: the entries, the position they are true at, and how it came about.
+//!
+//! A state never changes: the applier makes the next one beside it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use globe_log_client::{Epoch, Position, Revision};
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
+
+use crate::entry::Entry;
+use crate::entry::change::{Change, ResyncReason};
+use crate::entry::key::Key;
+use crate::entry::quarantine::Quarantined;
+
+/// What is published, whole, by the one applier.
+pub(crate) struct State<K, V> {
+    pub(crate) entries: OrdMap<K, Entry<V>>,
+    pub(crate) quarantine: OrdMap<Bytes, Quarantined>,
+    /// Which replica published it: its counters compare only inside one.
+    pub(crate) origin: Arc<()>,
+    pub(crate) position: Position,
+    /// Counts the publications that changed the entries: one more is the very next step.
+    pub(crate) sequence: u64,
+    /// The commit of the last publication that changed the entries: progress moves the position past it.
+    pub(crate) changed: Revision,
+    /// Counts the snapshots that were installed, and why the last one was.
+    pub(crate) resyncs: u64,
+    pub(crate) resync_reason: ResyncReason,
+}
+
+impl<K: Key, V> State<K, V> {
+    pub(crate) fn empty(origin: Arc<()>) -> State<K, V> {
+        State {
+            entries: OrdMap::new(),
+            quarantine: OrdMap::new(),
+            origin,
+            position: Position::default(),
+            sequence: 0,
+            changed: Revision::ZERO,
+            resyncs: 0,
+            resync_reason: ResyncReason::Hydration,
+        }
+    }
+
+    /// The life of the log it is from; `None` before the first snapshot.
+    pub(crate) fn epoch(&self) -> Option<Epoch> {
+        (self.resyncs > 0).then_some(self.position.epoch)
+    }
+
+    /// The commit of the last publication that changed the entries.
+    pub(crate) fn changed_at(&self) -> Position {
+        Position::new(self.position.epoch, self.changed)
+    }
+
+    /// The same map, in the applier's hands: the copy shares everything with this one.
+    pub(crate) fn successor(&self) -> State<K, V> {
+        State {
+            entries: self.entries.clone(),
+            quarantine: self.quarantine.clone(),
+            origin: Arc::clone(&self.origin),
+            ..*self
+        }
+    }
+}
+
+/// What differs between two states, in the order of the keys: a change, or nothing where the key is not wanted. So whoever
+/// takes turns can count what is passed over as well.
+pub(crate) fn differences<'a, K: Key, V>(
+    older: &'a State<K, V>,
+    newer: &'a State<K, V>,
+    wants: impl Fn(&K) -> bool + 'a,
+) -> impl Iterator<Item = Option<Change<K, V>>> + 'a {
+    let gone_by = newer.changed_at();
+    older.entries.diff(&newer.entries).map(move |item| {
+        let (key, old, new) = match item {
+            DiffItem::Add(key, new) => (key, None, Some(new)),
+            DiffItem::Update {
+                old: (_, old),
+                new: (key, new),
+            } => (key, Some(old), Some(new)),
+            DiffItem::Remove(key, old) => (key, Some(old), None),
+        };
+        let old = old.filter(|_| !mutant!("forget_old_values"));
+        wants(key).then(|| Change::new(key.clone(), old.cloned(), new.cloned(), gone_by))
+    })
+}
