@@ -1,7 +1,7 @@
 //! A `LogClient` of one's own, in one file: a log around a log, which keeps a journal.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use globe::log_client::{Bytes, Lease, LogId, Record, Snapshot, Tail, Transaction, async_trait};
+use globe::log_client::{Lease, LogId, Record, Snapshot, Tail, Transaction, async_trait};
 use globe::{
     Capabilities, Error, Globe, Keyspace, LeaseId, LogClient, MemoryLog, Position, Result,
 };
@@ -32,7 +32,7 @@ impl<L: LogClient> LogClient for JournalLog<L> {
     async fn record_at(
         &self,
         keyspace: &Keyspace,
-        key: &Bytes,
+        key: &[u8],
         at: Position,
     ) -> Result<Option<Record>> {
         self.0.record_at(keyspace, key, at).await
@@ -41,7 +41,7 @@ impl<L: LogClient> LogClient for JournalLog<L> {
         self.0.last_failure()
     }
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
-        let what = format!("{:?}", transaction.writes); // Shows the size of a value, never the value.
+        let what = format!("{:?}", transaction.writes()); // Shows the size of a value, never the value.
         let outcome = self.0.commit(transaction).await;
         let _ = self.1.send(format!(
             "{what} -> {:?}",
@@ -52,7 +52,7 @@ impl<L: LogClient> LogClient for JournalLog<L> {
     async fn grant(&self, ttl: Duration) -> Result<Lease> {
         self.0.grant(ttl).await
     }
-    async fn renew(&self, lease: LeaseId) -> Result<()> {
+    async fn renew(&self, lease: LeaseId) -> Result<Lease> {
         self.0.renew(lease).await
     }
     async fn revoke(&self, lease: LeaseId) -> Result<()> {

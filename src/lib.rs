@@ -33,6 +33,35 @@ pub use replica::health::{Phase, Status};
 pub use transaction::Txn;
 pub use write::expected::Expected;
 
+/// What it takes to build an etcd log that differs from the default.
+#[cfg(feature = "etcd")]
+pub mod etcd {
+    pub use globe_etcd::{EtcdBuilder, EtcdLog, Tls};
+}
+
+/// Logs to test one's own code on: one that lives in the process, with the verbs of its operator, and one around any log that
+/// fails by a seed.
+///
+/// ```
+/// # use globe::{Globe, Result};
+/// use globe::testing::{FaultyLog, Faults, MemoryLog};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let log = FaultyLog::builder(MemoryLog::new()).seed(7).faults(Faults::none()).build();
+/// let flags: Globe<String, bool> = Globe::open(log.clone(), "flags").await?;
+/// log.set_faults(Faults::legal()); // From here on it is a bad day.
+/// # log.heal();
+/// # flags.put("dark-mode", true).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[cfg(feature = "testing")]
+pub mod testing {
+    pub use globe_faulty::{Fault, Faults, FaultyLog, FaultyLogBuilder, Operator, Restore};
+    pub use globe_memory::{MemoryBackup, MemoryLog, MemoryLogBuilder};
+}
+
 #[cfg(feature = "etcd")]
 pub use globe_etcd::EtcdLog;
 pub use globe_memory::MemoryLog;

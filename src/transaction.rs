@@ -3,7 +3,7 @@
 //! Nothing is locked, and nothing is written before the closure has returned.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Txn<'a> {
     log: &'a Arc<dyn LogClient>,
     maps: Vec<(Arc<dyn Onlooker>, Seen)>,
     /// The lives of the log the views are from: one, but for a moment after a restore.
-    lives: BTreeSet<u64>,
+    lives: HashSet<Epoch>,
     /// What was read or written: what this attempt relies on standing there.
     guards: BTreeMap<(Keyspace, Bytes), Stands>,
     writes: BTreeMap<(Keyspace, Bytes), Pending>,
@@ -42,7 +42,7 @@ impl<'a> Txn<'a> {
         Txn {
             log,
             maps: Vec::new(),
-            lives: BTreeSet::new(),
+            lives: HashSet::new(),
             guards: BTreeMap::new(),
             writes: BTreeMap::new(),
         }
@@ -189,7 +189,7 @@ impl<'a> Txn<'a> {
             return Ok(view);
         }
         let view = map.view();
-        self.lives.extend(view.state.epoch().map(|epoch| epoch.0));
+        self.lives.extend(view.state.epoch());
         self.maps
             .push((Arc::clone(map.replica()) as _, Arc::new(view.clone())));
         Ok(view)
@@ -276,7 +276,7 @@ async fn transact<R>(
             let why = "the maps of a transaction show different lives of the log";
             return Err(Error::new(ErrorKind::EpochChanged, why));
         }
-        let epoch = lives.first().copied().map(Epoch);
+        let epoch = lives.iter().next().copied();
         let transaction = transaction.within(epoch);
         if mutant!("wait_for_one_map_only") {
             committer.onlookers.truncate(1);

@@ -125,13 +125,7 @@ async fn a_log_that_halves_a_transaction_is_noticed_and_healed() {
     around.distort(|mut batch| {
         let rest = batch.changes.split_off(batch.changes.len() / 2);
         let revision = batch.revision;
-        vec![
-            batch,
-            Batch {
-                revision,
-                changes: rest,
-            },
-        ]
+        vec![batch, Batch::new(revision, rest)]
     });
     let other = numbers(&log).await;
     other

@@ -167,7 +167,7 @@ async fn a_log_that_never_answers_holds_nobody_longer_than_the_deadline() {
         *map.sync().await.unwrap_err().kind(),
         ErrorKind::Unavailable
     );
-    let elsewhere = Position::new(globe::Epoch(7), globe::Revision(1));
+    let elsewhere = Position::new(globe::Epoch::new(7), globe::Revision(1));
     let error = map
         .view_at(Consistency::AtLeast(elsewhere))
         .await
@@ -180,7 +180,7 @@ async fn a_log_that_never_answers_holds_nobody_longer_than_the_deadline() {
 async fn a_position_of_another_life_is_refused() {
     let log = MemoryLog::new();
     let map = numbers(&log).await;
-    let elsewhere = Position::new(globe::Epoch(7), globe::Revision(1));
+    let elsewhere = Position::new(globe::Epoch::new(7), globe::Revision(1));
     let error = map
         .view_at(Consistency::AtLeast(elsewhere))
         .await
@@ -247,10 +247,10 @@ async fn a_closed_map_says_so_whatever_is_asked() {
     map.close().await;
     let looks = [
         map.view_at(Consistency::Linearizable).await.map(drop),
-        map.view_at(Consistency::AtLeast(Position {
-            revision: globe::Revision(99),
-            ..position
-        }))
+        map.view_at(Consistency::AtLeast(Position::new(
+            position.epoch,
+            globe::Revision(99),
+        )))
         .await
         .map(drop),
         map.sync().await.map(drop),

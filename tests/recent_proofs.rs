@@ -31,10 +31,7 @@ fn answer_as_late_as_allowed(around: &Around, heads: &Heads) {
         let heads = heads.lock().unwrap();
         let recent = heads.iter().find(|(asked, _)| asked.elapsed() <= age);
         let (asked, position) = recent.or(heads.back()).unwrap();
-        RecentHead {
-            position: *position,
-            age: asked.elapsed(),
-        }
+        RecentHead::new(*position, asked.elapsed())
     });
 }
 
@@ -74,9 +71,6 @@ async fn a_rollback_is_seen_by_an_answer_given_to_another() {
     until("it is here", || map.len() == 1).await;
     sleep(200 * MILLISECOND).await;
     let below = Position::new(head.epoch, Revision(head.revision.0 - 1));
-    around.answer_recently(move |age| RecentHead {
-        position: below,
-        age,
-    });
+    around.answer_recently(move |age| RecentHead::new(below, age));
     until("a snapshot was taken", || map.status().resyncs > 0).await;
 }

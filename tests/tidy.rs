@@ -46,16 +46,36 @@ impl Module {
         before_tests.filter(|line| !line.trim_start().starts_with("//"))
     }
 
-    /// The paths it mentions, without `crate::`.
-    fn mentions(&self) -> impl Iterator<Item = &str> {
-        let mentions = self.code().flat_map(|line| line.split("crate::").skip(1));
-        let ends = |c: char| !(c.is_alphanumeric() || c == '_' || c == ':');
-        mentions.map(move |rest| rest.split(ends).next().unwrap_or(rest))
+    /// The paths it mentions, without `crate::`; those by `super::` as well.
+    fn mentions(&self) -> Vec<String> {
+        let code = self.code().collect::<Vec<_>>().join("\n");
+        let above = self.name.rsplit_once("::").map(|(above, _)| above);
+        let above = above.map_or_else(String::new, |above| format!("{above}::"));
+        let mut mentions = paths_after("crate::", &code, "");
+        mentions.extend(paths_after("super::", &code, &above));
+        mentions
     }
 
     fn room(&self) -> &str {
         room(&self.name)
     }
+}
+
+/// What follows `word` in `code`, in `folder`: one path, or each of a group in braces.
+fn paths_after(word: &str, code: &str, folder: &str) -> Vec<String> {
+    let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let mut paths = Vec::new();
+    for rest in code.split(word).skip(1) {
+        let path = rest.split(|c| !is_path(c)).next().unwrap_or(rest);
+        let group = rest[path.len()..].strip_prefix('{');
+        let Some(group) = group.and_then(|rest| rest.split('}').next()) else {
+            paths.push(format!("{folder}{path}"));
+            continue;
+        };
+        let of_group = group.split([',', '{']).map(str::trim);
+        paths.extend(of_group.map(|one| format!("{folder}{path}{one}")));
+    }
+    paths
 }
 
 fn room(path: &str) -> &str {
@@ -102,7 +122,7 @@ fn floor(room: &str) -> usize {
 #[test]
 fn rooms_import_only_what_stands_below_them() {
     for module in modules() {
-        for import in module.mentions().map(room) {
+        for import in module.mentions().iter().map(|path| room(path)) {
             assert!(
                 import == module.room() || floor(import) < floor(module.room()),
                 "{} imports {import}, which does not stand below it",
@@ -124,7 +144,29 @@ fn every_floor_names_rooms_that_exist() {
 }
 
 /// Every crate whose sources are held to this.
-const CRATES: &[&str] = &["", "log_clients/etcd"];
+const CRATES: &[&str] = &[
+    "",
+    "benches",
+    "log_clients/etcd",
+    "log_clients/faulty",
+    "log_clients/log_client",
+    "log_clients/memory",
+    "tests/cluster",
+    "tests/loom",
+    "tests/oracle",
+    "tests/shuttle",
+    "tests/support",
+];
+
+#[test]
+fn every_crate_of_the_workspace_is_held_to_it() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let members = manifest.split_once("members = [").unwrap().1;
+    let members = members.split(']').next().unwrap();
+    let members: BTreeSet<&str> = members.split('"').skip(1).step_by(2).collect();
+    let named = CRATES.iter().copied().filter(|name| !name.is_empty());
+    assert_eq!(named.collect::<BTreeSet<_>>(), members);
+}
 
 #[test]
 fn no_module_imports_itself_by_any_detour() {
@@ -159,6 +201,7 @@ fn imported<'a>(module: &Module, modules: &'a [Module]) -> BTreeSet<&'a str> {
     };
     module
         .mentions()
+        .iter()
         .filter_map(|path| {
             let known = names.clone().filter(|name| begins(path, name));
             known.max_by_key(|name| name.len())

@@ -52,10 +52,10 @@ async fn a_conflict_says_what_stands_there_and_shows_it() {
     let ErrorKind::Conflict(conflict) = error.kind() else {
         panic!("{error}");
     };
-    assert_eq!(conflict.failed[0].key, "a");
-    assert_eq!(conflict.failed[0].keyspace, keyspace("numbers"));
+    assert_eq!(conflict.failed[0].key(), b"a");
+    assert_eq!(conflict.failed[0].keyspace(), &keyspace("numbers"));
     assert_eq!(
-        conflict.failed[0].found.as_ref().unwrap().modified,
+        conflict.failed[0].found().unwrap().modified,
         theirs.revision
     );
     assert_eq!(
@@ -259,8 +259,8 @@ async fn every_write_is_guarded_so_that_no_late_copy_can_land() {
     let seen = seen.lock().unwrap();
     assert_eq!(seen.len(), 7);
     for transaction in &*seen {
-        for (keyspace, key, _) in &transaction.writes {
-            let guarded = transaction.preconditions.iter();
+        for (keyspace, key, _) in transaction.writes() {
+            let guarded = transaction.preconditions().iter();
             let mut guards = guarded.filter(|(ks, k, _)| (ks, k) == (keyspace, key));
             let guard = guards.next().expect("a guard for each write");
             assert!(

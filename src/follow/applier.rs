@@ -12,7 +12,7 @@ use crate::entry::codec::Codec;
 use crate::entry::key::{Key, decode_key, is_written};
 use crate::entry::quarantine::{LastGood, Quarantined};
 use crate::follow::complaints::Complaints;
-use crate::follow::door::{Refusal, check, continues};
+use crate::follow::door::{Refusal, check, continues, not_known};
 use crate::ground::pace::Pace;
 use crate::replica::state::State;
 use crate::replica::{Changed, Replica};
@@ -74,7 +74,9 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             }
             match change {
                 Change::Put(record) => self.put(&now, &mut next, &mut changed, &record)?,
-                Change::Delete { key } => delete(&mut next, &mut changed, &key),
+                Change::Delete { key, .. } => delete(&mut next, &mut changed, &key),
+                // What it did to its key is not known, so what stands there is not either.
+                unknown => return Err(not_known(&unknown)),
             }
             pace.step().await;
         }

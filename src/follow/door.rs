@@ -72,16 +72,26 @@ pub(crate) fn check(batch: &Batch, applied: Revision) -> Result<(), Refusal> {
                 "the batch of revision {revision} holds the key {key:?} twice"
             ));
         }
-        if let Change::Put(record) = change
-            && (record.modified != revision || record.created > revision)
-        {
-            return refuse(format!(
-                "the batch of revision {revision} holds a record modified at {} and created at {}",
-                record.modified, record.created
-            ));
+        match change {
+            Change::Put(record) if record.modified != revision || record.created > revision => {
+                return refuse(format!(
+                    "the batch of revision {revision} holds a record modified at {} and created at {}",
+                    record.modified, record.created
+                ));
+            }
+            Change::Put(_) | Change::Delete { .. } => {}
+            unknown => return Err(not_known(unknown)),
         }
     }
     Ok(())
+}
+
+/// A change of a kind that this build does not know, as a log may deliver that is newer.
+pub(crate) fn not_known(change: &Change) -> Refusal {
+    let key = String::from_utf8_lossy(change.key());
+    Refusal::Violation(format!(
+        "the log delivered a change of the key {key:?} that this build does not know"
+    ))
 }
 
 /// What a record of a snapshot is checked for: that it comes after the last one, and was written by then.
@@ -107,28 +117,17 @@ pub(crate) fn check_record(
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn put(key: &'static str, created: u64, modified: u64) -> Change {
-        Change::Put(Record {
-            key: key.into(),
-            value: Bytes::new(),
-            created: Revision(created),
-            modified: Revision(modified),
-            lease: None,
-        })
+        Change::Put(Record::new(key, "", Revision(created), Revision(modified)))
     }
 
     #[test]
     fn a_batch_the_contract_forbids_is_refused_at_the_door() {
-        let at = |revision, changes| Batch {
-            revision: Revision(revision),
-            changes,
-        };
+        let at = |revision, changes| Batch::new(Revision(revision), changes);
         let verdict = |batch| check(&batch, Revision(7)).is_ok();
-        let gone = || Change::Delete { key: "a".into() };
+        let gone = || Change::delete("a");
 
         assert!(verdict(at(8, vec![put("a", 3, 8), put("b", 8, 8)])));
         assert!(

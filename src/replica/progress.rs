@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_position_of_a_life_that_is_over_is_never_waited_for() {
-        let at = |epoch, revision| Position::new(Epoch(epoch), Revision(revision));
+        let at = |epoch, revision| Position::new(Epoch::new(epoch), Revision(revision));
         let mut standing = Standing::default();
         assert_eq!(standing.reach(at(1, 1)), Reach::NotYet);
         standing.move_to(at(1, 5));

@@ -75,14 +75,14 @@ fn is_disproved<K: Key, V>(
     failed: &FailedPrecondition,
     asked: Position,
 ) -> bool {
-    let Ok(key) = decode_key::<K>(&failed.key) else {
+    let Ok(key) = decode_key::<K>(failed.key()) else {
         return false;
     };
-    if here.position.epoch != asked.epoch || here.quarantine.contains_key(&failed.key) {
+    if here.position.epoch != asked.epoch || here.quarantine.contains_key(failed.key()) {
         return false;
     }
     let (applied, asked) = (here.position.revision, asked.revision);
-    match (&failed.found, here.entries.get(&key)) {
+    match (failed.found(), here.entries.get(&key)) {
         (Some(found), Some(entry)) => {
             entry.version().revision() < found.modified && found.modified <= applied
         }
@@ -171,7 +171,7 @@ impl<'a> Committer<'a> {
         for onlooker in &self.onlookers {
             let failed = conflict.failed.iter();
             failed
-                .filter(|failed| failed.keyspace == *onlooker.keyspace())
+                .filter(|failed| *failed.keyspace() == *onlooker.keyspace())
                 .for_each(|failed| onlooker.look_back(failed, conflict.position));
         }
     }
@@ -280,11 +280,11 @@ impl<'a> Committer<'a> {
             let here = conflict
                 .failed
                 .iter()
-                .filter(|failed| failed.keyspace == *onlooker.keyspace());
+                .filter(|failed| *failed.keyspace() == *onlooker.keyspace());
             let newest = here
                 .map(|failed| {
                     failed
-                        .found
+                        .found()
                         .map_or(conflict.position.revision, |r| r.modified)
                 })
                 .max();

@@ -73,10 +73,8 @@ impl Draft {
             Draft::PutDetached(value) => (value, None),
             Draft::Put(value) => (value, stands.lease()),
         };
-        Write::Put {
-            value: value.clone(),
-            lease: lease.filter(|_| !mutant!("take_keys_off_their_lease")),
-        }
+        let lease = lease.filter(|_| !mutant!("take_keys_off_their_lease"));
+        Write::put(value.clone(), lease)
     }
 }
 

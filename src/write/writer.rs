@@ -206,8 +206,8 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
                 return Err(error);
             };
             for failed in &conflict.failed {
-                if let Some(guarded) = writes.get_mut(&failed.key) {
-                    guarded.stands = Stands::found(failed.found);
+                if let Some(guarded) = writes.get_mut(failed.key()) {
+                    guarded.stands = Stands::found(failed.found());
                 }
             }
             if !committer.make_way().await {
@@ -294,8 +294,8 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         };
         let mut failed = conflict.failed.iter();
         let newer = failed
-            .find(|failed| failed.key == *text)
-            .map(|failed| Stands::found(failed.found));
+            .find(|failed| failed.key() == *text)
+            .map(|failed| Stands::found(failed.found()));
         match newer {
             Some(newer) if committer.make_way().await => Ok(newer),
             _ => Err(error),
@@ -387,5 +387,8 @@ fn is_overtaken(error: &Error) -> bool {
     let ErrorKind::Conflict(conflict) = error.kind() else {
         return false;
     };
-    conflict.failed.iter().all(|failed| failed.found.is_some())
+    conflict
+        .failed
+        .iter()
+        .all(|failed| failed.found().is_some())
 }

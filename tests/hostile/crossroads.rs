@@ -97,7 +97,8 @@ impl LogClient for Crossroads {
             for change in batch.iter_mut().flat_map(|batch| &mut batch.changes) {
                 match change {
                     Change::Put(record) => record.key = spelling(record.key.clone()),
-                    Change::Delete { key } => *key = spelling(key.clone()),
+                    Change::Delete { key, .. } => *key = spelling(key.clone()),
+                    unknown => panic!("{unknown:?}"),
                 }
             }
             Some((batch, tail))
@@ -112,7 +113,7 @@ impl LogClient for Crossroads {
     async fn record_at(
         &self,
         keyspace: &Keyspace,
-        key: &Bytes,
+        key: &[u8],
         at: Position,
     ) -> Result<Option<Record>> {
         self.log.record_at(keyspace, key, at).await
@@ -129,7 +130,7 @@ impl LogClient for Crossroads {
         self.log.grant(ttl).await
     }
 
-    async fn renew(&self, lease: LeaseId) -> Result<()> {
+    async fn renew(&self, lease: LeaseId) -> Result<Lease> {
         self.log.renew(lease).await
     }
 

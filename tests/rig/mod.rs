@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use globe::log_client::{
-    Batch, Bytes, Lease, LogId, RecentHead, Record, Snapshot, Tail, Transaction, async_trait,
+    Batch, Lease, LogId, RecentHead, Record, Snapshot, Tail, Transaction, async_trait,
 };
 use globe::{
     Capabilities, Error, ErrorKind, Globe, Keyspace, LeaseId, LogClient, MemoryLog, Position,
@@ -343,7 +343,7 @@ impl LogClient for Around {
     async fn record_at(
         &self,
         keyspace: &Keyspace,
-        key: &Bytes,
+        key: &[u8],
         at: Position,
     ) -> Result<Option<Record>> {
         self.shared.calls.looks_back.fetch_add(1, Ordering::SeqCst);
@@ -377,10 +377,7 @@ impl LogClient for Around {
             .map(|answer| answer(age));
         match answer {
             Some(answer) => Ok(answer),
-            None => Ok(RecentHead {
-                position: self.head(keyspace).await?,
-                age: Duration::ZERO,
-            }),
+            None => Ok(RecentHead::new(self.head(keyspace).await?, Duration::ZERO)),
         }
     }
 
@@ -406,7 +403,7 @@ impl LogClient for Around {
         self.inner.grant(ttl).await
     }
 
-    async fn renew(&self, lease: LeaseId) -> Result<()> {
+    async fn renew(&self, lease: LeaseId) -> Result<Lease> {
         self.inner.renew(lease).await
     }
 

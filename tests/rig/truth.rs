@@ -82,7 +82,7 @@ impl Truth {
                     self.commits.entry(value).or_default().push(position);
                     content.insert(text(&record.key), value)
                 }
-                Change::Delete { key } => content.remove(&text(key)),
+                deleted => content.remove(&text(deleted.key())),
             };
         }
         if !batch.changes.is_empty() {

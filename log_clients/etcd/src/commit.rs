@@ -27,22 +27,22 @@ impl Cluster {
     pub(crate) async fn commit(&self, transaction: Transaction) -> Result<Position> {
         transaction.check(&self.capabilities())?;
         let deadline = self.deadline_of(&transaction);
-        let keyspaces = transaction.writes.iter().map(|write| &write.0);
+        let keyspaces = transaction.writes().iter().map(|write| &write.0);
         let mut keyspaces = keyspaces.chain(
             transaction
-                .preconditions
+                .preconditions()
                 .iter()
                 .map(|condition| &condition.0),
         );
         let Some(keyspace) = keyspaces.next() else {
             return self.nothing(deadline).await;
         };
-        let position = if transaction.writes.is_empty() {
+        let position = if transaction.writes().is_empty() {
             self.check_only(&transaction, keyspace, deadline).await?
         } else {
             self.write(&transaction, keyspace, deadline).await?
         };
-        for (keyspace, _, _) in &transaction.writes {
+        for (keyspace, _, _) in transaction.writes() {
             self.aim(keyspace, position);
         }
         Ok(position)
@@ -52,7 +52,7 @@ impl Cluster {
     fn deadline_of(&self, transaction: &Transaction) -> Instant {
         let own = self.endpoints.settings.deadline;
         let given = transaction
-            .timeout
+            .timeout()
             .filter(|_| !mutant!("wait_as_long_as_ever"));
         let given = given.map(|timeout| timeout - margin(timeout));
         Instant::now() + given.map_or(own, |given| given.min(own))
@@ -104,7 +104,7 @@ impl Cluster {
         let known = self.known(keyspace, deadline).await?;
         check_life(transaction, &known)?;
         self.close(known.epoch, deadline).await?;
-        let check = self.compose(transaction, None, &[]);
+        let check = self.compose(transaction, None, &[])?;
         let answer = match self.send(Repeat::Harmless, check, deadline).await {
             Ok(answer) => answer,
             Err(fault) => return Err(self.refusal(transaction, fault, deadline).await),
@@ -114,7 +114,7 @@ impl Cluster {
             return Ok(position);
         }
         let failed = outcome::failed(transaction, &ranges_of(answer));
-        Err(Error::conflict(Conflict { position, failed }))
+        Err(Error::conflict(Conflict::new(position, failed)))
     }
 
     /// Tries until it is done, refused, or time is up. Each round begins with nothing written.
@@ -176,16 +176,16 @@ impl Cluster {
         transaction: &Transaction,
         held: Option<&Held>,
         tag: &[u8],
-    ) -> Txn {
-        let mut compares = outcome::compares(&self.keys, transaction);
-        let mut writes = outcome::writes(&self.keys, transaction);
+    ) -> Result<Txn> {
+        let mut compares = outcome::compares(&self.keys, transaction)?;
+        let mut writes = outcome::writes(&self.keys, transaction)?;
         let mut standing = outcome::look(&self.keys, transaction);
         if let Some(held) = held {
             compares.push(held.compare());
             writes.push(held.put(tag));
             standing.push(held.get());
         }
-        Txn::new().when(compares).and_then(writes).or_else(standing)
+        Ok(Txn::new().when(compares).and_then(writes).or_else(standing))
     }
 
     /// The position of an answer to a request that was sent when `known` was known.
@@ -211,7 +211,7 @@ impl Cluster {
 
 /// The life a transaction speaks of, if of any, is the known one.
 fn check_life(transaction: &Transaction, known: &Known) -> Result<()> {
-    if transaction.epoch.is_none_or(|epoch| epoch == known.epoch) {
+    if transaction.epoch().is_none_or(|epoch| epoch == known.epoch) {
         return Ok(());
     }
     let text = "the transaction speaks of another life of the log: nothing was written";

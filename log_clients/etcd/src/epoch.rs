@@ -40,7 +40,7 @@ impl Known {
         let mut hasher = DefaultHasher::new();
         (signs.cluster, counter, signs.revision, signs.term).hash(&mut hasher);
         Known {
-            epoch: Epoch(hasher.finish()),
+            epoch: Epoch::new(hasher.finish()),
             ..Known::first(signs)
         }
     }

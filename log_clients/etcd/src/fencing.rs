@@ -138,7 +138,7 @@ async fn keep(cluster: &Cluster, writer: &Writer, deadline: Instant) -> Result<b
     }
     let sent = Instant::now();
     match cluster.renew_by(writer.lease, deadline).await {
-        Ok(()) => {
+        Ok(_) => {
             writer.was_renewed(sent);
             Ok(true)
         }

@@ -72,7 +72,7 @@ pub(crate) fn group(keys: &Keys, keyspace: &Keyspace, events: Vec<PbEvent>) -> V
         };
         let change = if event.r#type == DELETE {
             let key = keys.strip(keyspace, found.key);
-            Change::Delete { key }
+            Change::delete(key)
         } else {
             whole.witness = Some(Witness::of(&found));
             Change::Put(record(keys, keyspace, found))

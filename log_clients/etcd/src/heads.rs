@@ -168,7 +168,7 @@ mod tests {
     }
 
     fn asks<'a>(heads: &'a Heads, name: &str, earliest: Instant) -> Turn<'a> {
-        heads.turn(&keyspace(name), earliest, Some(Epoch(1)))
+        heads.turn(&keyspace(name), earliest, Some(Epoch::new(1)))
     }
 
     fn begun(turn: Turn<'_>) -> Asking<'_> {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     fn head(asked: Instant, epoch: u64) -> Head {
-        let position = Position::new(Epoch(epoch), Revision(7));
+        let position = Position::new(Epoch::new(epoch), Revision(7));
         Head { position, asked }
     }
 

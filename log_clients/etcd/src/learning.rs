@@ -36,7 +36,10 @@ impl Cluster {
         fault: Fault,
         deadline: Instant,
     ) -> Error {
-        let counts = (transaction.writes.len(), transaction.preconditions.len());
+        let counts = (
+            transaction.writes().len(),
+            transaction.preconditions().len(),
+        );
         let (flag, given) = match fault.class {
             Class::TooManyOperations => ("--max-txn-ops", counts.0.max(counts.1)),
             Class::TooManyBytes => ("--max-request-bytes", transaction.bytes()),
@@ -73,8 +76,11 @@ impl Cluster {
         given: usize,
         deadline: Instant,
     ) {
-        let written = transaction.writes.iter().map(|one| (&one.0, &one.1));
-        let compared = transaction.preconditions.iter().map(|one| (&one.0, &one.1));
+        let written = transaction.writes().iter().map(|one| (&one.0, &one.1));
+        let compared = transaction
+            .preconditions()
+            .iter()
+            .map(|one| (&one.0, &one.1));
         let Some((keyspace, key)) = written.chain(compared).next() else {
             return;
         };

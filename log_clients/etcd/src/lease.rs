@@ -11,6 +11,7 @@ use crate::call::{Repeat, Terms};
 use crate::cluster::Cluster;
 use crate::dial::Line;
 use crate::fault::{Class, Fault};
+use crate::records::{lease_id, lease_number};
 
 /// The longest lease etcd grants.
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(9_000_000_000);
@@ -37,19 +38,19 @@ impl Cluster {
                 client.lease_client().grant(seconds, None).await
             })
             .await?;
-        Ok(Lease {
-            id: LeaseId(granted.id()),
-            ttl: Duration::from_secs(u64::try_from(granted.ttl()).unwrap_or(0)),
-        })
+        Ok(Lease::new(
+            lease_id(granted.id()),
+            seconds_of(granted.ttl()),
+        ))
     }
 
-    pub(crate) async fn renew(&self, lease: LeaseId) -> Result<()> {
+    pub(crate) async fn renew(&self, lease: LeaseId) -> Result<Lease> {
         let renewed = self.renew_by(lease, self.endpoints.deadline()).await;
         renewed.map_err(|fault| lease_error(fault, lease, "renewing"))
     }
 
     /// Renews a lease, each time on a stream of its own that ends with the answer.
-    pub(crate) async fn renew_by(&self, lease: LeaseId, deadline: Instant) -> Result<(), Fault> {
+    pub(crate) async fn renew_by(&self, lease: LeaseId, deadline: Instant) -> Result<Lease, Fault> {
         let terms = Terms {
             line: Line::Lease,
             ..self.endpoints.terms(Repeat::Harmless, deadline)
@@ -57,11 +58,19 @@ impl Cluster {
         let renewed = self
             .endpoints
             .call_member(terms, |client| async move {
-                client.lease_client().keep_alive(lease.0).await.map(drop)
+                let number = lease_number(lease);
+                let (mut keeper, mut answers) = client.lease_client().keep_alive(number).await?;
+                // What the first answer says of the time, the client keeps to itself.
+                keeper.keep_alive().await?;
+                answers.message().await
             })
             .await?;
-        if renewed.link.version().renews_truthfully() || self.lives(lease, deadline).await? {
-            return Ok(());
+        let Some(answer) = renewed.answer else {
+            return Err(Fault::new(Class::Unknown, "the stream of renewals ended"));
+        };
+        let is_true = renewed.link.version().renews_truthfully();
+        if answer.ttl() > 0 && (is_true || self.lives(lease, deadline).await?) {
+            return Ok(Lease::new(lease, seconds_of(answer.ttl())));
         }
         Err(Fault::new(Class::LeaseGone, "the lease has ended"))
     }
@@ -72,7 +81,10 @@ impl Cluster {
         let asked = self
             .endpoints
             .call(terms, |client| async move {
-                client.lease_client().time_to_live(lease.0, None).await
+                client
+                    .lease_client()
+                    .time_to_live(lease_number(lease), None)
+                    .await
             })
             .await;
         match asked {
@@ -94,7 +106,7 @@ impl Cluster {
         let revoked = self
             .endpoints
             .call(terms, |client| async move {
-                client.lease_client().revoke(lease.0).await
+                client.lease_client().revoke(lease_number(lease)).await
             })
             .await;
         match revoked {
@@ -102,6 +114,10 @@ impl Cluster {
             _ => Ok(()),
         }
     }
+}
+
+fn seconds_of(ttl: i64) -> Duration {
+    Duration::from_secs(u64::try_from(ttl).unwrap_or(0))
 }
 
 fn lease_error(fault: Fault, lease: LeaseId, doing: &str) -> Error {

@@ -304,7 +304,7 @@ mod tests {
 
     fn known() -> Known {
         Known {
-            epoch: Epoch(1),
+            epoch: Epoch::new(1),
             cluster: 7,
             revision: 100,
             term: 3,
@@ -381,7 +381,7 @@ mod tests {
                         if revision > LAST {
                             break;
                         }
-                        life.aim(&keyspace, Position::new(Epoch(1), Revision(revision)));
+                        life.aim(&keyspace, Position::new(Epoch::new(1), Revision(revision)));
                         let shown = target.borrow().revision;
                         assert!(shown >= Revision(revision), "{shown} is shown");
                     }
@@ -390,12 +390,12 @@ mod tests {
         });
         assert_eq!(target.borrow().revision, Revision(LAST));
         let next = Known {
-            epoch: Epoch(2),
+            epoch: Epoch::new(2),
             ..known()
         };
-        life.begin(Some(Epoch(1)), next);
-        life.aim(&keyspace, Position::new(Epoch(1), Revision(LAST + 1)));
-        let start = Position::new(Epoch(2), Revision::ZERO);
+        life.begin(Some(Epoch::new(1)), next);
+        life.aim(&keyspace, Position::new(Epoch::new(1), Revision(LAST + 1)));
+        let start = Position::new(Epoch::new(2), Revision::ZERO);
         assert_eq!(*target.borrow(), start, "of another life");
     }
 }

@@ -6,7 +6,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use globe_log_client::{
     Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position,
     RecentHead, Record, Result, Snapshot, Tail, Transaction, async_trait,
@@ -162,16 +161,14 @@ impl LogClient for EtcdLog {
         let earliest = called.checked_sub(age).unwrap_or(called);
         let head = self.read_head(keyspace, earliest).await;
         let head = self.answered(head).await?;
-        Ok(RecentHead {
-            position: head.position,
-            age: called.saturating_duration_since(head.asked),
-        })
+        let age = called.saturating_duration_since(head.asked);
+        Ok(RecentHead::new(head.position, age))
     }
 
     async fn record_at(
         &self,
         keyspace: &Keyspace,
-        key: &Bytes,
+        key: &[u8],
         at: Position,
     ) -> Result<Option<Record>> {
         runtime::check()?;
@@ -195,7 +192,7 @@ impl LogClient for EtcdLog {
         self.answered(self.cluster.grant(ttl).await).await
     }
 
-    async fn renew(&self, lease: LeaseId) -> Result<()> {
+    async fn renew(&self, lease: LeaseId) -> Result<Lease> {
         runtime::check()?;
         self.answered(self.cluster.renew(lease).await).await
     }

@@ -53,7 +53,7 @@ impl Standing {
 
 /// The life's name: the marker's, or while there is none, the cluster's own.
 pub(crate) fn name(marker: Option<Marker>, cluster: u64) -> Epoch {
-    Epoch(marker.map_or(cluster, |marker| marker.id))
+    Epoch::new(marker.map_or(cluster, |marker| marker.id))
 }
 
 #[cfg(test)]

@@ -2,19 +2,23 @@
 //!
 //! Never talks to a server.
 
+use std::fmt;
+
 use etcd_client::proto::{PbKeyValue, PbRangeResponse};
 use etcd_client::{Compare, CompareOp, GetOptions, PutOptions, TxnOp};
-use globe_log_client::{FailedPrecondition, Precondition, Transaction, Write};
+use globe_log_client::{
+    Error, ErrorKind, FailedPrecondition, Precondition, Result, Transaction, Write,
+};
 
 use crate::keys::Keys;
-use crate::records::{number, standing};
+use crate::records::{lease_number, number, standing};
 
 /// The comparisons of a transaction's preconditions.
-pub(crate) fn compares(keys: &Keys, transaction: &Transaction) -> Vec<Compare> {
-    let preconditions = transaction.preconditions.iter();
+pub(crate) fn compares(keys: &Keys, transaction: &Transaction) -> Result<Vec<Compare>> {
+    let preconditions = transaction.preconditions().iter();
     let compare = preconditions.map(|(keyspace, key, precondition)| {
         let key = keys.record(keyspace, key);
-        match precondition {
+        Ok(match precondition {
             Precondition::Absent => Compare::create_revision(key, CompareOp::Equal, 0),
             Precondition::Present => Compare::create_revision(key, CompareOp::NotEqual, 0),
             // Only what exists has a revision above zero, so zero here would mean absent.
@@ -24,31 +28,39 @@ pub(crate) fn compares(keys: &Keys, transaction: &Transaction) -> Vec<Compare> {
             Precondition::At(revision) => {
                 Compare::mod_revision(key, CompareOp::Equal, number(revision.0))
             }
-        }
+            unknown => return Err(not_known(format_args!("the precondition {unknown:?}"))),
+        })
     });
     compare.collect()
 }
 
 /// The writes of a transaction.
-pub(crate) fn writes(keys: &Keys, transaction: &Transaction) -> Vec<TxnOp> {
-    let writes = transaction.writes.iter();
+pub(crate) fn writes(keys: &Keys, transaction: &Transaction) -> Result<Vec<TxnOp>> {
+    let writes = transaction.writes().iter();
     let op = writes.map(|(keyspace, key, write)| {
         let key = keys.record(keyspace, key);
-        match write {
+        Ok(match write {
             Write::Delete => TxnOp::delete(key, None),
-            Write::Put { value, lease } => {
-                let options = lease.map(|lease| PutOptions::new().with_lease(lease.0));
+            Write::Put { value, lease, .. } => {
+                let options = lease.map(|lease| PutOptions::new().with_lease(lease_number(lease)));
                 TxnOp::put(key, value.as_ref(), options)
             }
-        }
+            unknown => return Err(not_known(format_args!("the write {unknown:?}"))),
+        })
     });
     op.collect()
+}
+
+/// What a newer contract can say is refused, and never passed over.
+fn not_known(what: fmt::Arguments<'_>) -> Error {
+    let why = format!("this etcd log does not know {what}: nothing was sent");
+    Error::new(ErrorKind::Unsupported, why)
 }
 
 /// Reads of what stands where a precondition may fail. Without the values: all of them together may be far more than one
 /// answer can hold, and nobody asked for them.
 pub(crate) fn look(keys: &Keys, transaction: &Transaction) -> Vec<TxnOp> {
-    let preconditions = transaction.preconditions.iter();
+    let preconditions = transaction.preconditions().iter();
     let get = preconditions.map(|(keyspace, key, _)| {
         let options = GetOptions::new();
         let options = if mutant!("read_what_stands_in_the_way") {
@@ -67,14 +79,12 @@ pub(crate) fn failed(
     looked: &[PbRangeResponse],
 ) -> Vec<FailedPrecondition> {
     let found = looked.iter().map(|answer| answer.kvs.first());
-    let preconditions = transaction.preconditions.iter().zip(found);
+    let preconditions = transaction.preconditions().iter().zip(found);
     let failed =
         preconditions.filter(|((_, _, precondition), found)| !holds(*precondition, *found));
     failed
-        .map(|((keyspace, key, _), found)| FailedPrecondition {
-            keyspace: keyspace.clone(),
-            key: key.clone(),
-            found: found.map(standing),
+        .map(|((keyspace, key, _), found)| {
+            FailedPrecondition::new(keyspace.clone(), key.clone(), found.map(standing))
         })
         .collect()
 }
@@ -86,23 +96,25 @@ fn holds(precondition: Precondition, found: Option<&PbKeyValue>) -> bool {
         Precondition::At(revision) => {
             found.is_some_and(|found| u64::try_from(found.mod_revision) == Ok(revision.0))
         }
+        // It was never sent.
+        _ => false,
     }
 }
 
 /// Whether sending it twice can be harmful: not if every key it writes must be at a revision, which comes only once.
 pub(crate) fn is_guarded_by_revisions(transaction: &Transaction) -> bool {
     let is_guarded = |(keyspace, key, _): &(_, _, Write)| {
-        transaction.preconditions.iter().any(|(k, name, guard)| {
+        transaction.preconditions().iter().any(|(k, name, guard)| {
             k == keyspace && name == key && matches!(guard, Precondition::At(_))
         })
     };
-    mutant!("take_all_for_guarded") || transaction.writes.iter().all(is_guarded)
+    mutant!("take_all_for_guarded") || transaction.writes().iter().all(is_guarded)
 }
 
 /// Whether it makes room, and is taken by a log that is full.
 pub(crate) fn only_deletes(transaction: &Transaction) -> bool {
     let is_delete = |(_, _, write): &(_, _, Write)| matches!(write, Write::Delete);
-    transaction.writes.iter().all(is_delete)
+    transaction.writes().iter().all(is_delete)
 }
 
 #[cfg(test)]

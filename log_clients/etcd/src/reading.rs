@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use etcd_client::proto::{PbRangeResponse, PbTxnOpResponse, PbTxnResponse};
 use etcd_client::{GetOptions, Txn, TxnOp};
 use globe_log_client::{Epoch, Keyspace, Position, Record, Revision};
@@ -154,7 +153,7 @@ impl Cluster {
     pub(crate) async fn record_at(
         &self,
         keyspace: &Keyspace,
-        key: &Bytes,
+        key: &[u8],
         at: Position,
     ) -> globe_log_client::Result<Option<Record>> {
         let failed = |fault: Fault| {

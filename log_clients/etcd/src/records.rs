@@ -2,7 +2,6 @@
 //!
 //! Never copies a value.
 
-use bytes::Bytes;
 use etcd_client::proto::PbKeyValue;
 use globe_log_client::{Keyspace, LeaseId, Record, Revision, Standing};
 
@@ -10,27 +9,25 @@ use crate::keys::Keys;
 
 /// The record of a keyspace that etcd calls `found`.
 pub(crate) fn record(keys: &Keys, keyspace: &Keyspace, found: PbKeyValue) -> Record {
-    let Standing {
-        created,
-        modified,
-        lease,
-    } = standing(&found);
-    Record {
-        key: keys.strip(keyspace, found.key),
-        value: Bytes::from(found.value),
-        created,
-        modified,
-        lease,
-    }
+    let stands = standing(&found);
+    let key = keys.strip(keyspace, found.key);
+    Record::new(key, found.value, stands.created, stands.modified).with_lease(stands.lease)
 }
 
 /// What stands at a key, whether or not its value was read.
 pub(crate) fn standing(found: &PbKeyValue) -> Standing {
-    Standing {
-        created: revision(found.create_revision),
-        modified: revision(found.mod_revision),
-        lease: (found.lease != 0).then_some(LeaseId(found.lease)),
-    }
+    let lease = (found.lease != 0).then(|| lease_id(found.lease));
+    let (created, modified) = (found.create_revision, found.mod_revision);
+    Standing::new(revision(created), revision(modified)).with_lease(lease)
+}
+
+pub(crate) fn lease_id(number: i64) -> LeaseId {
+    LeaseId::new(number.cast_unsigned())
+}
+
+/// The number by which etcd knows a lease.
+pub(crate) fn lease_number(lease: LeaseId) -> i64 {
+    lease.get().cast_signed()
 }
 
 pub(crate) fn revision(number: i64) -> Revision {

@@ -7,7 +7,6 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::stream::try_unfold;
 use globe_log_client::{Change, Error, ErrorKind, Keyspace, Result, Snapshot, Tail, Transaction};
 
@@ -23,10 +22,10 @@ pub(crate) fn is_reserved(key: &[u8]) -> bool {
 /// Refuses what would write a record of Globe's own, or depend on one.
 pub(crate) fn check(transaction: &Transaction) -> Result<()> {
     let compared = transaction
-        .preconditions
+        .preconditions()
         .iter()
         .map(|(at, key, _)| (at, key));
-    let written = transaction.writes.iter().map(|(at, key, _)| (at, key));
+    let written = transaction.writes().iter().map(|(at, key, _)| (at, key));
     let Some((keyspace, key)) = compared.chain(written).find(|(_, key)| is_reserved(key)) else {
         return Ok(());
     };
@@ -69,7 +68,7 @@ impl Overlaps {
                 Ok(Some((page, snapshot)))
             }
         });
-        Snapshot::new(position, pages.boxed())
+        Snapshot::new(position, pages)
     }
 
     /// The tail without them. A commit that wrote nothing else is progress.
@@ -84,7 +83,7 @@ impl Overlaps {
                 Ok(Some((batch, tail)))
             }
         });
-        Tail::new(batches.boxed())
+        Tail::new(batches)
     }
 
     fn is_entry(&self, keyspace: &Keyspace, key: &Bytes) -> bool {

@@ -44,7 +44,7 @@ impl Round<'_> {
     pub(crate) async fn fenced(&self, mut held: Held) -> Result<Attempt> {
         let cluster = self.cluster;
         let tag = held.tag();
-        let transaction = cluster.compose(self.transaction, Some(&held), &tag);
+        let transaction = cluster.compose(self.transaction, Some(&held), &tag)?;
         held.is_unsure();
         let answer = cluster.send(Repeat::Never, transaction, self.deadline);
         let answer = answer.await;
@@ -164,7 +164,7 @@ impl Round<'_> {
         let mut unknown: Option<Fault> = None;
         let mut failures = 0;
         loop {
-            let transaction = cluster.compose(self.transaction, None, &[]);
+            let transaction = cluster.compose(self.transaction, None, &[])?;
             match cluster
                 .send(Repeat::Never, transaction, self.deadline)
                 .await
@@ -217,7 +217,7 @@ impl Round<'_> {
 
     fn conflict(&self, position: Position, answer: PbTxnResponse) -> Error {
         let failed = outcome::failed(self.transaction, &ranges_of(answer));
-        Error::conflict(Conflict { position, failed })
+        Error::conflict(Conflict::new(position, failed))
     }
 
     async fn refusal(&self, fault: Fault) -> Error {
@@ -302,7 +302,11 @@ mod tests {
         async fn deliver_twice(&self, transaction: &Transaction) -> Result<Attempt> {
             let mut held = self.held().await;
             let tag = held.tag();
-            let copy = || self.cluster.compose(transaction, Some(&held), &tag);
+            let copy = || {
+                self.cluster
+                    .compose(transaction, Some(&held), &tag)
+                    .unwrap()
+            };
             let send = |copy| self.cluster.send(Repeat::Never, copy, self.deadline);
             assert!(send(copy()).await.unwrap().succeeded);
             let second = send(copy()).await;
@@ -348,7 +352,7 @@ mod tests {
             let put = Transaction::new().put(flags, format!("{class:?}"), "1");
             let mut held = rig.held().await;
             let tag = held.tag();
-            let copy = rig.cluster.compose(&put, Some(&held), &tag);
+            let copy = rig.cluster.compose(&put, Some(&held), &tag).unwrap();
             let landed = rig.cluster.send(Repeat::Never, copy, rig.deadline).await;
             held.is_unsure();
             let fault = Err(Fault::new(class, "no answer"));

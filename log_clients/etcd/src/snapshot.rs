@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use etcd_client::proto::PbKeyValue;
 use etcd_client::{GetOptions, TxnOp};
-use futures::StreamExt;
 use globe_log_client::{Epoch, Keyspace, Position, Record, Result, Snapshot};
 
 use crate::call::{Repeat, Terms};
@@ -73,7 +72,7 @@ impl Cluster {
             let page = pages.next_page().await?;
             Ok(page.map(|page| (page, pages)))
         });
-        Ok(Snapshot::new(position, stream.boxed()))
+        Ok(Snapshot::new(position, stream))
     }
 
     /// The page at a place: of the present, or at a position. It shrinks until the answer can be taken. One record that is

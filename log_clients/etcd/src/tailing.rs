@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use globe_log_client::{Batch, Error, Keyspace, Position, Revision, Tail};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -89,7 +88,7 @@ impl Cluster {
         let batches = futures::stream::unfold(tailing, |mut tailing| async move {
             Some((tailing.next().await, tailing))
         });
-        Ok(Tail::new(batches.boxed()))
+        Ok(Tail::new(batches))
     }
 
     async fn begin_tail(

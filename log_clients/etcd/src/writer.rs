@@ -16,7 +16,7 @@ use crate::commit_settings::FenceSettings;
 use crate::fate::{Fate, Heard, Slot as Shown};
 use crate::fault::{Class, Fault};
 use crate::keys::Keys;
-use crate::records::number;
+use crate::records::{lease_number, number};
 
 /// One lease and its slots.
 pub(crate) struct Writer {
@@ -150,7 +150,7 @@ impl Writer {
         permit: Option<OwnedSemaphorePermit>,
     ) -> Held {
         Held {
-            key: keys.slot(self.lease.0, slot.number),
+            key: keys.slot(lease_number(self.lease), slot.number),
             writer: Arc::clone(self),
             slot,
             permit,
@@ -236,7 +236,7 @@ impl Held {
     }
 
     pub(crate) fn put(&self, tag: &[u8]) -> TxnOp {
-        let options = PutOptions::new().with_lease(self.writer.lease.0);
+        let options = PutOptions::new().with_lease(lease_number(self.writer.lease));
         TxnOp::put(self.key.clone(), tag, Some(options))
     }
 
@@ -282,7 +282,12 @@ mod tests {
     fn writer() -> Arc<Writer> {
         let ttl = Duration::from_secs(60);
         let settings = FenceSettings { slots: SLOTS, ttl };
-        Arc::new(Writer::new(LeaseId(1), Epoch(1), Instant::now(), settings))
+        Arc::new(Writer::new(
+            LeaseId::new(1),
+            Epoch::new(1),
+            Instant::now(),
+            settings,
+        ))
     }
 
     async fn all(writer: &Arc<Writer>) -> Vec<Held> {

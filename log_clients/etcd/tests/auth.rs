@@ -76,7 +76,7 @@ async fn an_expired_token_is_renewed_wherever_it_is_used(version: EtcdVersion) {
         match first {
             "commit" => last = put(&log, "key", first).await,
             "head" => last = log.head(&flags()).await.unwrap(),
-            "renew" => log.renew(lease.id).await.unwrap(),
+            "renew" => drop(log.renew(lease.id).await.unwrap()),
             "snapshot" => drop(log.snapshot(&flags()).await.unwrap()),
             _ => {}
         }
@@ -165,8 +165,8 @@ async fn wrong_credentials_are_denied_by_every_call(version: EtcdVersion) {
         // etcd grants a lease even to who names no user.
         if what != "no user" {
             is_denied(what, within(what, log.grant(EXPIRED)).await);
-            is_denied(what, within(what, log.renew(LeaseId(7))).await);
-            is_denied(what, within(what, log.revoke(LeaseId(7))).await);
+            is_denied(what, within(what, log.renew(LeaseId::new(7))).await);
+            is_denied(what, within(what, log.revoke(LeaseId::new(7))).await);
         }
     }
     assert_eq!(server.etcdctl(&["get", "--prefix", ""]).await, "");

@@ -51,7 +51,12 @@ async fn a_conflict_over_many_large_values_is_answered_and_moves_none_of_them(
             panic!("a conflict was expected: {error}");
         };
         assert_eq!(conflict.failed.len(), COUNT);
-        assert!(conflict.failed.iter().all(|failed| failed.found.is_some()));
+        assert!(
+            conflict
+                .failed
+                .iter()
+                .all(|failed| failed.found().is_some())
+        );
         assert!(moved <= 65_536.0, "{moved} bytes for one lost conflict");
     }
 }

@@ -81,7 +81,7 @@ async fn a_keyspace_shows_and_writes_none_of_the_records_globe_keeps_of_a_namesp
         assert_eq!(told(&mut tail, head).await, Vec::<String>::new());
 
         let own = fences[0].strip_prefix("prod/").unwrap().to_owned();
-        let looked = outer.record_at(&prod(), &own.clone().into(), head).await;
+        let looked = outer.record_at(&prod(), own.as_bytes(), head).await;
         assert_eq!(looked.unwrap(), None);
         let refused = [
             Transaction::new().put(&prod(), own.clone(), "1"),

@@ -15,7 +15,7 @@ on_each_version! {
 }
 
 async fn stood(log: &EtcdLog, key: &'static str, at: Position) -> Result<Option<Record>> {
-    within("a look back", log.record_at(&flags(), &key.into(), at)).await
+    within("a look back", log.record_at(&flags(), key.as_bytes(), at)).await
 }
 
 async fn value(log: &EtcdLog, at: Position) -> Option<String> {
@@ -84,7 +84,7 @@ async fn a_position_of_another_life_is_refused(version: EtcdVersion) {
     while put(&another, "key", "new").await.revision <= lost.revision {}
     let refused = async {
         loop {
-            match log.record_at(&flags(), &"key".into(), lost).await {
+            match log.record_at(&flags(), b"key", lost).await {
                 Err(error) if *error.kind() == ErrorKind::Unavailable => {}
                 other => break other,
             }

@@ -14,6 +14,20 @@ use crate::faulty_log::FaultyLog;
 use crate::ledger::Ledger;
 use crate::operator::Operator;
 
+/// How one is made.
+impl FaultyLog {
+    /// A log around `inner` on which everything goes wrong that the contract allows, drawn from `seed`.
+    #[must_use]
+    pub fn new(inner: impl LogClient, seed: u64) -> FaultyLog {
+        FaultyLog::builder(inner).seed(seed).build()
+    }
+
+    /// A log around `inner` that differs from the default.
+    pub fn builder(inner: impl LogClient) -> FaultyLogBuilder {
+        FaultyLogBuilder::new(Arc::new(inner))
+    }
+}
+
 /// Builds a [`FaultyLog`].
 #[must_use]
 pub struct FaultyLogBuilder {
@@ -25,7 +39,7 @@ pub struct FaultyLogBuilder {
 }
 
 impl FaultyLogBuilder {
-    pub(crate) fn new(inner: Arc<dyn LogClient>) -> FaultyLogBuilder {
+    fn new(inner: Arc<dyn LogClient>) -> FaultyLogBuilder {
         FaultyLogBuilder {
             inner,
             operator: None,

@@ -9,11 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use globe_log_client::{
-    Bytes, Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position,
-    Record, Result, Revision, Snapshot, Tail, Transaction, async_trait,
+    Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position, Record,
+    Result, Revision, Snapshot, Tail, Transaction, async_trait,
 };
 
-use crate::builder::FaultyLogBuilder;
 use crate::deadline::Deadline;
 use crate::dice::{Chance, Dice};
 use crate::fault::Fault;
@@ -43,17 +42,6 @@ struct Shared {
 }
 
 impl FaultyLog {
-    /// A log around `inner` on which everything goes wrong that the contract allows, drawn from `seed`.
-    #[must_use]
-    pub fn new(inner: impl LogClient, seed: u64) -> FaultyLog {
-        FaultyLog::builder(inner).seed(seed).build()
-    }
-
-    /// A log around `inner` that differs from the default.
-    pub fn builder(inner: impl LogClient) -> FaultyLogBuilder {
-        FaultyLogBuilder::new(Arc::new(inner))
-    }
-
     pub(crate) fn of(
         inner: Arc<dyn LogClient>,
         operator: Option<Arc<dyn Operator>>,
@@ -226,7 +214,7 @@ impl FaultyLog {
 
     async fn try_commit(&self, mut transaction: Transaction) -> Result<Position> {
         let (shared, mut dice) = (&self.shared, self.dice());
-        let deadline = Deadline::after(transaction.timeout);
+        let deadline = Deadline::after(transaction.timeout());
         if !deadline.wait(dice.late()).await {
             return Err(unavailable("no time was left to send it"));
         }
@@ -237,7 +225,7 @@ impl FaultyLog {
             deadline.wait(Some(dice.silence_time())).await;
             return Err(unknown());
         }
-        transaction.timeout = deadline.left();
+        transaction = transaction.taking_at_most(deadline.left());
         let outcome = shared.inner.commit(transaction).await;
         if let Ok(position) = &outcome {
             shared.fence.close().await;
@@ -300,7 +288,7 @@ impl LogClient for FaultyLog {
     async fn record_at(
         &self,
         keyspace: &Keyspace,
-        key: &Bytes,
+        key: &[u8],
         at: Position,
     ) -> Result<Option<Record>> {
         let record = self.shared.inner.record_at(keyspace, key, at);
@@ -321,7 +309,7 @@ impl LogClient for FaultyLog {
         self.noted(self.ask(self.shared.inner.grant(ttl)).await)
     }
 
-    async fn renew(&self, lease: LeaseId) -> Result<()> {
+    async fn renew(&self, lease: LeaseId) -> Result<Lease> {
         self.noted(self.ask(self.shared.inner.renew(lease)).await)
     }
 

@@ -4,7 +4,6 @@
 
 use std::collections::VecDeque;
 
-use futures::StreamExt;
 use globe_log_client::{Error, ErrorKind, Record, Result, Snapshot};
 
 use crate::dice::Dice;
@@ -27,7 +26,7 @@ pub(crate) fn disturb(inner: Snapshot, dice: Dice) -> Snapshot {
     let pages = futures::stream::unfold(paging, |mut paging| async move {
         paging.next().await.transpose().map(|page| (page, paging))
     });
-    Snapshot::new(position, pages.boxed())
+    Snapshot::new(position, pages)
 }
 
 impl Paging {

@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use futures::StreamExt;
 use globe_log_client::{Batch, Error, ErrorKind, Result, Revision, Tail};
 
 use crate::dice::Dice;
@@ -40,7 +39,7 @@ pub(crate) fn disturb(inner: Tail, after: Revision, mut dice: Dice) -> Tail {
     let batches = futures::stream::unfold(tailing, |mut tailing| async move {
         Some((tailing.next().await, tailing))
     });
-    Tail::new(batches.boxed())
+    Tail::new(batches)
 }
 
 impl Tailing {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 
 use crate::capabilities::Capabilities;
 use crate::error::{Error, ErrorKind, Result};
@@ -88,7 +87,7 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     async fn recent_head(&self, keyspace: &Keyspace, _age: Duration) -> Result<RecentHead> {
         let position = self.head(keyspace).await?;
         let age = Duration::ZERO;
-        Ok(RecentHead { position, age })
+        Ok(RecentHead::new(position, age))
     }
 
     /// What stood at a key when the log stood at `at`: how a node that comes late finds the last good value of a record
@@ -102,7 +101,7 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     async fn record_at(
         &self,
         _keyspace: &Keyspace,
-        _key: &Bytes,
+        _key: &[u8],
         _at: Position,
     ) -> Result<Option<Record>> {
         let name = self.capabilities().name;
@@ -143,11 +142,13 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     /// - A lease that is not renewed MUST NOT end before its time, and the deletion of its records MUST appear in tails.
     async fn grant(&self, ttl: Duration) -> Result<Lease>;
 
-    /// Makes a lease live for its full time again.
+    /// Makes a lease live for its full time again, and says how long that is.
     ///
+    /// - The time MUST be what the log granted now, counted from no later than the answer: it may differ from what was
+    ///   granted before.
     /// - A lease that is gone MUST be `LeaseLost`. A log that cannot be reached MUST be `Unavailable`: an outage is not the
     ///   end of a lease.
-    async fn renew(&self, lease: LeaseId) -> Result<()>;
+    async fn renew(&self, lease: LeaseId) -> Result<Lease>;
 
     /// Ends a lease and deletes its records in one commit. A lease that is gone already is no error.
     async fn revoke(&self, lease: LeaseId) -> Result<()>;
@@ -182,7 +183,7 @@ impl<L: LogClient + ?Sized> LogClient for Arc<L> {
     async fn record_at(
         &self,
         keyspace: &Keyspace,
-        key: &Bytes,
+        key: &[u8],
         at: Position,
     ) -> Result<Option<Record>> {
         (**self).record_at(keyspace, key, at).await
@@ -200,7 +201,7 @@ impl<L: LogClient + ?Sized> LogClient for Arc<L> {
         (**self).grant(ttl).await
     }
 
-    async fn renew(&self, lease: LeaseId) -> Result<()> {
+    async fn renew(&self, lease: LeaseId) -> Result<Lease> {
         (**self).renew(lease).await
     }
 

@@ -5,11 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use crate::keyspace::Keyspace;
-use crate::position::{Position, Version};
-use crate::record::Standing;
+use crate::conflict::Conflict;
+use crate::position::Position;
 
 /// The result of everything that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -74,39 +71,6 @@ pub enum ErrorKind {
     Panicked,
 }
 
-/// What stood where a precondition failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict {
-    /// The log's position when the preconditions were checked.
-    pub position: Position,
-    /// Every precondition that did not hold. Never empty.
-    pub failed: Vec<FailedPrecondition>,
-}
-
-/// One precondition that did not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedPrecondition {
-    /// The keyspace of the key.
-    pub keyspace: Keyspace,
-    /// The key.
-    pub key: Bytes,
-    /// What stood there: `None` when there is no such key. Its value is not told: read it, if it is needed.
-    pub found: Option<Standing>,
-}
-
-impl Conflict {
-    /// The version of what stood at a key whose precondition failed, to compare with at the next attempt; `None` when
-    /// there was no such key, or it was not compared.
-    #[must_use]
-    pub fn version(&self, keyspace: &Keyspace, key: &[u8]) -> Option<Version> {
-        let is_it =
-            |failed: &&FailedPrecondition| failed.keyspace == *keyspace && failed.key == key;
-        let failed = self.failed.iter().find(is_it)?;
-        let found = failed.found.as_ref()?;
-        Some(Version::new(self.position.epoch, found.modified))
-    }
-}
-
 impl Error {
     /// An error with a sentence that says what was being done and what was wrong: with keys, limits and addresses,
     /// never with values or credentials.
@@ -135,16 +99,7 @@ impl Error {
     /// A precondition failed.
     #[must_use]
     pub fn conflict(conflict: Conflict) -> Error {
-        let keys = conflict.failed.iter().map(|f| {
-            let key = String::from_utf8_lossy(&f.key);
-            match &f.found {
-                Some(found) => {
-                    format!("{}/{key} stands at revision {}", f.keyspace, found.modified)
-                }
-                None => format!("{}/{key} does not exist", f.keyspace),
-            }
-        });
-        let context = keys.collect::<Vec<_>>().join(", ");
+        let context = conflict.to_string();
         Error::new(ErrorKind::Conflict(conflict), context)
     }
 
@@ -204,55 +159,5 @@ impl fmt::Display for ErrorKind {
             ErrorKind::Aborted => f.write_str("aborted"),
             ErrorKind::Panicked => f.write_str("panicked"),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::position::{Epoch, Revision};
-
-    fn failed(key: &'static str, found: Option<u64>) -> FailedPrecondition {
-        let standing = |revision| Standing {
-            created: Revision(1),
-            modified: Revision(revision),
-            lease: None,
-        };
-        FailedPrecondition {
-            keyspace: Keyspace::new("flags").unwrap(),
-            key: key.into(),
-            found: found.map(standing),
-        }
-    }
-
-    fn conflict() -> Conflict {
-        Conflict {
-            position: Position::new(Epoch(0xfe), Revision(9)),
-            failed: vec![failed("there", Some(7)), failed("missing", None)],
-        }
-    }
-
-    #[test]
-    fn a_conflict_gives_the_version_to_compare_with_next() {
-        let conflict = conflict();
-        let version = Version::new(Epoch(0xfe), Revision(7));
-        let flags = Keyspace::new("flags").unwrap();
-        assert_eq!(conflict.version(&flags, b"there"), Some(version));
-        assert_eq!(conflict.version(&flags, b"missing"), None);
-        assert_eq!(conflict.version(&flags, b"not compared"), None);
-        let other = Keyspace::new("other").unwrap();
-        assert_eq!(conflict.version(&other, b"there"), None);
-    }
-
-    #[test]
-    fn a_conflict_names_what_stood_there() {
-        let error = Error::conflict(conflict());
-        let wrapped = error.clone().while_doing("putting").with_source(error);
-        let shown = format!("{wrapped} {wrapped:?} {:?}", wrapped.kind());
-        assert!(
-            shown.contains("flags/there stands at revision 7"),
-            "{shown}"
-        );
-        assert!(shown.contains("flags/missing does not exist"), "{shown}");
     }
 }

@@ -5,8 +5,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::{Error, ErrorKind, Result};
-
 /// The name of the range of a log that one map lives in.
 ///
 /// Prefix-safe by construction: a name has no `/`, and a backend stores the key `k` of keyspace `flags` as `flags/k`
@@ -18,36 +16,32 @@ impl Keyspace {
     /// The longest name, in bytes.
     pub const MAX_LEN: usize = 128;
 
-    /// Checks a name: 1 to 128 characters of `A-Z a-z 0-9 - _ . :`, not beginning with `.` (such names are kept for
-    /// what a backend must store about itself).
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`], naming what was wrong.
-    pub fn new(name: impl AsRef<str>) -> Result<Keyspace> {
-        let name = name.as_ref();
-        let refuse = |why: String| Err(Error::new(ErrorKind::Invalid, why));
+    /// A name that was checked by [`Keyspace::problem`].
+    pub(crate) fn checked(name: &str) -> Keyspace {
+        Keyspace(name.into())
+    }
+
+    /// What is wrong with a name, if anything is.
+    pub(crate) fn problem(name: &str) -> Option<String> {
         if name.is_empty() {
-            return refuse("a keyspace needs a name: it is empty".into());
+            return Some("a keyspace needs a name: it is empty".into());
         }
-        if name.len() > Self::MAX_LEN {
-            return refuse(format!(
-                "the keyspace name is {} bytes long; at most {} are allowed",
-                name.len(),
-                Self::MAX_LEN
+        let (length, limit) = (name.len(), Self::MAX_LEN);
+        if length > limit {
+            return Some(format!(
+                "the keyspace name is {length} bytes long; at most {limit} are allowed"
             ));
         }
         if name.starts_with('.') {
-            return refuse(format!(
+            return Some(format!(
                 "the keyspace name {name:?} begins with a dot: those are kept for the log's own records"
             ));
         }
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
-        match name.chars().find(|c| !allowed(*c)) {
-            Some(bad) => refuse(format!(
-                "the keyspace name {name:?} holds {bad:?}; allowed are A-Z a-z 0-9 - _ . :"
-            )),
-            None => Ok(Keyspace(name.into())),
-        }
+        let bad = name.chars().find(|c| !allowed(*c))?;
+        Some(format!(
+            "the keyspace name {name:?} holds {bad:?}; allowed are A-Z a-z 0-9 - _ . :"
+        ))
     }
 
     /// The name.
@@ -66,42 +60,5 @@ impl fmt::Display for Keyspace {
 impl fmt::Debug for Keyspace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&*self.0, f)
-    }
-}
-
-impl TryFrom<&str> for Keyspace {
-    type Error = Error;
-
-    fn try_from(name: &str) -> Result<Keyspace> {
-        Keyspace::new(name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_could_reach_into_another_keyspace_are_refused() {
-        for bad in [
-            "",
-            "a/b",
-            "/",
-            ".globe",
-            "prod/.globe",
-            "a b",
-            "ä",
-            "a\0",
-            &"x".repeat(129),
-        ] {
-            let error = Keyspace::new(bad).unwrap_err();
-            assert!(
-                matches!(error.kind(), ErrorKind::Invalid),
-                "{bad:?}: {error}"
-            );
-        }
-        for good in ["a", "flags", "prod.eu-1:flags_2", &"x".repeat(128)] {
-            assert_eq!(Keyspace::new(good).unwrap().as_str(), good);
-        }
     }
 }

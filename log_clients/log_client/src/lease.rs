@@ -1,16 +1,37 @@
 //! Liveness with a deadline.
 //!
-//! A lease here is only a number and a time: keeping it alive is the caller's.
+//! A lease here is only a name and a time: keeping it alive is the caller's.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of a lease in its log.
+/// The name of a lease in its log. Opaque; it travels as text (`Display`, `FromStr`, and serde alike).
+///
+/// ```
+/// # use globe_log_client::LeaseId;
+/// let lease = LeaseId::new(0xfeed);
+/// assert_eq!(lease.to_string(), "feed");
+/// assert_eq!("feed".parse::<LeaseId>().unwrap(), lease);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct LeaseId(pub i64);
+#[serde(into = "String", try_from = "String")]
+pub struct LeaseId(u64);
+
+impl LeaseId {
+    /// For the author of a log: a name from any 64 bits that no other lease of the log has.
+    #[must_use]
+    pub const fn new(bits: u64) -> LeaseId {
+        LeaseId(bits)
+    }
+
+    /// For the author of a log: what the name was made from.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
 
 impl fmt::Display for LeaseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -18,11 +39,20 @@ impl fmt::Display for LeaseId {
     }
 }
 
-/// A granted lease.
+/// A lease that is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Lease {
     /// Its name.
     pub id: LeaseId,
-    /// How long it lives without a renewal: what the log granted, never less than what was asked.
+    /// How long it lives without a renewal: what the log granted.
     pub ttl: Duration,
+}
+
+impl Lease {
+    /// A lease from its parts.
+    #[must_use]
+    pub const fn new(id: LeaseId, ttl: Duration) -> Lease {
+        Lease { id, ttl }
+    }
 }

@@ -7,6 +7,7 @@
 
 mod capabilities;
 mod client;
+mod conflict;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
@@ -16,6 +17,7 @@ mod position;
 mod record;
 mod snapshot;
 mod tail;
+mod text;
 mod transaction;
 
 pub use async_trait::async_trait;
@@ -23,7 +25,8 @@ pub use bytes::Bytes;
 
 pub use capabilities::Capabilities;
 pub use client::{LogClient, LogId};
-pub use error::{Conflict, Error, ErrorKind, FailedPrecondition, Result};
+pub use conflict::{Conflict, FailedPrecondition};
+pub use error::{Error, ErrorKind, Result};
 pub use keyspace::Keyspace;
 pub use lease::{Lease, LeaseId};
 pub use position::{Epoch, Position, RecentHead, Revision, Version};

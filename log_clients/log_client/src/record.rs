@@ -10,7 +10,11 @@ use crate::lease::LeaseId;
 use crate::position::Revision;
 
 /// One live key of a keyspace.
+///
+/// Key and value are [`Bytes`]: one record goes to every tail of its keyspace, and into the copies that are kept of it, and
+/// none of them copies what it holds.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Record {
     /// The key, without the keyspace. Not empty. UTF-8 when Globe wrote it; another program may have written any bytes.
     pub key: Bytes,
@@ -22,6 +26,31 @@ pub struct Record {
     pub modified: Revision,
     /// The lease the key ends with, if any.
     pub lease: Option<LeaseId>,
+}
+
+impl Record {
+    /// A record without a lease.
+    pub fn new(
+        key: impl Into<Bytes>,
+        value: impl Into<Bytes>,
+        created: Revision,
+        modified: Revision,
+    ) -> Record {
+        Record {
+            key: key.into(),
+            value: value.into(),
+            created,
+            modified,
+            lease: None,
+        }
+    }
+
+    /// The same record, ending with this lease, if with any.
+    #[must_use]
+    pub fn with_lease(mut self, lease: impl Into<Option<LeaseId>>) -> Record {
+        self.lease = lease.into();
+        self
+    }
 }
 
 impl fmt::Debug for Record {
@@ -39,6 +68,7 @@ impl fmt::Debug for Record {
 /// What stands at a key, without the key and the value: enough to compare with at the next attempt, however large the
 /// value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Standing {
     /// The commit that created the key (again, if it had been deleted).
     pub created: Revision,
@@ -48,22 +78,39 @@ pub struct Standing {
     pub lease: Option<LeaseId>,
 }
 
-impl From<&Record> for Standing {
-    fn from(record: &Record) -> Standing {
+impl Standing {
+    /// What stands there without a lease.
+    #[must_use]
+    pub fn new(created: Revision, modified: Revision) -> Standing {
         Standing {
-            created: record.created,
-            modified: record.modified,
-            lease: record.lease,
+            created,
+            modified,
+            lease: None,
         }
+    }
+
+    /// The same, ending with this lease, if with any.
+    #[must_use]
+    pub fn with_lease(mut self, lease: impl Into<Option<LeaseId>>) -> Standing {
+        self.lease = lease.into();
+        self
     }
 }
 
-/// What happened to one key.
+impl From<&Record> for Standing {
+    fn from(record: &Record) -> Standing {
+        Standing::new(record.created, record.modified).with_lease(record.lease)
+    }
+}
+
+/// What happened to one key. Who meets a change it does not know must not pass it over: its copy would be wrong from then on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Change {
     /// The key was written: this is the whole record now.
     Put(Record),
     /// The key is gone: deleted, or its lease ended.
+    #[non_exhaustive]
     Delete {
         /// The key, without the keyspace.
         key: Bytes,
@@ -71,6 +118,11 @@ pub enum Change {
 }
 
 impl Change {
+    /// A change that leaves nothing at a key.
+    pub fn delete(key: impl Into<Bytes>) -> Change {
+        Change::Delete { key: key.into() }
+    }
+
     /// The key that changed.
     #[must_use]
     pub fn key(&self) -> &Bytes {
@@ -84,6 +136,7 @@ impl Change {
 /// Everything one commit did to one keyspace; with no changes it is *progress*: everything up to its revision has been
 /// delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Batch {
     /// The commit.
     pub revision: Revision,
@@ -92,13 +145,16 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// What one commit did.
+    #[must_use]
+    pub fn new(revision: Revision, changes: Vec<Change>) -> Batch {
+        Batch { revision, changes }
+    }
+
     /// A batch that says: everything up to `revision` has been delivered.
     #[must_use]
     pub fn progress(revision: Revision) -> Batch {
-        Batch {
-            revision,
-            changes: Vec::new(),
-        }
+        Batch::new(revision, Vec::new())
     }
 
     /// Whether it holds no changes.

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::{BoxStream, Stream, StreamExt};
 
 use crate::error::Result;
 use crate::position::Position;
@@ -22,10 +22,13 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// A snapshot true at `position`, whose pages come from a stream.
-    pub fn new(position: Position, pages: BoxStream<'static, Result<Vec<Record>>>) -> Snapshot {
+    pub fn new(
+        position: Position,
+        pages: impl Stream<Item = Result<Vec<Record>>> + Send + 'static,
+    ) -> Snapshot {
         Snapshot {
             position,
-            pages,
+            pages: pages.boxed(),
             over: false,
         }
     }
@@ -33,7 +36,7 @@ impl Snapshot {
     /// A snapshot that is all there.
     #[must_use]
     pub fn of(position: Position, records: Vec<Record>) -> Snapshot {
-        Snapshot::new(position, futures::stream::iter([Ok(records)]).boxed())
+        Snapshot::new(position, futures::stream::iter([Ok(records)]))
     }
 
     /// Where in the log it is true.

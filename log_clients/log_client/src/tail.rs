@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::{BoxStream, Stream, StreamExt};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Batch;
@@ -17,9 +17,9 @@ pub struct Tail {
 
 impl Tail {
     /// A tail over a stream of batches. The stream must be cancel safe: dropping a pending `next` loses nothing.
-    pub fn new(batches: BoxStream<'static, Result<Batch>>) -> Tail {
+    pub fn new(batches: impl Stream<Item = Result<Batch>> + Send + 'static) -> Tail {
         Tail {
-            batches,
+            batches: batches.boxed(),
             broken: false,
         }
     }

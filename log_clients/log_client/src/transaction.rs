@@ -15,8 +15,9 @@ use crate::keyspace::Keyspace;
 use crate::lease::LeaseId;
 use crate::position::{Epoch, Revision};
 
-/// What must be true of a key for a transaction to be committed.
+/// What must be true of a key for a transaction to be committed. A log refuses one it does not know with `Unsupported`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Precondition {
     /// There is no such key.
     Absent,
@@ -26,18 +27,30 @@ pub enum Precondition {
     At(Revision),
 }
 
-/// One write of a transaction.
+/// One write of a transaction. A log refuses one it does not know with `Unsupported`.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Write {
-    /// Writes the whole value.
+    /// Writes the whole value: see [`Write::put`].
+    #[non_exhaustive]
     Put {
-        /// The new value.
+        /// The new value. [`Bytes`], because a transaction is cloned for each attempt and no attempt copies it.
         value: Bytes,
         /// The lease the key ends with. Without one, a key that had a lease is bound to it no more.
         lease: Option<LeaseId>,
     },
     /// Deletes the key. Deleting an absent key changes nothing and is no error.
     Delete,
+}
+
+impl Write {
+    /// A put of a key that ends with a lease, if with any.
+    pub fn put(value: impl Into<Bytes>, lease: impl Into<Option<LeaseId>>) -> Write {
+        Write::Put {
+            value: value.into(),
+            lease: lease.into(),
+        }
+    }
 }
 
 impl fmt::Debug for Write {
@@ -58,15 +71,10 @@ impl fmt::Debug for Write {
 /// Without writes it only checks its preconditions. Each key may be written once.
 #[derive(Clone, Debug, Default)]
 pub struct Transaction {
-    /// What must hold, by key.
-    pub preconditions: Vec<(Keyspace, Bytes, Precondition)>,
-    /// What is written, by key.
-    pub writes: Vec<(Keyspace, Bytes, Write)>,
-    /// The life of the log its preconditions speak of: revisions are used again after a restore, so one that was read
-    /// before it may hold of another record after it. `None` for preconditions that name no revision.
-    pub epoch: Option<Epoch>,
-    /// How long the log may take for it; `None` leaves that to the log. See [`LogClient::commit`](crate::LogClient::commit).
-    pub timeout: Option<Duration>,
+    preconditions: Vec<(Keyspace, Bytes, Precondition)>,
+    writes: Vec<(Keyspace, Bytes, Write)>,
+    epoch: Option<Epoch>,
+    timeout: Option<Duration>,
 }
 
 impl Transaction {
@@ -76,18 +84,43 @@ impl Transaction {
         Transaction::default()
     }
 
-    /// Commits only in this life of the log. See [`Transaction::epoch`].
+    /// Commits only in this life of the log, or in whatever life there is. See [`Transaction::epoch`].
     #[must_use]
-    pub fn within(mut self, epoch: Option<Epoch>) -> Transaction {
-        self.epoch = epoch;
+    pub fn within(mut self, epoch: impl Into<Option<Epoch>>) -> Transaction {
+        self.epoch = epoch.into();
         self
     }
 
-    /// Gives the log this long to answer. See [`Transaction::timeout`].
+    /// Gives the log this long to answer, or as long as it likes. See [`Transaction::timeout`].
     #[must_use]
-    pub fn taking_at_most(mut self, timeout: Duration) -> Transaction {
-        self.timeout = Some(timeout);
+    pub fn taking_at_most(mut self, timeout: impl Into<Option<Duration>>) -> Transaction {
+        self.timeout = timeout.into();
         self
+    }
+
+    /// What must hold, by key.
+    #[must_use]
+    pub fn preconditions(&self) -> &[(Keyspace, Bytes, Precondition)] {
+        &self.preconditions
+    }
+
+    /// What is written, by key.
+    #[must_use]
+    pub fn writes(&self) -> &[(Keyspace, Bytes, Write)] {
+        &self.writes
+    }
+
+    /// The life of the log its preconditions speak of: revisions are used again after a restore, so one that was read
+    /// before it may hold of another record after it. `None` for preconditions that name no revision.
+    #[must_use]
+    pub fn epoch(&self) -> Option<Epoch> {
+        self.epoch
+    }
+
+    /// How long the log may take for it; `None` leaves that to the log. See [`LogClient::commit`](crate::LogClient::commit).
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
     }
 
     /// Adds a precondition.
@@ -111,14 +144,7 @@ impl Transaction {
         key: impl Into<Bytes>,
         value: impl Into<Bytes>,
     ) -> Transaction {
-        self.write(
-            keyspace,
-            key,
-            Write::Put {
-                value: value.into(),
-                lease: None,
-            },
-        )
+        self.write(keyspace, key, Write::put(value, None))
     }
 
     /// Adds a put of a key that ends with a lease.
@@ -130,14 +156,7 @@ impl Transaction {
         value: impl Into<Bytes>,
         lease: LeaseId,
     ) -> Transaction {
-        self.write(
-            keyspace,
-            key,
-            Write::Put {
-                value: value.into(),
-                lease: Some(lease),
-            },
-        )
+        self.write(keyspace, key, Write::put(value, lease))
     }
 
     /// Adds a delete.
@@ -322,7 +341,7 @@ mod tests {
         let put = Transaction::new().put(&keyspace, "key", "value");
         let bytes = put.bytes();
         let hasty = put.taking_at_most(Duration::ZERO);
-        assert_eq!(hasty.timeout, Some(Duration::ZERO));
+        assert_eq!(hasty.timeout(), Some(Duration::ZERO));
         assert_eq!(hasty.bytes(), bytes);
         hasty.check(&Capabilities::full("test")).unwrap();
     }

@@ -7,6 +7,26 @@ use globe_log_client::Capabilities;
 use crate::memory_log::MemoryLog;
 use crate::server::Server;
 
+/// How one is made.
+impl MemoryLog {
+    /// A new, empty log.
+    #[must_use]
+    pub fn new() -> MemoryLog {
+        MemoryLog::builder().build()
+    }
+
+    /// A new, empty log that differs from the default.
+    pub fn builder() -> MemoryLogBuilder {
+        MemoryLogBuilder::new()
+    }
+}
+
+impl Default for MemoryLog {
+    fn default() -> MemoryLog {
+        MemoryLog::new()
+    }
+}
+
 /// Builds a [`MemoryLog`] that differs from the default.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -17,7 +37,7 @@ pub struct MemoryLogBuilder {
 }
 
 impl MemoryLogBuilder {
-    pub(crate) fn new() -> MemoryLogBuilder {
+    fn new() -> MemoryLogBuilder {
         let mut capabilities = Capabilities::full("memory");
         capabilities.durable = false;
         MemoryLogBuilder {

@@ -70,7 +70,7 @@ impl History {
             for change in changes {
                 match change {
                     Change::Put(record) => records.insert(record.key.clone(), record.clone()),
-                    Change::Delete { key } => records.remove(key),
+                    deleted => records.remove(deleted.key()),
                 };
             }
         }
@@ -84,24 +84,21 @@ impl History {
         for commit in self.commits.iter().skip(seen).take(LOOK) {
             at = at.next();
             if let Some(changes) = commit.get(keyspace) {
-                return Some(Batch {
-                    revision: at,
-                    changes: changes.clone(),
-                });
+                return Some(Batch::new(at, changes.clone()));
             }
         }
         (at > revision).then(|| Batch::progress(at))
     }
 
     /// What stood at a key at a revision that is not forgotten.
-    pub(crate) fn at(&self, keyspace: &Keyspace, key: &Bytes, revision: Revision) -> Back {
+    pub(crate) fn at(&self, keyspace: &Keyspace, key: &[u8], revision: Revision) -> Back {
         let kept = self.kept_up_to(revision);
         for commit in self.commits.iter().take(kept).rev().take(LOOK) {
             let mut changes = commit.get(keyspace).into_iter().flatten();
             if let Some(change) = changes.find(|change| change.key() == key) {
                 return Back::Found(match change {
                     Change::Put(record) => Some(record.clone()),
-                    Change::Delete { .. } => None,
+                    _ => None,
                 });
             }
         }
@@ -128,20 +125,14 @@ mod tests {
     }
 
     fn put(key: &'static str, revision: u64) -> Commit {
-        let record = Record {
-            key: key.into(),
-            value: Bytes::new(),
-            created: Revision(revision),
-            modified: Revision(revision),
-            lease: None,
-        };
+        let record = Record::new(key, "", Revision(revision), Revision(revision));
         Commit::from([(keyspace(), vec![Change::Put(record)])])
     }
 
     /// The revision at which the key was written that stood at `revision`, and in how many looks it was found.
     fn written_at(history: &History, mut revision: Revision) -> (Option<u64>, usize) {
         for looks in 1.. {
-            match history.at(&keyspace(), &"key".into(), revision) {
+            match history.at(&keyspace(), b"key", revision) {
                 Back::Found(record) => return (record.map(|record| record.modified.0), looks),
                 Back::Further(earlier) => revision = earlier,
             }
@@ -161,7 +152,7 @@ mod tests {
         assert_eq!(written_at(&history, Revision(2)), (Some(2), 1));
         assert_eq!(written_at(&history, head), (Some(2), 3));
         // Forgotten between two looks: what stood at the compaction is what is looked for.
-        let Back::Further(earlier) = history.at(&keyspace(), &"key".into(), head) else {
+        let Back::Further(earlier) = history.at(&keyspace(), b"key", head) else {
             panic!("one look was enough");
         };
         history.forget(head);

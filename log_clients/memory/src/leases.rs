@@ -43,15 +43,13 @@ impl Leases {
         true
     }
 
-    /// Makes a lease live for its full time again; false if it is gone.
-    pub(crate) fn renew(&mut self, id: LeaseId, now: Instant) -> bool {
-        let Some(held) = self.held.get_mut(&id) else {
-            return false;
-        };
+    /// Makes a lease live for its full time again, and says how long that is; nothing if it is gone.
+    pub(crate) fn renew(&mut self, id: LeaseId, now: Instant) -> Option<Duration> {
+        let held = self.held.get_mut(&id)?;
         self.deadlines.remove(&(held.deadline, id));
         held.deadline = now.checked_add(held.ttl).unwrap_or(held.deadline);
         self.deadlines.insert((held.deadline, id));
-        true
+        Some(held.ttl)
     }
 
     /// Ends a lease, and says which keys end with it.

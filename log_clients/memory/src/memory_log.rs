@@ -13,11 +13,10 @@ use globe_log_client::{
 };
 use tokio::time::Instant;
 
-use crate::builder::MemoryLogBuilder;
 use crate::history::Back;
 use crate::pages::Pages;
 use crate::server::{Server, State};
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::tailing::Tailing;
 
 /// A log that lives in this process. Clones share it; it ends with the last clone, tail or snapshot.
@@ -39,17 +38,6 @@ pub struct MemoryBackup {
 }
 
 impl MemoryLog {
-    /// A new, empty log.
-    #[must_use]
-    pub fn new() -> MemoryLog {
-        MemoryLog::builder().build()
-    }
-
-    /// A new, empty log that differs from the default.
-    pub fn builder() -> MemoryLogBuilder {
-        MemoryLogBuilder::new()
-    }
-
     pub(crate) fn of(server: Server) -> MemoryLog {
         let server = Arc::new(server);
         MemoryLog { server }
@@ -175,7 +163,7 @@ impl LogClient for MemoryLog {
     async fn record_at(
         &self,
         keyspace: &Keyspace,
-        key: &Bytes,
+        key: &[u8],
         at: Position,
     ) -> Result<Option<Record>> {
         self.check_can(self.server.capabilities.history, "keeps no history")?;
@@ -201,15 +189,15 @@ impl LogClient for MemoryLog {
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
         transaction.check(&self.server.capabilities)?;
         self.yield_sometimes().await;
-        let writes = copied(&transaction.writes);
+        let writes = copied(transaction.writes())?;
         self.server.write(|state| {
-            state.check_life(transaction.epoch)?;
-            let failed = state.store.failed(&transaction);
+            state.check_life(transaction.epoch())?;
+            let failed = state.store.failed(&transaction)?;
             if !failed.is_empty() {
                 let position = state.position();
-                return Err(Error::conflict(Conflict { position, failed }));
+                return Err(Error::conflict(Conflict::new(position, failed)));
             }
-            if let Some(lease) = state.store.lost_lease(&transaction) {
+            if let Some(lease) = state.store.lost_lease(&writes) {
                 return Err(lost(lease));
             }
             state.store.apply(writes);
@@ -228,20 +216,19 @@ impl LogClient for MemoryLog {
         self.server.write(|state| {
             let id = state.next_lease();
             if state.store.leases.grant(id, ttl, Instant::now()) {
-                return Ok(Lease { id, ttl });
+                return Ok(Lease::new(id, ttl));
             }
             Err(refused_ttl(ttl, most))
         })
     }
 
-    async fn renew(&self, lease: LeaseId) -> Result<()> {
+    async fn renew(&self, lease: LeaseId) -> Result<Lease> {
         self.check_has_leases()?;
         self.yield_sometimes().await;
         self.server.write(|state| {
-            if state.store.leases.renew(lease, Instant::now()) {
-                return Ok(());
-            }
-            Err(lost(lease))
+            let renewed = state.store.leases.renew(lease, Instant::now());
+            let ttl = renewed.ok_or_else(|| lost(lease))?;
+            Ok(Lease::new(lease, ttl))
         })
     }
 
@@ -257,17 +244,19 @@ impl LogClient for MemoryLog {
 
 /// The writes in memory of the log's own, as a log has them that lives elsewhere: it neither holds on to a caller's
 /// buffer, nor runs the caller's code when it forgets a value (bytes can have an owner with a `Drop`).
-fn copied(writes: &[(Keyspace, Bytes, Write)]) -> Vec<(Keyspace, Bytes, Write)> {
+fn copied(writes: &[(Keyspace, Bytes, Write)]) -> Result<Vec<store::Write>> {
     let copy = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
     let copied = writes.iter().map(|(keyspace, key, write)| {
-        let write = match write {
-            Write::Put { value, lease } => Write::Put {
-                value: copy(value),
-                lease: *lease,
-            },
-            Write::Delete => Write::Delete,
+        let put = match write {
+            Write::Put { value, lease, .. } => Some((copy(value), *lease)),
+            Write::Delete => None,
+            unknown => {
+                let why = format!("the memory log does not know the write {unknown:?}");
+                return Err(Error::new(ErrorKind::Unsupported, why));
+            }
         };
-        (keyspace.clone(), copy(key), write)
+        let place = (keyspace.clone(), copy(key));
+        Ok(store::Write { place, put })
     });
     copied.collect()
 }
@@ -279,12 +268,6 @@ fn lost(lease: LeaseId) -> Error {
 fn refused_ttl(ttl: Duration, most: Duration) -> Error {
     let context = format!("a lease lives longer than zero and at most {most:?}, not {ttl:?}");
     Error::new(ErrorKind::Invalid, context)
-}
-
-impl Default for MemoryLog {
-    fn default() -> MemoryLog {
-        MemoryLog::new()
-    }
 }
 
 impl fmt::Debug for MemoryLog {

@@ -6,7 +6,6 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::StreamExt;
 use globe_log_client::{Keyspace, Position, Record, Result, Snapshot};
 use imbl::OrdMap;
 
@@ -35,7 +34,7 @@ impl Pages {
         let pages = futures::stream::unfold(pages, |mut pages| async move {
             pages.next().transpose().map(|page| (page, pages))
         });
-        Ok(Snapshot::new(position, pages.boxed()))
+        Ok(Snapshot::new(position, pages))
     }
 
     fn next(&mut self) -> Result<Option<Vec<Record>>> {

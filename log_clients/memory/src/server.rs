@@ -40,7 +40,7 @@ pub(crate) struct State {
     /// Why the last call was not answered, if it was not.
     pub(crate) last_failure: Option<Error>,
     /// Never used again, not even after a restore: else one client could renew another's.
-    last_lease: i64,
+    last_lease: u64,
 }
 
 impl Server {
@@ -161,7 +161,7 @@ impl State {
 
     pub(crate) fn next_lease(&mut self) -> LeaseId {
         self.last_lease += 1;
-        LeaseId(self.last_lease)
+        LeaseId::new(self.last_lease)
     }
 
     /// Goes on from `store`, in a new life, and returns what it held.
@@ -179,5 +179,5 @@ fn forgotten(revision: Revision, compacted: Revision) -> Error {
 }
 
 fn new_epoch() -> Epoch {
-    Epoch(RandomState::new().hash_one(()))
+    Epoch::new(RandomState::new().hash_one(()))
 }

@@ -7,14 +7,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use globe_log_client::{
-    Batch, Change, FailedPrecondition, Keyspace, LeaseId, Precondition, Record, Revision, Standing,
-    Transaction, Write,
+    Batch, Change, Error, ErrorKind, FailedPrecondition, Keyspace, LeaseId, Precondition, Record,
+    Result, Revision, Standing, Transaction,
 };
 use imbl::OrdMap;
 use tokio::time::Instant;
 
 use crate::history::{Back, Commit, History, Records};
 use crate::leases::{Leases, Place};
+
+/// One write: what is put at a place, or nothing to delete what stands there.
+pub(crate) struct Write {
+    pub(crate) place: Place,
+    pub(crate) put: Option<(Bytes, Option<LeaseId>)>,
+}
 
 /// The content of a log. Cloning it copies the list of commits, but no record.
 #[derive(Clone)]
@@ -41,50 +47,45 @@ impl Store {
         self.live.get(keyspace).cloned().unwrap_or_default()
     }
 
-    fn record(&self, keyspace: &Keyspace, key: &Bytes) -> Option<&Record> {
+    fn record(&self, keyspace: &Keyspace, key: &[u8]) -> Option<&Record> {
         self.live.get(keyspace)?.get(key)
     }
 
     /// The preconditions that do not hold.
-    pub(crate) fn failed(&self, transaction: &Transaction) -> Vec<FailedPrecondition> {
-        let preconditions = transaction.preconditions.iter();
-        let checked = preconditions.filter_map(|(keyspace, key, precondition)| {
-            let found = self.record(keyspace, key);
-            let holds = match precondition {
-                Precondition::Absent => found.is_none(),
-                Precondition::Present => found.is_some(),
-                Precondition::At(revision) => {
-                    found.is_some_and(|record| record.modified == *revision)
-                }
-            };
-            (!holds).then(|| FailedPrecondition {
-                keyspace: keyspace.clone(),
-                key: key.clone(),
-                found: found.map(Standing::from),
-            })
-        });
-        checked.collect()
+    ///
+    /// # Errors
+    /// `Unsupported` for one that is not known here.
+    pub(crate) fn failed(&self, transaction: &Transaction) -> Result<Vec<FailedPrecondition>> {
+        let mut failed = Vec::new();
+        for (keyspace, key, precondition) in transaction.preconditions() {
+            let found = self.record(keyspace, key).map(Standing::from);
+            if !holds(*precondition, found)? {
+                failed.push(FailedPrecondition::new(
+                    keyspace.clone(),
+                    key.clone(),
+                    found,
+                ));
+            }
+        }
+        Ok(failed)
     }
 
     /// A lease the transaction writes under that is gone.
-    pub(crate) fn lost_lease(&self, transaction: &Transaction) -> Option<LeaseId> {
-        let mut leases = transaction.writes.iter().filter_map(|(_, _, w)| match w {
-            Write::Put { lease, .. } => *lease,
-            Write::Delete => None,
-        });
+    pub(crate) fn lost_lease(&self, writes: &[Write]) -> Option<LeaseId> {
+        let put = writes.iter().filter_map(|write| write.put.as_ref());
+        let mut leases = put.filter_map(|(_, lease)| *lease);
         leases.find(|lease| !self.leases.is_alive(*lease))
     }
 
     /// Makes one commit of the writes, whose bytes it keeps. What changes nothing makes none.
-    pub(crate) fn apply(&mut self, writes: Vec<(Keyspace, Bytes, Write)>) {
+    pub(crate) fn apply(&mut self, writes: Vec<Write>) {
         let revision = self.revision.next();
         let mut commit = Commit::new();
-        for (keyspace, key, write) in writes {
-            let change = match write {
-                Write::Put { value, lease } => {
-                    Some(self.put((keyspace.clone(), key), value, lease, revision))
-                }
-                Write::Delete => self.delete(&(keyspace.clone(), key)),
+        for Write { place, put } in writes {
+            let keyspace = place.0.clone();
+            let change = match put {
+                Some((value, lease)) => Some(self.put(place, value, lease, revision)),
+                None => self.delete(&place),
             };
             commit.entry(keyspace).or_default().extend(change);
         }
@@ -110,13 +111,8 @@ impl Store {
             self.leases.bind(lease, place.clone());
         }
         let (keyspace, key) = place;
-        let record = Record {
-            key: key.clone(),
-            value,
-            created: old.map_or(modified, |old| old.created),
-            modified,
-            lease,
-        };
+        let created = old.map_or(modified, |old| old.created);
+        let record = Record::new(key.clone(), value, created, modified).with_lease(lease);
         let records = self.live.entry(keyspace).or_default();
         records.insert(key, record.clone());
         Change::Put(record)
@@ -127,13 +123,13 @@ impl Store {
         if let Some(bound) = old.lease {
             self.leases.unbind(bound, place);
         }
-        Some(Change::Delete { key: old.key })
+        Some(Change::delete(old.key))
     }
 
     /// Ends a lease and deletes its records in one commit.
     pub(crate) fn end_lease(&mut self, lease: LeaseId) {
         let places = self.leases.end(lease).into_iter();
-        self.apply(places.map(|(ks, key)| (ks, key, Write::Delete)).collect());
+        self.apply(places.map(|place| Write { place, put: None }).collect());
     }
 
     /// Ends the leases whose time is up.
@@ -159,12 +155,24 @@ impl Store {
     }
 
     /// What stood at a key at a revision that is not forgotten.
-    pub(crate) fn at(&self, keyspace: &Keyspace, key: &Bytes, revision: Revision) -> Back {
+    pub(crate) fn at(&self, keyspace: &Keyspace, key: &[u8], revision: Revision) -> Back {
         let live = self.record(keyspace, key);
         match live.filter(|record| record.modified <= revision) {
             // Not written since.
             Some(record) => Back::Found(Some(record.clone())),
             None => self.history.at(keyspace, key, revision),
+        }
+    }
+}
+
+fn holds(precondition: Precondition, found: Option<Standing>) -> Result<bool> {
+    match precondition {
+        Precondition::Absent => Ok(found.is_none()),
+        Precondition::Present => Ok(found.is_some()),
+        Precondition::At(revision) => Ok(found.is_some_and(|found| found.modified == revision)),
+        unknown => {
+            let why = format!("the memory log does not know the precondition {unknown:?}");
+            Err(Error::new(ErrorKind::Unsupported, why))
         }
     }
 }

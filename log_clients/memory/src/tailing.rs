@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use futures::StreamExt;
 use globe_log_client::{Batch, Error, ErrorKind, Keyspace, Position, Result, Tail};
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
@@ -43,7 +42,7 @@ impl Tailing {
         let batches = futures::stream::unfold(tailing, |mut tailing| async move {
             Some((tailing.next().await, tailing))
         });
-        Ok(Tail::new(batches.boxed()))
+        Ok(Tail::new(batches))
     }
 
     async fn next(&mut self) -> Result<Batch> {

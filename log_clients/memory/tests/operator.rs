@@ -97,9 +97,7 @@ async fn while_it_is_unavailable_every_call_says_so_and_open_tails_break() {
         log.snapshot(&keyspace).await.unwrap_err(),
         log.tail(&keyspace, at).await.unwrap_err(),
         log.head(&keyspace).await.unwrap_err(),
-        log.record_at(&keyspace, &"key".into(), at)
-            .await
-            .unwrap_err(),
+        log.record_at(&keyspace, b"key", at).await.unwrap_err(),
         log.commit(put).await.unwrap_err(),
         log.grant(Duration::from_secs(60)).await.unwrap_err(),
         log.renew(lease).await.unwrap_err(),
@@ -193,8 +191,7 @@ async fn a_lease_ends_at_its_time_to_the_millisecond_and_waits_for_nobody_to_loo
     log.commit(leased).await.unwrap();
     let mut tail = tail(&log).await;
     let batch = tail.next().await.unwrap();
-    let key = Bytes::from("key");
-    assert_eq!(batch.changes, [Change::Delete { key }]);
+    assert_eq!(batch.changes, [Change::delete("key")]);
     // Tokio's timer wakes up to a millisecond late, never early.
     let lived = start.elapsed();
     assert!(

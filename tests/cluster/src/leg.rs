@@ -5,8 +5,6 @@
 use globe_test_support::EtcdVersion::{Reference, V3_4_23, V3_5_16};
 use globe_test_support::{Backend, EtcdVersion};
 
-use crate::site::Login;
-
 /// What a cluster is made of.
 #[derive(Debug)]
 pub struct Leg {
@@ -34,6 +32,14 @@ pub(crate) enum Front {
     EtcdsProxy,
     /// One before all of them, with these dead backends more.
     Balancer(&'static [Backend]),
+}
+
+/// Who the nodes log in as, and who may do everything.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Login {
+    pub(crate) user: &'static str,
+    pub(crate) password: &'static str,
+    pub(crate) root: &'static str,
 }
 
 /// An ordinary user: of three prefixes, and of nothing else.

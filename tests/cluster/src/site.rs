@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use crate::ballast::Ballast;
 use crate::ear::Source;
 use crate::held::UNDER_WAY;
-use crate::leg::{Front, Leg};
+use crate::leg::{Front, Leg, Login};
 
 /// How many nodes there are. The last of them knows only the first member.
 const NODES: usize = 3;
@@ -56,14 +56,6 @@ pub(crate) struct Site {
     deadlines: [Duration; NODES],
     pub(crate) login: Option<Login>,
     pub(crate) certificates: Option<Certificates>,
-}
-
-/// Who the nodes log in as, and who may do everything.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Login {
-    pub(crate) user: &'static str,
-    pub(crate) password: &'static str,
-    pub(crate) root: &'static str,
 }
 
 impl Site {

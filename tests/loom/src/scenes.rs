@@ -26,17 +26,11 @@ fn replica() -> Map {
 /// Publishes one commit, as the applier does. It writes its revision under the key.
 fn publish(map: &Map, revision: u64) {
     let mut state = map.state().successor();
-    let record = Record {
-        key: Bytes::from_static(b"7"),
-        value: Bytes::new(),
-        created: Revision(1),
-        modified: Revision(revision),
-        lease: None,
-    };
-    let entry = Entry::new(&record, Epoch(1), revision);
+    let record = Record::new("7", "", Revision(1), Revision(revision));
+    let entry = Entry::new(&record, Epoch::new(1), revision);
     let changed: Changed<u8, u64> = vec![(KEY, Some(Arc::clone(entry.value())))];
     state.entries.insert(KEY, entry);
-    state.position = Position::new(Epoch(1), Revision(revision));
+    state.position = Position::new(Epoch::new(1), Revision(revision));
     state.sequence += 1;
     let published = map.publish(state, changed).now_or_never();
     assert!(published.is_some(), "so little is published in one turn");

@@ -194,7 +194,7 @@ impl Ear {
                 let (key, stored) = stored(record);
                 (key, Some(stored))
             }
-            Change::Delete { key } => (text(key), None),
+            deleted => (text(deleted.key()), None),
         });
         let commit = Commit {
             member: self.member.clone(),

@@ -22,7 +22,7 @@ type Map = Arc<Replica<String, u64>>;
 const KEYS: [&str; 2] = ["a", "b"];
 
 fn at(revision: u64) -> Position {
-    Position::new(Epoch(1), Revision(revision))
+    Position::new(Epoch::new(1), Revision(revision))
 }
 
 fn replica() -> Map {
@@ -36,14 +36,8 @@ fn publish(map: &Map, last: u64) {
         let mut state = map.state().successor();
         let mut changed = Changed::new();
         for key in KEYS {
-            let record = Record {
-                key: Bytes::from(key),
-                value: Bytes::new(),
-                created: Revision(1),
-                modified: Revision(revision),
-                lease: None,
-            };
-            let entry = Entry::new(&record, Epoch(1), revision);
+            let record = Record::new(key, "", Revision(1), Revision(revision));
+            let entry = Entry::new(&record, Epoch::new(1), revision);
             changed.push((key.to_owned(), Some(Arc::clone(entry.value()))));
             state.entries.insert(key.to_owned(), entry);
         }

@@ -10,7 +10,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::proxy::{Flow, Sky, Weather};
+use crate::weather::{Flow, Sky, Weather};
 
 /// How many pieces may be on their way.
 const ON_THEIR_WAY: usize = 64;

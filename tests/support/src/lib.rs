@@ -22,6 +22,7 @@ mod port;
 mod proxy;
 mod slow_disk;
 mod wait;
+mod weather;
 
 pub use balancer::{Backend, Balancer};
 pub use binaries::EtcdVersion;
@@ -32,6 +33,7 @@ pub use gateway::{Act, Gateway, Rule, Said};
 pub use grpc_proxy::GrpcProxy;
 pub use metrics::connections_to;
 pub use port::free_port;
-pub use proxy::{Flow, Proxy, Weather};
+pub use proxy::Proxy;
 pub use slow_disk::SlowDisk;
 pub use wait::wait_until;
+pub use weather::{Flow, Weather};

@@ -19,7 +19,7 @@ struct Rig {
 }
 
 fn at(revision: u64) -> Position {
-    Position::new(Epoch(1), Revision(revision))
+    Position::new(Epoch::new(1), Revision(revision))
 }
 
 fn start(head: u64, progress: Progress) -> Start {
@@ -327,7 +327,7 @@ fn only_a_snapshot_passes_what_is_forgotten_or_too_large() {
 fn another_epoch_ends_it_before_anything_else_is_given_out() {
     let mut rig = Rig::new(10, Progress::Ordered);
     rig.events(&[11], false);
-    let elsewhere = Position::new(Epoch(2), Revision::ZERO);
+    let elsewhere = Position::new(Epoch::new(2), Revision::ZERO);
     rig.course.aim(elsewhere, rig.now);
     assert!(is_over(&rig.step(), Class::Future));
 }

@@ -164,7 +164,7 @@ pub(crate) async fn history(log: &EtcdLog, after: Position) -> Vec<(String, Opti
         reached.revision = batch.revision;
         history.extend(batch.changes.iter().map(|change| match change {
             Change::Put(record) => (text(&record.key), Some(text(&record.value))),
-            Change::Delete { key } => (text(key), None),
+            deleted => (text(deleted.key()), None),
         }));
     }
     history
@@ -257,7 +257,7 @@ impl Copy {
             let key = String::from_utf8(change.key().to_vec()).unwrap();
             match change {
                 Change::Put(record) => self.records.insert(key, record.clone()),
-                Change::Delete { .. } => self.records.remove(&key),
+                _ => self.records.remove(&key),
             };
         }
         Ok(batch)

@@ -96,8 +96,8 @@ pub async fn dropping_any_call_leaves_the_client_usable(harness: &dyn Harness) {
         drop_after(polls, log.tail(keyspace, at)).await;
         if has_leases {
             drop_after(polls, log.grant(super::space::PATIENCE)).await;
-            drop_after(polls, log.renew(LeaseId(1))).await;
-            drop_after(polls, log.revoke(LeaseId(1))).await;
+            drop_after(polls, log.renew(LeaseId::new(1))).await;
+            drop_after(polls, log.revoke(LeaseId::new(1))).await;
         }
     }
     let mut mirror = Mirror::open(&space).await;

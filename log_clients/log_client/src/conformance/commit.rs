@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 use super::harness::Harness;
 use super::mirror::Mirror;
-use super::space::{Space, soon};
-use crate::error::{Conflict, Error, ErrorKind, Result};
-use crate::position::{Epoch, Position};
+use super::space::{Space, another, soon};
+use crate::conflict::Conflict;
+use crate::error::{Error, ErrorKind, Result};
+use crate::position::Position;
 use crate::record::{Change, Standing};
 use crate::transaction::{Precondition, Transaction};
 
@@ -153,7 +154,7 @@ pub async fn of_many_concurrent_creates_exactly_one_wins(harness: &dyn Harness) 
         match outcome {
             Ok(position) => assert_eq!((n, position.revision), (winner, record.created)),
             Err(error) => {
-                let found = conflict(error).failed[0].found;
+                let found = conflict(error).failed[0].found();
                 assert_eq!(found, Some(Standing::from(&record)));
             }
         }
@@ -236,7 +237,7 @@ pub async fn a_transaction_of_another_life_writes_nothing(harness: &dyn Harness)
         let transaction = Transaction::new().when(&space.keyspace, "key", holds);
         transaction.put(&space.keyspace, "key", "other")
     };
-    let elsewhere = Epoch(here.epoch.0.wrapping_add(1));
+    let elsewhere = another(here.epoch);
     let refused = space.refused(write().within(Some(elsewhere))).await;
     assert_eq!(*refused.kind(), ErrorKind::EpochChanged, "{refused}");
     // The revision still stands: nothing was written. In this life it is taken.

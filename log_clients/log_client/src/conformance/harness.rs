@@ -60,12 +60,6 @@ pub trait Harness: Send + Sync + 'static {
         false
     }
 
-    /// Whether a waker may use the log before it returns. Where the library below wakes under a lock of its own, it may
-    /// not: in `a_waker_may_call_the_log_that_woke_it` it then hands that on to a task.
-    fn wakes_outside_locks(&self) -> bool {
-        true
-    }
-
     /// Makes a backup of the log as it is now, and says whether it could. Without it,
     /// `a_reply_across_a_restore_is_of_the_life_its_commit_is_in` only sees that a guard of another life is refused.
     async fn backup(&self) -> bool {

@@ -26,8 +26,8 @@ async fn leased(harness: &dyn Harness) -> Option<Space> {
     }
     for refused in [
         soon("a refusal", space.log.grant(LONG)).await.map(drop),
-        renew(&space, LeaseId(1)).await,
-        soon("a refusal", space.log.revoke(LeaseId(1))).await,
+        renew(&space, LeaseId::new(1)).await.map(drop),
+        soon("a refusal", space.log.revoke(LeaseId::new(1))).await,
     ] {
         assert_eq!(refused.unwrap_err().kind(), &ErrorKind::Unsupported);
     }
@@ -40,7 +40,7 @@ async fn grant(space: &Space, ttl: Duration) -> Lease {
         .expect("a lease")
 }
 
-async fn renew(space: &Space, lease: LeaseId) -> Result<()> {
+async fn renew(space: &Space, lease: LeaseId) -> Result<Lease> {
     soon("a renewal", space.log.renew(lease)).await
 }
 
@@ -178,11 +178,25 @@ pub async fn a_lease_that_is_gone_is_lost_to_renew_and_no_error_to_revoke(harnes
     let lease = grant(&space, LONG).await.id;
     renew(&space, lease).await.expect("a renewal in time");
     revoke(&space, lease).await;
-    let never = LeaseId(lease.0 ^ 0x1234_5678);
+    let never = LeaseId::new(lease.get() ^ 0x1234_5678);
     for gone in [lease, never] {
         let error = renew(&space, gone).await.unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::LeaseLost, "{error}");
         revoke(&space, gone).await;
+    }
+}
+
+pub async fn a_renewal_says_what_the_lease_has_now(harness: &dyn Harness) {
+    let Some(space) = leased(harness).await else {
+        return;
+    };
+    let [short, long] = [
+        grant(&space, Duration::from_secs(7)).await,
+        grant(&space, LONG).await,
+    ];
+    for lease in [short, long] {
+        let renewed = renew(&space, lease.id).await.expect("a renewal in time");
+        assert_eq!(renewed, lease, "nobody changed what is granted");
     }
 }
 

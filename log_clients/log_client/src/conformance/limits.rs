@@ -61,7 +61,7 @@ pub async fn what_is_exactly_at_a_limit_is_taken(harness: &dyn Harness) {
     taken.extend(bytes(&space, capabilities.max_transaction_bytes));
     for transaction in taken {
         let mut mirror = Mirror::open(&space).await;
-        let changes = transaction.writes.len();
+        let changes = transaction.writes().len();
         let position = space.commit(transaction).await;
         let batches = mirror.reach(position).await;
         let arrived: usize = batches.iter().map(|batch| batch.changes.len()).sum();
@@ -104,9 +104,11 @@ fn preconditions(space: &Space, count: usize) -> Transaction {
 
 /// As many writes as preconditions, of other keys.
 fn both(space: &Space, count: usize) -> Transaction {
-    let mut transaction = writes(space, count);
-    transaction.preconditions = preconditions(space, count).preconditions;
-    transaction
+    let all = writes(space, count).writes().to_vec().into_iter();
+    all.fold(
+        preconditions(space, count),
+        |transaction, (at, key, write)| transaction.write(&at, key, write),
+    )
 }
 
 fn value_of(space: &Space, size: usize) -> Transaction {

@@ -102,6 +102,7 @@ macro_rules! conformance {
                 a_lease_does_not_end_early_and_its_deletes_appear_in_the_tail
                 a_renewed_lease_lives_on
                 revoking_a_lease_deletes_its_records_in_one_batch
+                a_renewal_says_what_the_lease_has_now
                 a_lease_that_is_gone_is_lost_to_renew_and_no_error_to_revoke
                 a_put_under_a_dead_lease_writes_nothing
                 a_rewrite_without_the_lease_outlives_it

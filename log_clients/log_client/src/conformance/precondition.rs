@@ -5,7 +5,8 @@
 use super::harness::Harness;
 use super::mirror::Mirror;
 use super::space::Space;
-use crate::error::{ErrorKind, FailedPrecondition};
+use crate::conflict::FailedPrecondition;
+use crate::error::ErrorKind;
 use crate::position::Revision;
 use crate::record::{Record, Standing};
 use crate::transaction::{Precondition, Transaction};
@@ -90,13 +91,12 @@ pub async fn a_conflict_says_all_that_failed_and_what_stood_there(harness: &dyn 
         panic!("a conflict was expected: {error}");
     };
     assert!(conflict.position.covers(at));
-    let stood = |key: &'static str, found: Option<Record>| FailedPrecondition {
-        keyspace: space.keyspace.clone(),
-        key: key.into(),
-        found: found.as_ref().map(Standing::from),
+    let stood = |key: &'static str, found: Option<Record>| {
+        let found = found.as_ref().map(Standing::from);
+        FailedPrecondition::new(space.keyspace.clone(), key, found)
     };
     let mut failed = conflict.failed.clone();
-    failed.sort_by(|a, b| a.key.cmp(&b.key));
+    failed.sort_by(|a, b| a.key().cmp(b.key()));
     let expected = [
         stood("at", space.record("at").await),
         stood("missing", None),

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::harness::Harness;
 use super::outage::{in_bounded_time, when_found};
-use super::space::Space;
+use super::space::{Space, another};
 use crate::error::{ErrorKind, Result};
 use crate::position::{Epoch, Position};
 use crate::record::Record;
@@ -45,7 +45,7 @@ pub async fn a_reply_across_a_restore_is_of_the_life_its_commit_is_in(harness: &
 /// A write guarded by what was read at a position of another life.
 async fn is_refused_in_another_life(space: &Space, read: Position) {
     let stands = space.record("key").await.unwrap();
-    let strange = Epoch(read.epoch.0 ^ 1);
+    let strange = another(read.epoch);
     let is_over = space.head().await.epoch != read.epoch;
     let guarded = Transaction::new()
         .when(&space.keyspace, "key", Precondition::At(stands.modified))

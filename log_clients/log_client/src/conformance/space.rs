@@ -147,7 +147,13 @@ pub(crate) fn by_key(records: Vec<Record>) -> BTreeMap<Bytes, Record> {
 
 /// A position of a life this log never had.
 pub(crate) fn of_another_life(position: Position) -> Position {
-    Position::new(Epoch(position.epoch.0 ^ 1), position.revision)
+    Position::new(another(position.epoch), position.revision)
+}
+
+/// A life this log never had.
+pub(crate) fn another(epoch: Epoch) -> Epoch {
+    let [one, two] = [Epoch::new(1), Epoch::new(2)];
+    if epoch == one { two } else { one }
 }
 
 /// What a tail that cannot be had says, at once or at the first `next`.

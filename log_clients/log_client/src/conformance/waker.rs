@@ -27,8 +27,6 @@ const OFTEN: usize = 5;
 /// Whom a waker wakes besides, and what it does before.
 struct Meddler {
     space: Space,
-    /// Where it does it, if not at once.
-    elsewhere: Option<Handle>,
     /// A tail of somebody else, who waits.
     victim: Mutex<Option<Tail>>,
     woken: AtomicUsize,
@@ -71,11 +69,7 @@ impl Meddler {
 impl Wake for Meddler {
     fn wake(self: Arc<Self>) {
         if self.woken.fetch_add(1, Ordering::SeqCst) < OFTEN {
-            let meddler = Arc::clone(&self);
-            match &self.elsewhere {
-                None => meddler.meddle(),
-                Some(runtime) => drop(runtime.spawn(async move { meddler.meddle() })),
-            }
+            self.meddle();
         }
         let task = self.task.lock().unwrap().take();
         task.into_iter().for_each(Waker::wake);
@@ -91,18 +85,16 @@ pub async fn a_waker_may_call_the_log_that_woke_it(harness: &dyn Harness) {
     let space = Space::fresh(harness);
     let there = space.elsewhere(harness).await;
     let runtime = Handle::current();
-    let elsewhere = (!harness.wakes_outside_locks()).then(|| runtime.clone());
-    on_a_thread(move || runtime.block_on(meddled_with(space, there, elsewhere))).await;
+    on_a_thread(move || runtime.block_on(meddled_with(space, there))).await;
 }
 
-async fn meddled_with(space: Space, there: Space, elsewhere: Option<Handle>) {
+async fn meddled_with(space: Space, there: Space) {
     let at = space.put("before", "value").await;
     let mut tail = space.tail(at).await.unwrap();
     let mut victim = space.tail(at).await.unwrap();
     begin(victim.next());
     let meddler = Arc::new(Meddler {
         space: space.clone(),
-        elsewhere,
         victim: Mutex::new(Some(victim)),
         woken: AtomicUsize::new(0),
         noticed: AtomicUsize::new(0),

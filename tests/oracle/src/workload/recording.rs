@@ -62,10 +62,10 @@ pub(crate) fn failure(error: &Error) -> Outcome {
         ErrorKind::Conflict(conflict) => {
             let failed = conflict.failed.iter().map(|failed| {
                 let place = Place {
-                    keyspace: failed.keyspace.to_string(),
-                    key: String::from_utf8_lossy(&failed.key).into_owned(),
+                    keyspace: failed.keyspace().to_string(),
+                    key: String::from_utf8_lossy(failed.key()).into_owned(),
                 };
-                let found = failed.found.map(|found| Stood {
+                let found = failed.found().map(|found| Stood {
                     created: found.created.0,
                     modified: found.modified.0,
                 });

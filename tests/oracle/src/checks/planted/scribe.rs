@@ -10,7 +10,7 @@ pub(super) fn at(tick: u64) -> At {
 }
 
 pub(super) fn position(revision: u64) -> Position {
-    Position::new(Epoch(1), Revision(revision))
+    Position::new(Epoch::new(1), Revision(revision))
 }
 
 pub(super) fn key(key: &str) -> Place {
