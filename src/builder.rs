@@ -20,10 +20,11 @@ use crate::entry::codec::{Codec, Json};
 use crate::entry::key::Key;
 use crate::follow::applier::Applier;
 use crate::follow::outage::Outage;
+use crate::follow::pauses::Pauses;
 use crate::follow::prober::Prober;
 use crate::follow::tailer::Tailer;
 use crate::globe::{Globe, closed};
-use crate::ground::backoff::{Backoff, Patience};
+use crate::ground::backoff::Patience;
 use crate::ground::tasks::Tasks;
 use crate::replica::Replica;
 use crate::replica::health::Health;
@@ -202,8 +203,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
                 settings.strict,
             ),
             requests: asked,
-            backoff: Backoff::new(settings.retry_min, settings.retry_max),
-            resyncs: Backoff::new(settings.retry_min, settings.retry_max),
+            pauses: Pauses::new(settings.retry_min, settings.retry_max),
             outage: Outage::new(keyspace.clone()),
             in_haste: false,
         };

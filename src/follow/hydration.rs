@@ -25,12 +25,12 @@ const ANSWER: Duration = Duration::from_secs(15);
 /// Pages that may wait to be taken in while the next one is fetched.
 const PAGES_AHEAD: usize = 2;
 
-/// Bad records whose history is looked at in one snapshot. A wrong codec makes all of them bad.
-const LOOK_UPS: usize = 64;
-/// Looks under way at once.
+/// Bad records of one snapshot whose history is asked for. A wrong codec makes all of them bad.
+const RECALLS: usize = 64;
+/// Of so many at once.
 const AT_ONCE: usize = 8;
-/// How many bad values in a row are gone back behind.
-const BACK: usize = 16;
+/// How many versions of a key are asked for, from the newest back, when one after the other is bad.
+const VERSIONS: usize = 16;
 
 /// What the fetching of a snapshot passes on: a page, or `None` after the last one.
 type Page = Result<Option<Vec<Record>>>;
@@ -128,14 +128,14 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         }
         let keyspace = self.replica().keyspace();
         let epoch = install.position().epoch;
-        let lost = install.take_lost(LOOK_UPS);
-        let looks = lost.into_iter().map(|lost| async move {
+        let lost = install.take_lost(RECALLS);
+        let recalls = lost.into_iter().map(|lost| async move {
             let recalled = self
                 .last_good(log, keyspace, epoch, &lost.text, lost.written)
                 .await;
             (lost, recalled)
         });
-        let recalled: Vec<_> = stream::iter(looks).buffered(AT_ONCE).collect().await;
+        let recalled: Vec<_> = stream::iter(recalls).buffered(AT_ONCE).collect().await;
         for (lost, recalled) in recalled {
             self.recall(install, lost, recalled);
         }
@@ -150,9 +150,9 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         key: &Bytes,
         mut written: Revision,
     ) -> Recalled<V> {
-        for _ in 0..BACK {
+        for _ in 0..VERSIONS {
             let at = Position::new(epoch, Revision(written.0.saturating_sub(1)));
-            let found = answer("a look back", log.record_at(keyspace, key, at)).await;
+            let found = answer("an earlier version", log.record_at(keyspace, key, at)).await;
             let record = match found {
                 Ok(Some(record)) if record.modified < written => record,
                 Ok(None) => return Recalled::Never,

@@ -57,6 +57,11 @@ impl<K, V> Installation<K, V> {
         self.next.position
     }
 
+    /// Why the snapshot was taken.
+    pub(crate) fn reason(&self) -> ResyncReason {
+        self.next.resync_reason
+    }
+
     /// The bad records whose last good value is to be looked up, of which there are at most so many.
     pub(crate) fn take_lost(&mut self, most: usize) -> Vec<Lost<K>> {
         let mut lost = std::mem::take(&mut self.lost);
@@ -161,7 +166,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             }
             return Ok(());
         }
-        install.look_back(record);
+        install.notice_missed(record);
         match self.decode_value(&record.value) {
             Ok(value) => {
                 let epoch = install.next.position.epoch;
@@ -297,8 +302,8 @@ impl<K: Key, V> Installation<K, V> {
         found == gone || self.is_odd
     }
 
-    /// Looks whether a record that is news was written before what was applied: then it should have been delivered.
-    fn look_back(&mut self, record: &Record) {
+    /// Notices a record that is news although it was written before what was applied: it should have been delivered.
+    fn notice_missed(&mut self, record: &Record) {
         let applied = self.before.position;
         let is_old = applied.epoch == self.next.position.epoch
             && record.modified <= applied.revision
