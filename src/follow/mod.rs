@@ -5,11 +5,14 @@
 pub(crate) mod age;
 pub(crate) mod applier;
 pub(crate) mod complaints;
+pub(crate) mod decoder;
 pub(crate) mod door;
-pub(crate) mod hydration;
+pub(crate) mod fetching;
 pub(crate) mod installation;
 pub(crate) mod outage;
 pub(crate) mod pauses;
 pub(crate) mod prober;
+pub(crate) mod recall;
+pub(crate) mod staged;
 pub(crate) mod tailer;
 pub(crate) mod verdict;

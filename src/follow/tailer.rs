@@ -14,7 +14,7 @@ use crate::entry::key::Key;
 use crate::follow::age::{Age, Grown, SETTLED};
 use crate::follow::applier::Applier;
 use crate::follow::door::Refusal;
-use crate::follow::hydration::{Fetching, answer, tail_ahead};
+use crate::follow::fetching::{Fetching, answer, tail_ahead};
 use crate::follow::installation::Installation;
 use crate::follow::outage::Outage;
 use crate::follow::pauses::Pauses;
