@@ -19,11 +19,10 @@ use tracing::Instrument;
 use crate::entry::codec::{Codec, Json};
 use crate::entry::key::Key;
 use crate::follow::applier::Applier;
-use crate::follow::outage::Outage;
 use crate::follow::pauses::Pauses;
 use crate::follow::prober::Prober;
 use crate::follow::tailer::Tailer;
-use crate::globe::{Globe, closed};
+use crate::globe::Globe;
 use crate::ground::backoff::Patience;
 use crate::ground::tasks::Tasks;
 use crate::replica::Replica;
@@ -204,7 +203,6 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
             ),
             requests: asked,
             pauses: Pauses::new(settings.retry_min, settings.retry_max),
-            outage: Outage::new(keyspace.clone()),
             in_haste: false,
         };
         let prober = Prober {
@@ -264,7 +262,7 @@ impl<K: Key, V> Drop for Ending<K, V> {
         let keyspace = self.replica.keyspace();
         // Not whether the thread panics: a runtime is dropped as well by a panic that is nothing to the map.
         if !self.has_panicked {
-            return self.replica.end(closed(keyspace));
+            return self.replica.close();
         }
         let why = format!(
             "code of a key or value of the map {keyspace} panicked where the map called it"

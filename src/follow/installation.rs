@@ -199,7 +199,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         self.decoder.sum_up_snapshot(kept_out);
         if !is_whole {
             // Of a key that is gone, the entry still stands: the next snapshot is compared by other hashes.
-            self.replica().doubt().raise();
+            self.replica().doubt();
         }
         missed
     }

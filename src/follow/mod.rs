@@ -9,7 +9,6 @@ pub(crate) mod decoder;
 pub(crate) mod door;
 pub(crate) mod fetching;
 pub(crate) mod installation;
-pub(crate) mod outage;
 pub(crate) mod pauses;
 pub(crate) mod prober;
 pub(crate) mod recall;

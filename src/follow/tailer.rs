@@ -16,7 +16,6 @@ use crate::follow::applier::Applier;
 use crate::follow::door::Refusal;
 use crate::follow::fetching::{Fetching, answer, tail_ahead};
 use crate::follow::installation::Installation;
-use crate::follow::outage::Outage;
 use crate::follow::pauses::Pauses;
 use crate::follow::verdict::{Break, Next, Request, verdict};
 use crate::replica::Replica;
@@ -28,7 +27,6 @@ pub(crate) struct Tailer<K, V> {
     /// Requests of the prober, which sees what a silent tail cannot.
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) pauses: Pauses,
-    pub(crate) outage: Outage,
     /// The log forgets faster than this map is hydrated: read first, and decode afterwards.
     pub(crate) in_haste: bool,
 }
@@ -65,7 +63,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
     async fn hydrate(&mut self, reason: ResyncReason) -> Result<Option<Tail>, Break> {
         let asked = Instant::now();
         // What is doubted later, this snapshot may not show.
-        let doubts = self.replica().doubt().count();
+        let doubts = self.replica().doubts();
         let (mut fetching, tail) = self.fetch().await.map_err(Break::Log)?;
         let mut install = self.begin(fetching.position, reason).await?;
         self.take_in(&mut install, &mut fetching).await?;
@@ -98,7 +96,9 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
     ) -> Result<Installation<K, V>, Break> {
         let goes_back = self.goes_back(position).await.map_err(Break::Log)?;
         if goes_back {
-            self.violated("progress was claimed beyond what is in the log");
+            self.replica()
+                .health()
+                .violated("progress was claimed beyond what is in the log");
         }
         let begun = self.applier.begin(position, reason, goes_back);
         begun.map_err(Break::Refused)
@@ -114,7 +114,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         let missed = self.applier.finish(install).await;
         // What made this snapshot necessary was counted when it was found.
         if let (Some(missed), false) = (missed, is_resync_of_a_violation) {
-            self.violated(&missed);
+            self.replica().health().violated(&missed);
         }
     }
 
@@ -198,7 +198,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
     async fn open(&self) -> Result<Tail> {
         let replica = self.replica();
         if mutant!("forget_doubts") {
-            replica.settle(replica.doubt().count());
+            replica.settle(replica.doubts());
         }
         let mut after = replica.state().position;
         after.revision.0 += u64::from(mutant!("resume_one_too_far"));
@@ -214,7 +214,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
                 // In this order every time, so that a run on a paused clock can be repeated.
                 biased;
                 Some(request) = self.requests.recv() => return Err(Break::Asked(request.next)),
-                () = replica.doubt().raised() => return Err(Break::Refused(disproved())),
+                Ok(()) = replica.doubted() => return Err(Break::Refused(disproved())),
                 batch = tail.next() => batch.map_err(Break::Log)?,
                 grown = age.grown() => {
                     self.grown(grown);
@@ -235,37 +235,26 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         self.applier.replica()
     }
 
-    /// Tells of a failure, once for each outage.
-    fn note(&mut self, why: &Break) {
-        let replica = Arc::clone(self.replica());
+    /// Writes a break down where the map's health is kept, and doubts what is shown if the log broke its contract.
+    fn note(&self, why: &Break) {
+        let replica = self.replica();
         match why {
-            Break::Log(error) => {
-                self.outage.attempt(error);
-                replica.health().failed(error);
-            }
+            Break::Log(error) => replica.health().broke(error),
             Break::Refused(Refusal::Violation(what)) => {
                 let broken = format!("the log broke its contract: {what}");
                 replica
                     .health()
                     .failed(&Error::new(ErrorKind::Stale, broken));
+                replica.health().violated(what);
                 // What is shown until the next snapshot is no proof of anything.
-                replica.doubt().raise();
-                self.violated(what);
+                replica.doubt();
             }
+            // It ends the map, which notes it then.
             Break::Refused(Refusal::Undecodable(_)) => {}
             Break::Asked(next) => {
                 let keyspace = replica.keyspace();
                 tracing::debug!(%keyspace, ?next, "the tail is replaced");
             }
-        }
-    }
-
-    /// Counts a violation, and tells of the first.
-    fn violated(&self, what: &str) {
-        let replica = self.replica();
-        if replica.health().violated() {
-            let keyspace = replica.keyspace();
-            tracing::warn!(%keyspace, what, "the log broke its contract; healing by a resync");
         }
     }
 
@@ -283,7 +272,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
     /// The log is followed again.
     fn recovered(&mut self) {
         self.pauses.followed();
-        self.outage.ends();
+        self.replica().health().followed();
     }
 
     fn end(&self, why: Error) {
