@@ -45,11 +45,11 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
             reason = match self.hydrate(reason).await {
                 Ok(tail) => match self.follow(tail).await {
                     Ok(reason) => reason,
-                    Err(end) => return self.end(end),
+                    Err(end) => return self.replica().fail(end),
                 },
                 Err(why) => {
                     if let Err(end) = verdict(&why) {
-                        return self.end(end);
+                        return self.replica().fail(end);
                     }
                     self.note(&why);
                     sleep(self.pauses.after_a_failed_snapshot()).await;
@@ -273,12 +273,5 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
     fn recovered(&mut self) {
         self.pauses.followed();
         self.replica().health().followed();
-    }
-
-    fn end(&self, why: Error) {
-        let keyspace = self.replica().keyspace();
-        tracing::error!(%keyspace, error = %why, "the map ends: this needs a person");
-        self.replica().health().failed(&why);
-        self.replica().end(why);
     }
 }

@@ -123,6 +123,11 @@ impl Health {
         self.with(|course| course.staleness(Instant::now()))
     }
 
+    /// What went wrong last, if it is not well again.
+    pub(crate) fn last_error(&self) -> Option<Error> {
+        self.with(|course| course.last_error().cloned())
+    }
+
     /// The refusal that was repeated for so long, if there is one.
     pub(crate) fn refusal(&self, standing: Duration) -> Option<Error> {
         self.with(|course| course.refusal(standing))
@@ -185,6 +190,12 @@ impl Health {
     /// The log let itself be read: it refuses nothing.
     pub(crate) fn admitted(&self) {
         self.with(|course| course.refused = None);
+    }
+
+    /// The map is given up, for a reason that is told.
+    pub(crate) fn gave_up(&self, why: &Error) {
+        self.failed(why);
+        tracing::error!(keyspace = %self.keyspace, error = %why, "the map ends: this needs a person");
     }
 
     /// Following has held for a while.

@@ -252,6 +252,12 @@ impl<K: Key, V> Replica<K, V> {
         self.end(Error::new(ErrorKind::Closed, why));
     }
 
+    /// Says that nothing more will come, because the map is given up.
+    pub(crate) fn fail(&self, why: Error) {
+        self.health.gave_up(&why);
+        self.end(why);
+    }
+
     /// Says that nothing more will come. Only the first reason counts.
     pub(crate) fn end(&self, why: Error) {
         self.progress.end(why);
