@@ -2,31 +2,28 @@
 //!
 //! Nothing here runs once the map is open.
 
+use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use globe_log_client::{Error, ErrorKind, Keyspace, LogClient, Result};
+use globe_log_client::{Keyspace, LogClient, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::Instrument;
 
 use crate::entry::codec::{Codec, Json};
 use crate::entry::key::Key;
 use crate::follow::applier::Applier;
-use crate::follow::outage::Outage;
+use crate::follow::opening::opened;
+use crate::follow::pauses::Pauses;
 use crate::follow::prober::Prober;
+use crate::follow::running;
 use crate::follow::tailer::Tailer;
-use crate::globe::{Globe, closed};
-use crate::ground::backoff::{Backoff, Patience};
-use crate::ground::tasks::Tasks;
+use crate::globe::Globe;
+use crate::ground::backoff::Patience;
+use crate::ground::runtime::runtime;
 use crate::replica::Replica;
-use crate::replica::health::Health;
 use crate::settings::Settings;
 use crate::write::writer::Writer;
 
@@ -44,7 +41,8 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + Sync + 'static> Globe<K, V
     /// Opens the map that lives in a keyspace of a log, with the default settings, and waits until it is hydrated. Values
     /// are JSON in the log.
     ///
-    /// To share the connections of one log, pass a clone of it, or an `Arc<dyn LogClient>`, to each map.
+    /// To share the connections of one log, pass a clone of it, or an `Arc<dyn LogClient>`, to each map: such an `Arc` is
+    /// what [`Globe::log`] then gives back.
     ///
     /// # Errors
     /// As [`Builder::open`].
@@ -73,7 +71,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         keyspace: &str,
         codec: impl Codec<V>,
     ) -> Builder<K, V> {
-        Builder::new(Arc::new(log), keyspace.to_owned(), Arc::new(codec))
+        Builder::new(shared(log), keyspace.to_owned(), Arc::new(codec))
     }
 }
 
@@ -166,17 +164,11 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
     pub async fn open(self) -> Result<Globe<K, V>> {
         let bound = self.settings.open_timeout;
         let globe = self.start()?;
-        let opening = format!("opening the map {}", globe.keyspace());
-        let hydrated = async {
-            tokio::select! {
-                hydrated = globe.hydrated() => hydrated,
-                refusal = refusal(globe.replica().health()) => Err(refusal),
+        match opened(globe.replica(), &**globe.log(), bound).await {
+            Ok(()) => Ok(globe),
+            Err(error) => {
+                Err(error.while_doing(format_args!("opening the map {}", globe.keyspace())))
             }
-        };
-        match timeout(bound, hydrated).await {
-            Ok(Ok(())) => Ok(globe),
-            Ok(Err(error)) => Err(error.while_doing(opening)),
-            Err(_) => Err(not_in_time(bound, globe.status().last_error).while_doing(opening)),
         }
     }
 
@@ -192,7 +184,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
         let settings = self.settings;
         settings.check()?;
         let runtime = runtime()?;
-        let replica = Arc::new(Replica::new(keyspace.clone()));
+        let replica = Arc::new(Replica::new(keyspace));
         let (requests, asked) = mpsc::channel(1);
         let tailer = Tailer {
             log: Arc::clone(&self.log),
@@ -202,9 +194,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
                 settings.strict,
             ),
             requests: asked,
-            backoff: Backoff::new(settings.retry_min, settings.retry_max),
-            resyncs: Backoff::new(settings.retry_min, settings.retry_max),
-            outage: Outage::new(keyspace.clone()),
+            pauses: Pauses::new(settings.retry_min, settings.retry_max),
             in_haste: false,
         };
         let prober = Prober {
@@ -215,109 +205,21 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
             patience: Patience::new(settings.tail_timeout),
             earlier: None,
         };
-        let span = tracing::info_span!("globe", %keyspace);
-        let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
-        let ending = Ending {
-            replica: Arc::clone(&replica),
-            has_panicked: false,
-            _stopped: stopped.clone().drop_guard(),
-        };
-        runtime.spawn(follow(tailer, prober, stop.clone(), ending).instrument(span));
+        let tasks = running::start(&runtime, tailer, prober);
         let writer = Writer {
             log: self.log,
             replica,
             codec: self.codec,
             deadline: settings.deadline,
         };
-        Ok(Globe::new(writer, settings, Tasks::new(stop, stopped)))
+        Ok(Globe::new(writer, settings, tasks))
     }
 }
 
-/// Runs both tasks of a map until it is closed or dropped, or until its tailer gives up.
-async fn follow<K: Key, V: Send + Sync + 'static>(
-    tailer: Tailer<K, V>,
-    prober: Prober<K, V>,
-    stop: CancellationToken,
-    mut ending: Ending<K, V>,
-) {
-    let work = async { tokio::join!(tailer.run(), prober.run()) };
-    let mut work = Box::pin(AssertUnwindSafe(work).catch_unwind());
-    let has_panicked = tokio::select! {
-        biased;
-        () = stop.cancelled() => false,
-        ended = &mut work => ended.is_err(),
-    };
-    let dropped = catch_unwind(AssertUnwindSafe(|| drop(work)));
-    ending.has_panicked = has_panicked || dropped.is_err();
-}
-
-/// Tells those who wait that nothing more will come, however the tasks ended: stopped, dropped with their runtime, or by a
-/// panic in a key or value of the user's.
-struct Ending<K: Key, V> {
-    replica: Arc<Replica<K, V>>,
-    has_panicked: bool,
-    _stopped: DropGuard,
-}
-
-impl<K: Key, V> Drop for Ending<K, V> {
-    fn drop(&mut self) {
-        let keyspace = self.replica.keyspace();
-        // Not whether the thread panics: a runtime is dropped as well by a panic that is nothing to the map.
-        if !self.has_panicked {
-            return self.replica.end(closed(keyspace));
-        }
-        let why = format!(
-            "code of a key or value of the map {keyspace} panicked where the map called it"
-        );
-        let error = Error::new(ErrorKind::Panicked, why);
-        tracing::error!(%keyspace, %error, "the map ends: this needs a person");
-        self.replica.health().failed(&error);
-        self.replica.end(error);
-    }
-}
-
-/// How long a log is asked again that refuses what only a person can mend, before an `open` reports it.
-const REFUSED: Duration = Duration::from_secs(2);
-
-/// The refusal of a log, when it has stood for a while.
-async fn refusal(health: &Health) -> Error {
-    loop {
-        if let Some(refusal) = health.refusal(REFUSED) {
-            return refusal;
-        }
-        tokio::time::sleep(REFUSED / 40).await;
-    }
-}
-
-/// What an open says that was not hydrated in time: its kind is that of the last failure, which it names.
-fn not_in_time(bound: Duration, last: Option<Error>) -> Error {
-    let why = format!("it was not hydrated within {bound:?}");
-    match last {
-        None => Error::new(ErrorKind::Unavailable, why),
-        Some(last) => {
-            let is_refusal = matches!(last.kind(), ErrorKind::Denied | ErrorKind::Unsupported);
-            let kind = if is_refusal {
-                last.kind().clone()
-            } else {
-                ErrorKind::Unavailable
-            };
-            Error::new(kind, format!("{why}: {last}")).with_source(last)
-        }
-    }
-}
-
-/// The runtime a map is opened in.
-fn runtime() -> Result<tokio::runtime::Handle> {
-    let runtime = tokio::runtime::Handle::try_current().map_err(|error| {
-        Error::new(ErrorKind::Invalid, "a map needs a tokio runtime").with_source(error)
-    })?;
-    // Tokio says only by a panic that a runtime was built without a timer.
-    if catch_unwind(|| tokio::time::sleep(Duration::ZERO)).is_err() {
-        let why =
-            "a map needs a tokio runtime with a timer: build it with `enable_all` or `enable_time`";
-        return Err(Error::new(ErrorKind::Invalid, why));
-    }
-    Ok(runtime)
+/// A log to share: one that is shared already is not wrapped once more.
+fn shared(log: impl LogClient) -> Arc<dyn LogClient> {
+    let shared = (&log as &dyn Any).downcast_ref::<Arc<dyn LogClient>>();
+    shared.cloned().unwrap_or_else(|| Arc::new(log))
 }
 
 impl<K, V> fmt::Debug for Builder<K, V> {

@@ -8,7 +8,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use globe_log_client::{Error, ErrorKind, Keyspace, LogClient, Position, Result};
+use globe_log_client::{Keyspace, LogClient, Position, Result};
 use tokio::time::Instant;
 
 use crate::entry::Entry;
@@ -19,7 +19,7 @@ use crate::read::consistency::{Consistency, Looker};
 use crate::read::view::View;
 use crate::read::watch::Watch;
 use crate::replica::Replica;
-use crate::replica::health::{Phase, Status};
+use crate::replica::status::Status;
 use crate::replica::subscribers::Interest;
 use crate::settings::Settings;
 use crate::write::expected::Expected;
@@ -141,9 +141,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// As [`Globe::view`]; `None` before the first snapshot, when nothing is known yet.
     #[must_use]
     pub fn try_view(&self) -> Option<View<K, V>> {
-        // Asked before looking: what is published by then is what is looked at, or older.
-        self.replica().position()?;
-        Some(self.view())
+        self.replica().hydrated_state().map(View::new)
     }
 
     /// Where in the log this map stands: a small serialisable token. A service that is handed it can wait with
@@ -163,28 +161,9 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// How the map is doing.
     #[must_use]
     pub fn status(&self) -> Status {
-        let replica = self.replica();
-        let mut status = replica.health().status();
-        let last_failure = || self.log().last_failure();
-        status.last_error = status.last_error.or_else(last_failure);
-        let position = replica.position();
-        let state = replica.state();
-        status.position = position;
-        status.entries = state.entries.len();
-        status.quarantined = state.quarantine.len();
-        status.resyncs = state.resyncs.saturating_sub(1);
-        status.phase = match replica.ended() {
-            Some(end) if *end.kind() == ErrorKind::Closed => Phase::Closed,
-            Some(_) => Phase::Failed,
-            None if position.is_none() => Phase::Hydrating,
-            None if status.staleness.is_some_and(|age| {
-                age <= self.inner.settings.stale_after || mutant!("always_live")
-            }) =>
-            {
-                Phase::Live
-            }
-            None => Phase::Stale,
-        };
+        let mut status = self.replica().status(self.inner.settings.stale_after);
+        // While a call of the log still tries, only the log knows why it does not get through.
+        status.last_error = status.last_error.or_else(|| self.log().last_failure());
         status
     }
 }
@@ -401,14 +380,9 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         if !self.inner.tasks.stop().await {
             let keyspace = self.keyspace();
             tracing::warn!(%keyspace, "the tasks of the map did not stop in time: something of the caller's holds them up");
-            self.replica().end(closed(keyspace));
+            self.replica().close();
         }
     }
-}
-
-/// What is said to those who wait for a map that was closed.
-pub(crate) fn closed(keyspace: &Keyspace) -> Error {
-    Error::new(ErrorKind::Closed, format!("the map {keyspace} was closed"))
 }
 
 impl<K, V> Clone for Globe<K, V> {

@@ -29,7 +29,7 @@ pub use globe::Globe;
 pub use read::consistency::Consistency;
 pub use read::view::View;
 pub use read::watch::{Cause, Changes, Watch};
-pub use replica::health::{Phase, Status};
+pub use replica::status::{Phase, Status};
 pub use transaction::Txn;
 pub use write::expected::Expected;
 

@@ -87,7 +87,8 @@ impl<K: fmt::Debug, V> fmt::Debug for Change<K, V> {
 }
 
 /// Why a snapshot was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ResyncReason {
     /// The first one.

@@ -6,21 +6,21 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use globe_log_client::{Bytes, Position, Record, Revision};
+use globe_log_client::{Bytes, Position, Record, Revision, Version};
 
 use crate::entry::Entry;
 use crate::entry::change::ResyncReason;
 use crate::entry::key::{Key, decode_key};
 use crate::entry::quarantine::LastGood;
-use crate::follow::applier::{Applier, is_written_otherwise, mark_changed};
+use crate::follow::applier::Applier;
+use crate::follow::decoder::is_written_otherwise;
 use crate::follow::door::{Refusal, check_record};
+use crate::follow::staged::Staged;
 use crate::ground::pace::Pace;
-use crate::replica::Changed;
 use crate::replica::state::State;
 
 pub(crate) struct Installation<K, V> {
-    next: State<K, V>,
-    changed: Changed<K, V>,
+    pub(crate) staged: Staged<K, V>,
     hasher: RandomState,
     /// The hashes of the keys that stood before and are in the snapshot: a million keys of their own would take long to
     /// make and to free.
@@ -37,24 +37,21 @@ pub(crate) struct Installation<K, V> {
 
 /// A bad record whose last good value this node may not have seen: the log's history may tell.
 pub(crate) struct Lost<K> {
-    key: K,
+    pub(crate) key: K,
     /// The key in the log.
     pub(crate) text: Bytes,
     /// The write that is bad.
     pub(crate) written: Revision,
 }
 
-/// What the history says of a bad record.
-pub(crate) enum Recalled<V> {
-    Good(Record, V),
-    /// No good value stood there since the key was created.
-    Never,
-    Forgotten,
-}
-
 impl<K, V> Installation<K, V> {
     pub(crate) fn position(&self) -> Position {
-        self.next.position
+        self.staged.state.position
+    }
+
+    /// Why the snapshot was taken.
+    pub(crate) fn reason(&self) -> ResyncReason {
+        self.staged.state.resync_reason
     }
 
     /// The bad records whose last good value is to be looked up, of which there are at most so many.
@@ -65,7 +62,7 @@ impl<K, V> Installation<K, V> {
     }
 
     fn is_same_life(&self) -> bool {
-        self.before.position.epoch == self.next.position.epoch && !self.is_first
+        self.before.position.epoch == self.staged.state.position.epoch && !self.is_first
     }
 }
 
@@ -77,22 +74,21 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         reason: ResyncReason,
         may_go_back: bool,
     ) -> Result<Installation<K, V>, Refusal> {
-        let now = self.replica.state();
-        let is_first = self.replica.position().is_none();
+        let now = self.replica().state();
+        let is_first = self.replica().position().is_none();
         if self.is_past(position) && !may_go_back {
             return Err(Refusal::Violation(format!(
                 "a snapshot at revision {} is older than the applied revision {} of the same epoch",
                 position.revision, now.position.revision
             )));
         }
-        let mut next = now.successor();
-        next.position = position;
-        next.resyncs += u64::from(!mutant!("hide_a_resync"));
-        next.resync_reason = reason;
-        next.quarantine.clear();
+        let mut staged = Staged::after(&now);
+        staged.state.position = position;
+        staged.state.resyncs += u64::from(!mutant!("hide_a_resync"));
+        staged.state.resync_reason = reason;
+        staged.state.quarantine.clear();
         Ok(Installation {
-            next,
-            changed: Changed::new(),
+            staged,
             hasher: RandomState::new(),
             seen: Vec::new(),
             last_key: None,
@@ -116,18 +112,16 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             check_record(
                 &record,
                 install.last_key.as_deref(),
-                install.next.position.revision,
+                install.position().revision,
             )?;
             self.read(install, &mut news, &record)?;
             install.last_key = Some(record.key);
             pace.step().await;
         }
-        // Cloned only now: a key made right beside its value lies beside it in memory, and the index, which is given those,
-        // is as dense as a map that holds nothing else.
+        // Only now: the copies of the keys that this makes would otherwise lie between the keys and values of the index,
+        // which is as dense as a map that holds nothing else.
         for (key, entry) in news {
-            let value = Arc::clone(entry.value());
-            install.next.entries.insert(key.clone(), entry);
-            install.changed.push((key, Some(value)));
+            install.staged.put(key, entry);
             pace.step().await;
         }
         Ok(())
@@ -140,32 +134,23 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         news: &mut Vec<(K, Entry<V>)>,
         record: &Record,
     ) -> Result<(), Refusal> {
+        let epoch = install.position().epoch;
         let key = match decode_key::<K>(&record.key) {
             Ok(key) => key,
             Err(reason) => {
-                return self.keep_out(&mut install.next, record, &reason, LastGood::None);
+                let staged = &mut install.staged;
+                return self
+                    .decoder
+                    .keep_out(staged, record, &reason, LastGood::None);
             }
         };
-        let before = Arc::clone(&install.before);
-        let known = before.entries.get(&key);
-        if known.is_some() {
-            install.is_odd |= is_written_otherwise(&before, &key, &record.key);
-            install.seen.push(install.hasher.hash_one(&key));
-        }
-        if let Some(entry) = known
-            && (entry.is_from(record) || mutant!("keep_old_values_at_resync"))
-        {
-            if !install.is_same_life() {
-                let entry = entry.in_life(install.next.position.epoch);
-                install.next.entries.insert(key, entry);
-            }
+        if install.keep_same(&key, record) {
             return Ok(());
         }
-        install.look_back(record);
-        match self.decode_value(&record.value) {
-            Ok(value) => {
-                let epoch = install.next.position.epoch;
-                news.push((key, Entry::new(record, epoch, value)));
+        install.notice_missed(record);
+        match self.decoder.entry(record, epoch) {
+            Ok(entry) => {
+                news.push((key, entry));
                 Ok(())
             }
             Err(reason) => self.read_bad(install, key, record, &reason),
@@ -180,31 +165,17 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         record: &Record,
         reason: &str,
     ) -> Result<(), Refusal> {
-        let before = Arc::clone(&install.before);
-        let known_bad = before.quarantine.get(&record.key);
-        let is_known = |version: Revision| install.is_same_life() && version == record.modified;
-        if let Some(bad) = known_bad.filter(|bad| is_known(bad.version.revision())) {
-            install
-                .next
-                .quarantine
-                .insert(record.key.clone(), bad.clone());
+        if install.keep_same_bad(record) {
             return Ok(());
         }
-        let good = before.entries.get(&key);
-        let own = good.filter(|good| {
-            (install.is_same_life() && good.is_created_by(record)) || mutant!("keep_another_life")
-        });
-        if good.is_some() && own.is_none() {
-            install.next.entries.remove(&key);
-            install.changed.push((key.clone(), None));
-        }
         let is_new = record.created == record.modified;
-        let last_good = match own {
-            Some(own) => LastGood::Seen(own.version()),
+        let last_good = match install.keep_last_good(&key, record) {
+            Some(own) => LastGood::Seen(own),
             None if is_new => LastGood::None,
             None => LastGood::Forgotten,
         };
-        self.keep_out(&mut install.next, record, reason, last_good)?;
+        let staged = &mut install.staged;
+        self.decoder.keep_out(staged, record, reason, last_good)?;
         if !is_new {
             let (text, written) = (record.key.clone(), record.modified);
             install.lost.push(Lost { key, text, written });
@@ -212,65 +183,67 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         Ok(())
     }
 
-    /// What the history says of a bad record of this snapshot: its last good value is shown, as on every other node.
-    pub(crate) fn recall(
-        &self,
-        install: &mut Installation<K, V>,
-        lost: Lost<K>,
-        recalled: Recalled<V>,
-    ) {
-        let epoch = install.next.position.epoch;
-        let last_good = match recalled {
-            Recalled::Forgotten => return,
-            Recalled::Never => {
-                if install.next.entries.remove(&lost.key).is_some() {
-                    install.changed.push((lost.key, None));
-                }
-                LastGood::None
-            }
-            Recalled::Good(record, value) => {
-                let entry = Entry::new(&record, epoch, value);
-                let version = entry.version();
-                if install.next.entries.get(&lost.key) != Some(&entry) {
-                    let value = Arc::clone(entry.value());
-                    install.next.entries.insert(lost.key.clone(), entry);
-                    install.changed.push((lost.key, Some(value)));
-                }
-                LastGood::Shown(version)
-            }
-        };
-        if let Some(bad) = install.next.quarantine.get_mut(&lost.text) {
-            bad.last_good = last_good;
-        }
-    }
-
     /// Publishes a snapshot, as the exact difference to what stood before. Says what it showed that should have been
     /// delivered long ago, if anything.
     pub(crate) async fn finish(&mut self, mut install: Installation<K, V>) -> Option<String> {
         let is_whole = mutant!("forget_deletes_at_resync") || install.remove_gone().await;
         let Installation {
-            mut next,
-            changed,
+            staged,
             missed,
             before,
             ..
         } = install;
         // Whoever lets go of it last frees it: that is to be the publication, which knows where.
         drop(before);
-        let kept_out = next.quarantine.len();
-        mark_changed(&mut next, &changed);
-        self.replica.publish(next, changed).await;
-        let keyspace = self.replica.keyspace();
-        self.complaints.sum_up_snapshot(keyspace, kept_out);
+        let kept_out = staged.publish(self.replica()).await;
+        self.decoder.sum_up_snapshot(kept_out);
         if !is_whole {
             // Of a key that is gone, the entry still stands: the next snapshot is compared by other hashes.
-            self.replica.doubt().raise();
+            self.replica().doubt();
         }
         missed
     }
 }
 
 impl<K: Key, V> Installation<K, V> {
+    /// Keeps what stood before at a key, if a record is that very write: then it need not be decoded again. Whether it is.
+    fn keep_same(&mut self, key: &K, record: &Record) -> bool {
+        let Some(entry) = self.before.entries.get(key) else {
+            return false;
+        };
+        self.is_odd |= is_written_otherwise(&self.before, key, &record.key);
+        self.seen.push(self.hasher.hash_one(key));
+        let is_same = entry.is_from(record) || mutant!("keep_old_values_at_resync");
+        if is_same && !self.is_same_life() {
+            let entry = entry.in_life(self.position().epoch);
+            self.staged.state.entries.insert(key.clone(), entry);
+        }
+        is_same
+    }
+
+    /// Keeps a bad record as it was listed before, if it is the same write in the same life. Whether it is.
+    fn keep_same_bad(&mut self, record: &Record) -> bool {
+        let bad = self.before.quarantine.get(&record.key);
+        let same =
+            bad.filter(|bad| self.is_same_life() && bad.version.revision() == record.modified);
+        if let Some(bad) = same {
+            self.staged.keep_out(bad.clone());
+        }
+        same.is_some()
+    }
+
+    /// Keeps what stood before at the key of a bad record, if it is of the same key in the same life: which version that is.
+    fn keep_last_good(&mut self, key: &K, record: &Record) -> Option<Version> {
+        let good = self.before.entries.get(key);
+        let own = good.filter(|good| {
+            (self.is_same_life() && good.is_created_by(record)) || mutant!("keep_another_life")
+        });
+        if good.is_some() && own.is_none() {
+            self.staged.remove(key);
+        }
+        own.map(Entry::version)
+    }
+
     /// Removes what stood before and is not in the snapshot. Counting tells whether there is anything to look for, and
     /// whether all of it was found: false when two keys have one hash, which another snapshot mends.
     async fn remove_gone(&mut self) -> bool {
@@ -288,8 +261,7 @@ impl<K: Key, V> Installation<K, V> {
         let mut found = 0;
         for key in before.entries.keys() {
             if !seen.contains(&self.hasher.hash_one(key)) {
-                self.next.entries.remove(key);
-                self.changed.push((key.clone(), None));
+                self.staged.remove(key);
                 found += 1;
             }
             pace.step().await;
@@ -297,10 +269,10 @@ impl<K: Key, V> Installation<K, V> {
         found == gone || self.is_odd
     }
 
-    /// Looks whether a record that is news was written before what was applied: then it should have been delivered.
-    fn look_back(&mut self, record: &Record) {
+    /// Notices a record that is news although it was written before what was applied: it should have been delivered.
+    fn notice_missed(&mut self, record: &Record) {
         let applied = self.before.position;
-        let is_old = applied.epoch == self.next.position.epoch
+        let is_old = applied.epoch == self.staged.state.position.epoch
             && record.modified <= applied.revision
             && !self.before.quarantine.contains_key(&record.key);
         if is_old && !self.is_first {

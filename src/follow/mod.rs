@@ -2,11 +2,18 @@
 //!
 //! Nothing here is asked by a reader or a writer; it writes the replica, and nobody else does.
 
+pub(crate) mod age;
 pub(crate) mod applier;
 pub(crate) mod complaints;
+pub(crate) mod decoder;
 pub(crate) mod door;
-pub(crate) mod hydration;
+pub(crate) mod fetching;
 pub(crate) mod installation;
-pub(crate) mod outage;
+pub(crate) mod opening;
+pub(crate) mod pauses;
 pub(crate) mod prober;
+pub(crate) mod recall;
+pub(crate) mod running;
+pub(crate) mod staged;
 pub(crate) mod tailer;
+pub(crate) mod verdict;

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::entry::change::ResyncReason;
 use crate::entry::key::Key;
-use crate::follow::tailer::{Next, Request};
+use crate::follow::verdict::{Next, Request};
 use crate::ground::backoff::Patience;
 use crate::replica::Replica;
 

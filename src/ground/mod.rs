@@ -5,5 +5,6 @@
 pub(crate) mod backoff;
 pub(crate) mod careful;
 pub(crate) mod pace;
+pub(crate) mod runtime;
 pub(crate) mod sync;
 pub(crate) mod tasks;

@@ -2,16 +2,17 @@
 //!
 //! Nothing here waits for a reader or a watcher, and nothing but the applier changes what is published.
 
-pub(crate) mod doubt;
 pub(crate) mod health;
 pub(crate) mod index;
 pub(crate) mod progress;
 pub(crate) mod state;
+pub(crate) mod status;
 pub(crate) mod subscribers;
 
 use std::borrow::Borrow;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 use globe_log_client::{Error, ErrorKind, Keyspace, Position, Result};
 use tokio::time::Instant;
@@ -19,11 +20,11 @@ use tokio::time::Instant;
 use crate::entry::key::Key;
 use crate::ground::pace::{Pace, let_go};
 use crate::ground::sync::ArcSwap;
-use crate::replica::doubt::Doubt;
 use crate::replica::health::Health;
 use crate::replica::index::{Index, Lookup};
 use crate::replica::progress::{Progress, Reach};
 use crate::replica::state::State;
+use crate::replica::status::{Phase, Status};
 use crate::replica::subscribers::Subscribers;
 
 /// The local copy of one keyspace.
@@ -34,7 +35,6 @@ pub(crate) struct Replica<K, V> {
     progress: Progress,
     subscribers: Subscribers<K, V>,
     health: Health,
-    doubt: Doubt,
     origin: Arc<()>,
 }
 
@@ -45,13 +45,12 @@ impl<K: Key, V> Replica<K, V> {
     pub(crate) fn new(keyspace: Keyspace) -> Replica<K, V> {
         let origin = Arc::new(());
         Replica {
-            keyspace,
             view: ArcSwap::from_pointee(State::empty(Arc::clone(&origin))),
             index: Index::new(),
             progress: Progress::new(),
             subscribers: Subscribers::new(),
-            health: Health::default(),
-            doubt: Doubt::new(),
+            health: Health::new(keyspace.clone()),
+            keyspace,
             origin,
         }
     }
@@ -65,25 +64,36 @@ impl<K: Key, V> Replica<K, V> {
         &self.origin
     }
 
-    pub(crate) fn doubt(&self) -> &Doubt {
-        &self.doubt
+    /// An answer of the log showed that something was never delivered here: nothing is proved until a snapshot that is
+    /// begun after this settles it.
+    pub(crate) fn doubt(&self) {
+        self.progress.doubt();
+    }
+
+    /// How many doubts there were so far: asked before a snapshot is begun.
+    pub(crate) fn doubts(&self) -> u64 {
+        self.progress.doubts()
     }
 
     /// A snapshot that was begun after so many doubts is shown now.
     pub(crate) fn settle(&self, doubts: u64) {
-        self.doubt.settle(doubts);
-        self.progress.stir();
+        self.progress.settle(doubts);
+    }
+
+    /// Waits until something is known to be missing.
+    pub(crate) async fn doubted(&self) -> Result<()> {
+        self.progress.doubted().await
     }
 
     /// Waits until nothing is known to be missing.
     pub(crate) async fn undoubted(&self) -> Result<()> {
-        self.progress.until(|| !self.doubt.is_raised()).await
+        self.progress.undoubted().await
     }
 
     /// What is shown now covers a linearizable answer to a question asked at `asked`: a proof of freshness, unless something
     /// is known to be missing.
     pub(crate) fn prove(&self, asked: Instant) {
-        if !self.doubt.is_raised() {
+        if !self.progress.is_doubted() {
             self.health.prove(asked);
         }
     }
@@ -92,12 +102,44 @@ impl<K: Key, V> Replica<K, V> {
         &self.health
     }
 
+    /// How it is doing, when what was proved longer ago than `stale_after` is called stale.
+    pub(crate) fn status(&self, stale_after: Duration) -> Status {
+        // In this order: how it went, then what is shown, and last whether it has ended.
+        let (course, now) = (self.health.course(), Instant::now());
+        let position = self.position();
+        let state = self.state();
+        let end = self.ended();
+        let staleness = course.staleness(now);
+        let end = end.as_ref().map(Error::kind);
+        Status {
+            phase: Phase::of(end, position.is_some(), staleness, stale_after),
+            position,
+            staleness,
+            entries: state.entries.len(),
+            quarantined: state.quarantine.len(),
+            resyncs: state.resyncs.saturating_sub(1),
+            last_resync: (state.resyncs > 1).then_some(state.resync_reason),
+            reopens: course.reopens,
+            violations: course.violations,
+            failures: course.failures,
+            failing_for: course.failing_for(now),
+            last_error: course.last_error().cloned(),
+        }
+    }
+
     pub(crate) fn subscribers(&self) -> &Subscribers<K, V> {
         &self.subscribers
     }
 
     pub(crate) fn state(&self) -> Arc<State<K, V>> {
         self.view.load_full()
+    }
+
+    /// As [`Replica::state`]; `None` before the first snapshot, when nothing is known yet.
+    pub(crate) fn hydrated_state(&self) -> Option<Arc<State<K, V>>> {
+        // Asked before looking: what is published by then is what is looked at, or older.
+        self.position()?;
+        Some(self.state())
     }
 
     pub(crate) fn get<Q>(&self, key: &Q) -> Option<Arc<V>>
@@ -202,6 +244,18 @@ impl<K: Key, V> Replica<K, V> {
             }
             pace.step().await;
         }
+    }
+
+    /// Says that nothing more will come, because the map was closed.
+    pub(crate) fn close(&self) {
+        let why = format!("the map {} was closed", self.keyspace);
+        self.end(Error::new(ErrorKind::Closed, why));
+    }
+
+    /// Says that nothing more will come, because the map is given up.
+    pub(crate) fn fail(&self, why: Error) {
+        self.health.gave_up(&why);
+        self.end(why);
     }
 
     /// Says that nothing more will come. Only the first reason counts.

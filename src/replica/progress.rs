@@ -1,4 +1,4 @@
-//! Where a replica stands, and waiting until it stands elsewhere.
+//! Where a replica stands, whether something is known to be missing there, and waiting until that is otherwise.
 //!
 //! It wakes those who wait in the order in which they came, outside its lock, and never looks at what is published.
 
@@ -7,25 +7,29 @@ use globe_log_client::{Epoch, Error, Position, Result};
 use crate::ground::careful::carefully;
 use crate::ground::sync::{Mutex, Notify, lock};
 
-/// How many lives of the log are remembered after their end.
-const LIVES: usize = 1_000;
+/// So many lives of the log that are over are remembered.
+const PAST_EPOCHS: usize = 1_000;
 
 /// Where a replica stands, for those who wait.
 pub(crate) struct Progress {
-    standing: Mutex<Standing>,
+    place: Mutex<Place>,
     moved: Notify,
 }
 
 #[derive(Default)]
-struct Standing {
+struct Place {
     /// `None` before the first snapshot.
     position: Option<Position>,
     /// Counts what was published: a snapshot at the same position is something new as well.
     publications: u64,
-    /// The lives of the log that were followed here, and ended.
-    ended_lives: Vec<Epoch>,
+    /// The lives of the log that were followed here and are over.
+    past_epochs: Vec<Epoch>,
+    /// How often an answer of the log showed that something was never delivered here.
+    doubts: u64,
+    /// How many of these doubts a snapshot has settled.
+    settled: u64,
     /// Why it will not move any more.
-    ended: Option<Error>,
+    end: Option<Error>,
 }
 
 /// What there is to wait for at a position.
@@ -37,17 +41,17 @@ pub(crate) enum Reach {
     Over,
 }
 
-impl Standing {
+impl Place {
     fn move_to(&mut self, position: Position) {
         let before = self.position.replace(position);
         self.publications += 1;
         let Some(before) = before.filter(|before| before.epoch != position.epoch) else {
             return;
         };
-        self.ended_lives.retain(|epoch| *epoch != position.epoch);
-        self.ended_lives.push(before.epoch);
-        if self.ended_lives.len() > LIVES {
-            self.ended_lives.remove(0);
+        self.past_epochs.retain(|epoch| *epoch != position.epoch);
+        self.past_epochs.push(before.epoch);
+        if self.past_epochs.len() > PAST_EPOCHS {
+            self.past_epochs.remove(0);
         }
     }
 
@@ -55,89 +59,115 @@ impl Standing {
         if self.position.is_some_and(|here| here.covers(target)) {
             return Reach::Reached;
         }
-        let is_over = self.ended_lives.contains(&target.epoch) && !mutant!("wait_for_a_past_life");
+        let is_over = self.past_epochs.contains(&target.epoch) && !mutant!("wait_for_a_past_life");
         if is_over { Reach::Over } else { Reach::NotYet }
+    }
+
+    fn is_doubted(&self) -> bool {
+        self.settled < self.doubts
     }
 }
 
 impl Progress {
     pub(crate) fn new() -> Progress {
         Progress {
-            standing: Mutex::new(Standing::default()),
+            place: Mutex::new(Place::default()),
             moved: Notify::new(),
         }
     }
 
     /// Where it stands; `None` before the first snapshot.
     pub(crate) fn position(&self) -> Option<Position> {
-        lock(&self.standing).position
+        lock(&self.place).position
     }
 
     /// How often something was published.
     pub(crate) fn publications(&self) -> u64 {
-        lock(&self.standing).publications
+        lock(&self.place).publications
     }
 
     /// Why it will not move any more, if so.
     pub(crate) fn ended(&self) -> Option<Error> {
-        lock(&self.standing).ended.clone()
+        lock(&self.place).end.clone()
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        lock(&self.standing).ended.is_some()
+        lock(&self.place).end.is_some()
     }
 
     pub(crate) fn move_to(&self, position: Position) {
-        lock(&self.standing).move_to(position);
+        lock(&self.place).move_to(position);
         self.moved.notify_waiters();
     }
 
-    /// Something else was decided that is waited for here, with [`Progress::until`].
-    pub(crate) fn stir(&self) {
+    /// An answer of the log showed that something is missing here: only a snapshot that is begun after this settles it.
+    pub(crate) fn doubt(&self) {
+        lock(&self.place).doubts += 1;
         self.moved.notify_waiters();
+    }
+
+    /// How many doubts there were so far: asked before a snapshot is begun.
+    pub(crate) fn doubts(&self) -> u64 {
+        lock(&self.place).doubts
+    }
+
+    /// A snapshot that was begun after so many doubts is shown.
+    pub(crate) fn settle(&self, doubts: u64) {
+        let mut place = lock(&self.place);
+        place.settled = place.settled.max(doubts);
+        drop(place);
+        self.moved.notify_waiters();
+    }
+
+    /// Whether there is a doubt that no snapshot has settled.
+    pub(crate) fn is_doubted(&self) -> bool {
+        lock(&self.place).is_doubted()
     }
 
     /// Says that it will not move any more. Only the first reason counts.
     pub(crate) fn end(&self, why: Error) {
-        lock(&self.standing).ended.get_or_insert(why);
+        lock(&self.place).end.get_or_insert(why);
         self.moved.notify_waiters();
     }
 
     /// Waits until the first snapshot is there.
     pub(crate) async fn hydrated(&self) -> Result<()> {
-        self.wait_until(|standing| standing.position.is_some())
-            .await
+        self.wait_until(|place| place.position.is_some()).await
     }
 
     /// Waits until something was published after so many publications.
     pub(crate) async fn published_since(&self, count: u64) -> Result<()> {
-        self.wait_until(|standing| standing.publications > count)
-            .await
+        self.wait_until(|place| place.publications > count).await
     }
 
     /// Waits until a position is reached, or its life of the log is over.
     pub(crate) async fn reached(&self, target: Position) -> Result<Reach> {
-        self.wait_until(|standing| standing.reach(target) != Reach::NotYet)
+        self.wait_until(|place| place.reach(target) != Reach::NotYet)
             .await?;
-        Ok(lock(&self.standing).reach(target))
+        Ok(lock(&self.place).reach(target))
     }
 
-    /// Waits until what is decided elsewhere is so, and looks whenever this stirs or moves; an error when it never will.
-    pub(crate) async fn until(&self, is_so: impl Fn() -> bool) -> Result<()> {
-        self.wait_until(|_| is_so()).await
+    /// Waits until there is a doubt that no snapshot has settled.
+    pub(crate) async fn doubted(&self) -> Result<()> {
+        self.wait_until(Place::is_doubted).await
+    }
+
+    /// Waits until there is none.
+    pub(crate) async fn undoubted(&self) -> Result<()> {
+        self.wait_until(|place| !place.is_doubted()).await
     }
 
     /// Waits until it stands where it should; an error when it never will.
-    async fn wait_until(&self, there: impl Fn(&Standing) -> bool) -> Result<()> {
+    async fn wait_until(&self, there: impl Fn(&Place) -> bool) -> Result<()> {
         loop {
             // Made before looking: a move in between wakes it.
             let moved = self.moved.notified();
             let end = {
-                let standing = lock(&self.standing);
-                if there(&standing) {
+                let place = lock(&self.place);
+                if there(&place) {
                     return Ok(());
                 }
-                standing.ended.clone()
+                place.end.clone()
             };
             if let Some(end) = end {
                 return Err(end);
@@ -156,16 +186,33 @@ mod tests {
     #[test]
     fn a_position_of_a_life_that_is_over_is_never_waited_for() {
         let at = |epoch, revision| Position::new(Epoch::new(epoch), Revision(revision));
-        let mut standing = Standing::default();
-        assert_eq!(standing.reach(at(1, 1)), Reach::NotYet);
-        standing.move_to(at(1, 5));
-        assert_eq!(standing.reach(at(1, 5)), Reach::Reached);
-        assert_eq!(standing.reach(at(1, 6)), Reach::NotYet);
-        assert_eq!(standing.reach(at(2, 1)), Reach::NotYet, "it may be next");
-        standing.move_to(at(2, 1));
-        assert_eq!(standing.reach(at(1, 5)), Reach::Over);
-        assert_eq!(standing.reach(at(3, 1)), Reach::NotYet);
-        (3..3 + 2 * LIVES as u64).for_each(|epoch| standing.move_to(at(epoch, 1)));
-        assert_eq!(standing.ended_lives.len(), LIVES, "bounded");
+        let mut place = Place::default();
+        assert_eq!(place.reach(at(1, 1)), Reach::NotYet);
+        place.move_to(at(1, 5));
+        assert_eq!(place.reach(at(1, 5)), Reach::Reached);
+        assert_eq!(place.reach(at(1, 6)), Reach::NotYet);
+        assert_eq!(place.reach(at(2, 1)), Reach::NotYet, "it may be next");
+        place.move_to(at(2, 1));
+        assert_eq!(place.reach(at(1, 5)), Reach::Over);
+        assert_eq!(place.reach(at(3, 1)), Reach::NotYet);
+        (3..3 + 2 * PAST_EPOCHS as u64).for_each(|epoch| place.move_to(at(epoch, 1)));
+        assert_eq!(place.past_epochs.len(), PAST_EPOCHS, "bounded");
+    }
+
+    #[test]
+    fn a_doubt_is_settled_only_by_what_began_after_it() {
+        let progress = Progress::new();
+        progress.doubt();
+        let before_the_snapshot = progress.doubts();
+        progress.doubt();
+        progress.settle(before_the_snapshot);
+        assert!(progress.is_doubted(), "one came after it was begun");
+        progress.settle(progress.doubts());
+        assert!(!progress.is_doubted());
+        progress.settle(before_the_snapshot);
+        assert!(
+            !progress.is_doubted(),
+            "an older snapshot takes nothing back"
+        );
     }
 }

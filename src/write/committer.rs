@@ -56,12 +56,12 @@ impl<K: Key, V: Send + Sync + 'static> Onlooker for Replica<K, V> {
 
     fn look_back(&self, failed: &FailedPrecondition, position: Position) {
         if is_disproved(&self.state(), failed, position) {
-            Replica::doubt(self).raise();
+            Replica::doubt(self);
         }
     }
 
     fn doubt(&self) {
-        Replica::doubt(self).raise();
+        Replica::doubt(self);
     }
 
     async fn reached(&self, position: Position) -> Result<()> {

@@ -213,8 +213,8 @@ pub fn who_waits_is_woken() {
 /// Who waits for something missing to be mended is woken by the snapshot that mends it, shown before it is settled.
 pub fn who_waits_for_a_mending_is_woken() {
     let map = replica();
-    map.doubt().raise();
-    let doubts = map.doubt().count();
+    map.doubt();
+    let doubts = map.doubts();
     let waiting = {
         let map = Arc::clone(&map);
         thread::spawn(move || {

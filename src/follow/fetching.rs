@@ -1,22 +1,18 @@
-//! Reading a snapshot from the log: its pages beside their taking in, and what its history says of bad records.
+//! Reading from the log, so that nothing is waited for longer than it must be: a snapshot page by page beside its taking in,
+//! and a tail ahead of it.
 //!
-//! Every answer is waited for only so long, and nothing is published here.
+//! Every answer is waited for only so long, and nothing is decoded here.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
 use globe_log_client::{
-    Batch, Bytes, Epoch, Error, ErrorKind, Keyspace, LogClient, Position, Record, Result, Revision,
-    Tail,
+    Batch, Error, ErrorKind, Keyspace, LogClient, Position, Record, Result, Tail,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-
-use crate::entry::key::Key;
-use crate::follow::applier::Applier;
-use crate::follow::installation::{Installation, Recalled};
 
 /// How long the log may take to answer, or to bring a page. Longer than any log's own bound, so that its own error comes
 /// first; a log that keeps its contract never lets this pass.
@@ -24,13 +20,6 @@ const ANSWER: Duration = Duration::from_secs(15);
 
 /// Pages that may wait to be taken in while the next one is fetched.
 const PAGES_AHEAD: usize = 2;
-
-/// Bad records whose history is looked at in one snapshot. A wrong codec makes all of them bad.
-const LOOK_UPS: usize = 64;
-/// Looks under way at once.
-const AT_ONCE: usize = 8;
-/// How many bad values in a row are gone back behind.
-const BACK: usize = 16;
 
 /// What the fetching of a snapshot passes on: a page, or `None` after the last one.
 type Page = Result<Option<Vec<Record>>>;
@@ -117,55 +106,4 @@ pub(crate) async fn tail_ahead(
         Some((batch, (batches, reading)))
     });
     Ok(Tail::new(batches.boxed()))
-}
-
-impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
-    /// Looks up what stood before the bad records of a snapshot that this node has not followed, as far as the log
-    /// remembers: so that every node shows the same.
-    pub(crate) async fn recall_lost(&self, log: &dyn LogClient, install: &mut Installation<K, V>) {
-        if mutant!("forget_the_last_good") {
-            return;
-        }
-        let keyspace = self.replica().keyspace();
-        let epoch = install.position().epoch;
-        let lost = install.take_lost(LOOK_UPS);
-        let looks = lost.into_iter().map(|lost| async move {
-            let recalled = self
-                .last_good(log, keyspace, epoch, &lost.text, lost.written)
-                .await;
-            (lost, recalled)
-        });
-        let recalled: Vec<_> = stream::iter(looks).buffered(AT_ONCE).collect().await;
-        for (lost, recalled) in recalled {
-            self.recall(install, lost, recalled);
-        }
-    }
-
-    /// The last good value of a key before a bad one was written.
-    async fn last_good(
-        &self,
-        log: &dyn LogClient,
-        keyspace: &Keyspace,
-        epoch: Epoch,
-        key: &Bytes,
-        mut written: Revision,
-    ) -> Recalled<V> {
-        for _ in 0..BACK {
-            let at = Position::new(epoch, Revision(written.0.saturating_sub(1)));
-            let found = answer("a look back", log.record_at(keyspace, key, at)).await;
-            let record = match found {
-                Ok(Some(record)) if record.modified < written => record,
-                Ok(None) => return Recalled::Never,
-                Ok(Some(_)) | Err(_) => return Recalled::Forgotten,
-            };
-            if let Ok(value) = self.decode_value(&record.value) {
-                return Recalled::Good(record, value);
-            }
-            if record.created == record.modified {
-                return Recalled::Never;
-            }
-            written = record.modified;
-        }
-        Recalled::Forgotten
-    }
 }

@@ -1,0 +1,73 @@
+//! The next state, staged beside the one that is published, and what the two differ by.
+//!
+//! Nobody sees it before it is published, whole.
+
+use std::sync::Arc;
+
+use globe_log_client::Bytes;
+
+use crate::entry::Entry;
+use crate::entry::key::Key;
+use crate::entry::quarantine::Quarantined;
+use crate::replica::state::State;
+use crate::replica::{Changed, Replica};
+
+/// A state in the making.
+pub(crate) struct Staged<K, V> {
+    pub(crate) state: State<K, V>,
+    changed: Changed<K, V>,
+}
+
+impl<K: Key, V> Staged<K, V> {
+    /// What follows on `now`: the same, until something is changed.
+    pub(crate) fn after(now: &State<K, V>) -> Staged<K, V> {
+        Staged {
+            state: now.successor(),
+            changed: Changed::new(),
+        }
+    }
+
+    /// Whether what will be published holds other entries than what is.
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// Puts an entry in its place. The index is given this key, and the state a copy: made beside its value, it lies beside
+    /// it in memory, where a look-up wants both.
+    pub(crate) fn put(&mut self, key: K, entry: Entry<V>) {
+        let value = Arc::clone(entry.value());
+        self.state.entries.insert(key.clone(), entry);
+        self.changed.push((key, Some(value)));
+    }
+
+    /// Takes an entry out, if there is one.
+    pub(crate) fn remove(&mut self, key: &K) {
+        if self.state.entries.remove(key).is_some() {
+            self.changed.push((key.clone(), None));
+        }
+    }
+
+    /// Lists a record as kept out.
+    pub(crate) fn keep_out(&mut self, bad: Quarantined) {
+        self.state.quarantine.insert(bad.key.clone(), bad);
+    }
+
+    /// A record is kept out no more.
+    pub(crate) fn let_in(&mut self, text: &Bytes) {
+        self.state.quarantine.remove(text);
+    }
+
+    /// Publishes it; how many records are kept out from now on.
+    pub(crate) async fn publish(mut self, replica: &Replica<K, V>) -> usize
+    where
+        V: Send + Sync + 'static,
+    {
+        if self.has_changes() {
+            self.state.sequence += 1;
+            self.state.changed = self.state.position.revision;
+        }
+        let kept_out = self.state.quarantine.len();
+        replica.publish(self.state, self.changed).await;
+        kept_out
+    }
+}
