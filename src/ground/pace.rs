@@ -18,7 +18,7 @@ impl Pace {
     /// One more piece of work is done.
     pub(crate) async fn step(&mut self) {
         self.0 += 1;
-        if self.0 >= TURN && !mutant!("work_without_turns") {
+        if self.0 >= TURN {
             self.0 = 0;
             tokio::task::yield_now().await;
         }
@@ -30,7 +30,7 @@ const FEW: usize = 1_000;
 
 /// Frees something of so many pieces.
 pub(crate) fn let_go<T: Send + 'static>(pieces: usize, what: T) {
-    let is_long = pieces > FEW && !mutant!("work_without_turns");
+    let is_long = pieces > FEW;
     if is_long && tokio::runtime::Handle::try_current().is_ok() {
         tokio::task::spawn_blocking(move || drop(what));
     }

@@ -22,12 +22,7 @@ impl Tasks {
     /// Of tasks that end when `stop` is cancelled, and then say so by cancelling `stopped`.
     pub(crate) fn new(stop: CancellationToken, stopped: CancellationToken) -> Tasks {
         Tasks {
-            stop: if mutant!("leave_tasks_behind") {
-                CancellationToken::new()
-            } else {
-                stop
-            }
-            .drop_guard(),
+            stop: stop.drop_guard(),
             stopped,
         }
     }

@@ -75,7 +75,7 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let silent = self.chosen.connections.silence.ends();
         let is_long = silent >= self.endpoints.settings.request_timeout;
-        if is_long && !mutant!("endure_a_silent_member") {
+        if is_long {
             let text = "it answered nobody in time";
             let fault = Fault::new(Class::Unknown, text);
             self.endpoints.put_aside(self.chosen, &fault);
@@ -110,7 +110,6 @@ fn verdict(class: Class, repeat: Repeat, logged_in: bool) -> Next {
         | (Class::Unknown, Repeat::Harmless | Repeat::Costly) => Next::Another,
         (Class::Unknown, Repeat::Never) => Next::AsideAndReport,
         (Class::Untrusted | Class::NotEtcd, _) => Next::AnotherOnce,
-        (Class::StaleToken, _) if mutant!("keep_a_stale_token") => Next::Report,
         // Once: a token that was got just now is refused for another reason, or the member is slow.
         (Class::StaleToken | Class::Mute, _) if !logged_in => Next::LogIn,
         (Class::StaleToken, _) => Next::AnotherOnce,
@@ -287,11 +286,7 @@ impl Endpoints {
                     answer.map_err(Into::into)
                 }
                 // The time is up of who asked, not of the member: whether that is well shows in its silence.
-                Err(_) => {
-                    let is_blamed = mutant!("blame_a_short_wait");
-                    let class = if is_blamed { Class::Unknown } else { Class::OutOfTime };
-                    Err(Fault::new(class, "it did not answer in time"))
-                }
+                Err(_) => Err(Fault::new(Class::OutOfTime, "it did not answer in time")),
             },
             fault = self.exhausted(chosen, link, terms) => Err(fault),
         }

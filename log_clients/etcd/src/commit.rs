@@ -51,9 +51,7 @@ impl Cluster {
     /// Until when there must be an answer: so long before its caller's patience ends that the caller hears it.
     fn deadline_of(&self, transaction: &Transaction) -> Instant {
         let own = self.endpoints.settings.deadline;
-        let given = transaction
-            .timeout()
-            .filter(|_| !mutant!("wait_as_long_as_ever"));
+        let given = transaction.timeout();
         let given = given.map(|timeout| timeout - margin(timeout));
         Instant::now() + given.map_or(own, |given| given.min(own))
     }
@@ -74,9 +72,6 @@ impl Cluster {
 
     /// Nothing is acknowledged before what was left open is closed.
     async fn close(&self, epoch: Epoch, deadline: Instant) -> Result<()> {
-        if mutant!("acknowledge_a_check_at_once") {
-            return Ok(());
-        }
         match self.fence.close(self, epoch, deadline).await {
             // Without the right to its own records there is no fence any more.
             Err(fault) if fault.class == Class::Denied => Ok(()),

@@ -27,9 +27,6 @@ impl Connections {
     /// watch that is well, keeps the one it is on; the others are closed, however long that watch lasts.
     pub(crate) fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
-        if mutant!("keep_idle_connections") {
-            return;
-        }
         for line in [Line::Unary, Line::Watch, Line::Lease] {
             *self.cell(line) = None;
         }

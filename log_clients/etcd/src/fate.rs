@@ -97,7 +97,6 @@ pub(crate) fn fate(asked: Asked, heard: Heard) -> Fate {
     match (asked, heard) {
         // Before anything else: a request may be delivered twice on its way, and then the first copy is what refuses the
         // second.
-        (Commit, Shows(Slot::Own(_))) if mutant!("overlook_its_own_tag") => Fate::NotApplied,
         (_, Shows(Slot::Own(at))) | (Commit, Done(at)) => Fate::Applied(at),
 
         (Commit, Shows(Slot::AsTaken)) => Fate::Refused,

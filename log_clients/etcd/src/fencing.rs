@@ -103,9 +103,7 @@ impl Fence {
         if is_usable && close_slots(cluster, &writer, deadline).await? {
             return Ok(());
         }
-        if !mutant!("leave_the_lease_behind") {
-            cluster.revoke_by(writer.lease, deadline).await?;
-        }
+        cluster.revoke_by(writer.lease, deadline).await?;
         *self.writer() = None;
         Ok(())
     }
@@ -156,10 +154,6 @@ async fn close_slots(
 ) -> Result<bool, Fault> {
     let open = writer.hold_unsure(&cluster.keys);
     let closing = open.into_iter().map(async |mut held| {
-        if mutant!("reopen_the_unknown") {
-            held.is_as_before();
-            return Settled::NotApplied;
-        }
         cluster
             .settle(&mut held, &[], Asked::Rewrite, deadline)
             .await
@@ -186,7 +180,7 @@ impl Cluster {
     /// fails, and never waits for another that does the same: the next call tries again.
     pub(crate) async fn tidy(&self) {
         let fence = &self.fence;
-        if fence.is_forbidden() || !fence.is_open() || mutant!("leave_it_to_commits") {
+        if fence.is_forbidden() || !fence.is_open() {
             return;
         }
         let (Ok(_turn), Some(known)) = (fence.turn.try_lock(), self.life.known()) else {

@@ -32,9 +32,6 @@ impl Fragments {
     /// Takes the events of one response, ordered as they came. Returns those of whole commits: while more follow, all but
     /// the last commit.
     pub(crate) fn join(&mut self, mut events: Vec<PbEvent>, more_follow: bool) -> Vec<PbEvent> {
-        if mutant!("let_go_of_fragments") {
-            return events;
-        }
         if self.is_open() {
             self.held.append(&mut events);
             events = std::mem::take(&mut self.held);

@@ -5,9 +5,6 @@
 //!
 #![doc = include_str!("../README.md")]
 
-#[macro_use]
-mod mutant;
-
 mod address;
 mod asking;
 mod backoff;

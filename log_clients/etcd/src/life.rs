@@ -118,20 +118,19 @@ pub(crate) fn judge(known: Option<&Known>, signs: &Signs) -> Judgement {
     if signs.cluster != known.cluster {
         return Judgement::Changed("another cluster answers");
     }
-    if signs.revision < known.revision && !mutant!("follow_a_revision_back") {
+    if signs.revision < known.revision {
         return Judgement::Changed("its revision went back");
     }
     // A member that has just been given a whole backup says 0 until it applies something.
-    if signs.term != 0 && signs.term < known.term && !mutant!("follow_a_term_back") {
+    if signs.term != 0 && signs.term < known.term {
         return Judgement::Changed("its raft term went back");
     }
     if let Some(found) = signs.marker
         && found.map(|marker| marker.id) != known_id
-        && !mutant!("ignore_the_epoch_marker")
     {
         return Judgement::Changed("its epoch marker went back");
     }
-    if signs.testimony == Some(Testimony::OtherHistory) && !mutant!("ignore_the_witness") {
+    if signs.testimony == Some(Testimony::OtherHistory) {
         return Judgement::Changed("a record seen before is not in its history");
     }
     Judgement::Same

@@ -62,12 +62,7 @@ fn not_known(what: fmt::Arguments<'_>) -> Error {
 pub(crate) fn look(keys: &Keys, transaction: &Transaction) -> Vec<TxnOp> {
     let preconditions = transaction.preconditions().iter();
     let get = preconditions.map(|(keyspace, key, _)| {
-        let options = GetOptions::new();
-        let options = if mutant!("read_what_stands_in_the_way") {
-            options
-        } else {
-            options.with_keys_only()
-        };
+        let options = GetOptions::new().with_keys_only();
         TxnOp::get(keys.record(keyspace, key), Some(options))
     });
     get.collect()
@@ -108,7 +103,7 @@ pub(crate) fn is_guarded_by_revisions(transaction: &Transaction) -> bool {
             k == keyspace && name == key && matches!(guard, Precondition::At(_))
         })
     };
-    mutant!("take_all_for_guarded") || transaction.writes().iter().all(is_guarded)
+    transaction.writes().iter().all(is_guarded)
 }
 
 /// Whether it makes room, and is taken by a log that is full.

@@ -55,7 +55,7 @@ impl Cluster {
             }
             None => true,
         };
-        if !is_same && !mutant!("ignore_the_last_change") {
+        if !is_same {
             let why = "what changed last in a keyspace is not what was seen there";
             self.disown(keyspace, after.epoch, why, deadline).await?;
             let text = "the log is in another epoch";
@@ -111,12 +111,7 @@ impl Cluster {
             self.count(keyspace, to),
             self.newer(keyspace, from_revision, to),
         ];
-        let repeat = if mutant!("leave_who_compares_slowly") {
-            Repeat::Harmless
-        } else {
-            Repeat::Costly
-        };
-        let terms = self.endpoints.terms(repeat, deadline);
+        let terms = self.endpoints.terms(Repeat::Costly, deadline);
         let reading = self
             .read(keyspace, &ranges, Some(from.epoch), terms)
             .await?;

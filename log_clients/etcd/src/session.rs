@@ -99,7 +99,7 @@ impl Session {
         let patience = self.patience() * u32::try_from(there.clone().count()).unwrap_or(u32::MAX);
         // The connection of the last one may be dead, which is found out only after a while.
         let is_good = |login: &UnderWay| {
-            let is_young = login.begun.elapsed() < patience && !mutant!("log_in_once_more");
+            let is_young = login.begun.elapsed() < patience;
             is_young || Weak::as_ptr(&login.link) == Arc::as_ptr(link)
         };
         if !there.next_back().is_some_and(is_good) {

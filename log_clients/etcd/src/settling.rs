@@ -31,10 +31,6 @@ impl Cluster {
         first: Asked,
         deadline: Instant,
     ) -> Settled {
-        if mutant!("settle_without_a_proof") && first == Asked::Rewrite {
-            held.is_as_before();
-            return Settled::NotApplied;
-        }
         let mut asked = first;
         loop {
             let answer = self.ask(asked, held, tag, deadline).await;

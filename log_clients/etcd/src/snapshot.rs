@@ -125,7 +125,7 @@ impl Cluster {
         let mut options = GetOptions::new()
             .with_range(place.reach.bound(&place.start, limit))
             .with_limit(i64::try_from(limit).unwrap_or(i64::MAX));
-        if let Some(at) = at.filter(|_| !mutant!("read_pages_of_any_time")) {
+        if let Some(at) = at {
             options = options.with_revision(number(at.revision.0));
         }
         if keys_only {

@@ -218,10 +218,7 @@ impl Draining {
         if id == WHOLE_STREAM && !message.canceled {
             return self.progress(revision_of(&message));
         }
-        let mut key = self.ids.get(&id).copied();
-        if mutant!("hand_it_to_another_tail") {
-            key = self.routes.keys().copied().min();
-        }
+        let key = self.ids.get(&id).copied();
         let Some((key, route)) = key.and_then(|key| Some((key, self.routes.get_mut(&key)?))) else {
             return;
         };

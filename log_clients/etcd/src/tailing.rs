@@ -74,16 +74,7 @@ impl Cluster {
         keyspace: &Keyspace,
         after: Position,
     ) -> Result<Tail, Error> {
-        let mut opened = self.begin_tail(keyspace, after).await;
-        if mutant!("resume_where_history_begins")
-            && let Err(Fault {
-                class: Class::Compacted,
-                ..
-            }) = opened
-        {
-            let now = self.now(keyspace, self.endpoints.deadline()).await;
-            opened = self.begin_tail(keyspace, now.unwrap_or(after)).await;
-        }
+        let opened = self.begin_tail(keyspace, after).await;
         let tailing = opened.map_err(|fault| failed(keyspace, after.revision.0, fault))?;
         let batches = futures::stream::unfold(tailing, |mut tailing| async move {
             Some((tailing.next().await, tailing))
@@ -99,7 +90,7 @@ impl Cluster {
         let target = self.life.target(keyspace);
         let wish = Wish {
             keyspace: keyspace.clone(),
-            first: after.revision.0 + u64::from(!mutant!("resume_at_what_is_known")),
+            first: after.revision.0 + 1,
             is_behind: false,
             room: ROOM,
         };
@@ -258,10 +249,7 @@ impl Tailing {
     }
 
     /// Goes on with another watch.
-    fn reopen(&mut self, mut after: Position, alone: bool) -> Task<Answer> {
-        if mutant!("reopen_where_the_log_is") {
-            after = *self.target.borrow();
-        }
+    fn reopen(&mut self, after: Position, alone: bool) -> Task<Answer> {
         if alone && self.course.stands_still() {
             // One commit needs more room than there was.
             self.wish.room = self.wish.room.saturating_mul(2);

@@ -72,7 +72,7 @@ fn split(url: &str) -> Result<Parts<'_>> {
         }
     };
     let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let is_beyond = rest.contains('@') && !mutant!("dial_a_part_of_a_password");
+    let is_beyond = rest.contains('@');
     if is_beyond || authority.matches('@').count() > 1 {
         return Err(invalid(
             "the URL has an @ that does not stand between credentials and hosts: write @ as %40 elsewhere, and in a \

@@ -39,7 +39,7 @@ impl Endpoints {
             // What a member passed on to a leader that died is lost without a word. Before the first answer there was no
             // term to compare with.
             let is_later = sent_in != 0 && self.term() > sent_in;
-            if is_later && !mutant!("wait_for_a_dead_leader") {
+            if is_later {
                 sleep(GRACE).await;
                 return Fault::leader_lost();
             }

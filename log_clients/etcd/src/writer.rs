@@ -225,9 +225,6 @@ impl Held {
 
     /// True only while nothing was written by this slot since it was taken.
     pub(crate) fn compare(&self) -> Compare {
-        if mutant!("leave_the_fence_open") {
-            return Compare::mod_revision(self.key.clone(), CompareOp::Greater, -1);
-        }
         Compare::mod_revision(
             self.key.clone(),
             CompareOp::Equal,
