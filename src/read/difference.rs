@@ -35,6 +35,6 @@ fn of_one_key<K: Key, V>(span: &Span<K, V>, key: &K) -> Option<Change<K, V>> {
     let new = span.to.entries.get(key);
     (old != new).then(|| {
         let gone_by = span.to.changed_at();
-        Change::new(key.clone(), old.cloned(), new.cloned(), gone_by)
+        Change::between(key.clone(), old.cloned(), new.cloned(), gone_by)
     })
 }

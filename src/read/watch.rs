@@ -158,7 +158,7 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
     /// when it looks, and goes on by steps from there.
     #[must_use]
     pub fn every_revision(self, buffer: usize) -> Watch<K, V> {
-        self.subscription.keep_steps(buffer.clamp(1, MOST_STEPS));
+        self.subscription.keep_each(buffer.clamp(1, MOST_STEPS));
         self
     }
 

@@ -83,6 +83,6 @@ pub(crate) fn differences<'a, K: Key, V>(
             DiffItem::Remove(key, old) => (key, Some(old), None),
         };
         let old = old.filter(|_| !mutant!("forget_old_values"));
-        wants(key).then(|| Change::new(key.clone(), old.cloned(), new.cloned(), gone_by))
+        wants(key).then(|| Change::between(key.clone(), old.cloned(), new.cloned(), gone_by))
     })
 }

@@ -99,14 +99,14 @@ pub(crate) struct Span<K, V> {
 }
 
 /// One publication, kept for a watch that wants each.
-struct Step<K, V> {
+struct Publication<K, V> {
     before: Arc<State<K, V>>,
     after: Arc<State<K, V>>,
 }
 
-struct Steps<K, V> {
+struct Backlog<K, V> {
     room: usize,
-    kept: VecDeque<Step<K, V>>,
+    kept: VecDeque<Publication<K, V>>,
     /// There were more than there is room for: what was kept is given up, and shown as one difference.
     is_overrun: bool,
 }
@@ -117,7 +117,7 @@ struct Unshown<K, V> {
     shown: u64,
     /// What it showed last, from the first change on that it covers: before that it keeps nothing of the map.
     base: Option<Base<K, V>>,
-    steps: Option<Steps<K, V>>,
+    backlog: Option<Backlog<K, V>>,
 }
 
 struct Subscriber<K, V> {
@@ -143,7 +143,7 @@ impl<K: Key, V> Subscriber<K, V> {
 }
 
 /// What is dropped only after the lock is let go.
-type LetGo<K, V> = (Option<Base<K, V>>, VecDeque<Step<K, V>>);
+type LetGo<K, V> = (Option<Base<K, V>>, VecDeque<Publication<K, V>>);
 
 impl<K, V> Unshown<K, V> {
     fn note(
@@ -159,13 +159,14 @@ impl<K, V> Unshown<K, V> {
             Some(base)
         };
         let mut let_go = VecDeque::new();
-        if let Some(steps) = self.steps.as_mut().filter(|steps| !steps.is_overrun) {
-            if steps.kept.len() < steps.room {
+        let backlog = self.backlog.as_mut();
+        if let Some(backlog) = backlog.filter(|backlog| !backlog.is_overrun) {
+            if backlog.kept.len() < backlog.room {
                 let (before, after) = (Arc::clone(before), Arc::clone(after));
-                steps.kept.push_back(Step { before, after });
+                backlog.kept.push_back(Publication { before, after });
             } else {
-                let_go = std::mem::take(&mut steps.kept);
-                steps.is_overrun = !mutant!("forget_lost_steps");
+                let_go = std::mem::take(&mut backlog.kept);
+                backlog.is_overrun = !mutant!("forget_lost_steps");
             }
         }
         (unused, let_go)
@@ -192,7 +193,7 @@ impl<K: Key, V> Subscription<K, V> {
     }
 
     /// From now on every publication is kept, up to so many.
-    pub(crate) fn keep_steps(&self, room: usize) {
+    pub(crate) fn keep_each(&self, room: usize) {
         let room = if mutant!("queue_without_bound") {
             1 << 20
         } else {
@@ -200,7 +201,7 @@ impl<K: Key, V> Subscription<K, V> {
         };
         let mut unshown = lock(&self.subscriber.unshown);
         let is_overrun = unshown.base.is_some();
-        unshown.steps = Some(Steps {
+        unshown.backlog = Some(Backlog {
             room,
             kept: VecDeque::new(),
             is_overrun,
@@ -209,16 +210,18 @@ impl<K: Key, V> Subscription<K, V> {
 
     /// What is to be shown next, if anything. `now` says what is published.
     pub(crate) fn take(&self, now: impl FnOnce() -> Arc<State<K, V>>) -> Option<Span<K, V>> {
-        let (step, let_go);
+        let (first, let_go);
         {
             let mut unshown = lock(&self.subscriber.unshown);
-            match unshown.steps.as_mut().filter(|steps| !steps.is_overrun) {
+            let backlog = unshown.backlog.as_mut();
+            match backlog.filter(|backlog| !backlog.is_overrun) {
                 None => return unshown.take_all(now),
-                Some(steps) => {
-                    step = steps.kept.pop_front()?;
-                    unshown.shown = step.after.sequence;
-                    // What was shown last is now what stands before the next step, if there is one.
-                    let next = unshown.steps.as_ref().and_then(|steps| steps.kept.front());
+                Some(backlog) => {
+                    first = backlog.kept.pop_front()?;
+                    unshown.shown = first.after.sequence;
+                    // What was shown last is now what stands before the next one, if there is one.
+                    let backlog = unshown.backlog.as_ref();
+                    let next = backlog.and_then(|backlog| backlog.kept.front());
                     let next = next.map(|next| Base::State(Arc::clone(&next.before)));
                     let_go = std::mem::replace(&mut unshown.base, next);
                 }
@@ -226,8 +229,8 @@ impl<K: Key, V> Subscription<K, V> {
         }
         drop(let_go);
         Some(Span {
-            from: Base::State(step.before),
-            to: step.after,
+            from: Base::State(first.before),
+            to: first.after,
             is_step: true,
         })
     }
@@ -238,8 +241,8 @@ impl<K: Key, V> Subscription<K, V> {
         {
             let mut unshown = lock(&self.subscriber.unshown);
             state = unshown.move_to(now);
-            let steps = unshown.steps.as_mut();
-            let kept = steps.map(|steps| std::mem::take(&mut steps.kept));
+            let backlog = unshown.backlog.as_mut();
+            let kept = backlog.map(|backlog| std::mem::take(&mut backlog.kept));
             let_go = (unshown.base.take(), kept);
         }
         drop(let_go);
@@ -263,8 +266,8 @@ impl<K, V> Unshown<K, V> {
     fn move_to(&mut self, now: impl FnOnce() -> Arc<State<K, V>>) -> Arc<State<K, V>> {
         let now = now();
         self.shown = now.sequence;
-        if let Some(steps) = &mut self.steps {
-            steps.is_overrun = false;
+        if let Some(backlog) = &mut self.backlog {
+            backlog.is_overrun = false;
         }
         now
     }
@@ -325,7 +328,7 @@ impl<K: Key, V> Subscribers<K, V> {
             unshown: Mutex::new(Unshown {
                 shown: 0,
                 base: None,
-                steps: None,
+                backlog: None,
             }),
         });
         let mut list = lock(&self.list);
