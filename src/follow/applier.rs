@@ -64,6 +64,9 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         check(&batch, now.position.revision)?;
         let mut next = now.successor();
         next.position.revision = batch.revision;
+        if !batch.is_progress() {
+            next.since = batch.revision;
+        }
         let mut changed = Changed::new();
         let mut pace = Pace::new();
         for change in batch.changes {

@@ -87,6 +87,8 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         }
         let mut next = now.successor();
         next.position = position;
+        // Of what a snapshot shows it is not known since when it stood.
+        next.since = position.revision;
         next.resyncs += u64::from(!mutant!("hide_a_resync"));
         next.resync_reason = reason;
         next.quarantine.clear();

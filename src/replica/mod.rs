@@ -2,9 +2,11 @@
 //!
 //! Nothing here waits for a reader or a watcher, and nothing but the applier changes what is published.
 
+pub(crate) mod bells;
 pub(crate) mod doubt;
 pub(crate) mod health;
 pub(crate) mod index;
+pub(crate) mod moments;
 pub(crate) mod progress;
 pub(crate) mod state;
 pub(crate) mod subscribers;
@@ -19,9 +21,11 @@ use tokio::time::Instant;
 use crate::entry::key::Key;
 use crate::ground::pace::{Pace, let_go};
 use crate::ground::sync::ArcSwap;
+use crate::replica::bells::Bells;
 use crate::replica::doubt::Doubt;
 use crate::replica::health::Health;
 use crate::replica::index::{Index, Lookup};
+use crate::replica::moments::Moments;
 use crate::replica::progress::{Progress, Reach};
 use crate::replica::state::State;
 use crate::replica::subscribers::Subscribers;
@@ -33,6 +37,8 @@ pub(crate) struct Replica<K, V> {
     index: Index<K, V>,
     progress: Progress,
     subscribers: Subscribers<K, V>,
+    bells: Bells,
+    moments: Moments<K, V>,
     health: Health,
     doubt: Doubt,
     origin: Arc<()>,
@@ -50,6 +56,8 @@ impl<K: Key, V> Replica<K, V> {
             index: Index::new(),
             progress: Progress::new(),
             subscribers: Subscribers::new(),
+            bells: Bells::new(),
+            moments: Moments::new(),
             health: Health::default(),
             doubt: Doubt::new(),
             origin,
@@ -85,6 +93,7 @@ impl<K: Key, V> Replica<K, V> {
     pub(crate) fn prove(&self, asked: Instant) {
         if !self.doubt.is_raised() {
             self.health.prove(asked);
+            self.bells.proved();
         }
     }
 
@@ -94,6 +103,16 @@ impl<K: Key, V> Replica<K, V> {
 
     pub(crate) fn subscribers(&self) -> &Subscribers<K, V> {
         &self.subscribers
+    }
+
+    /// What is rung for those who wait for something else than a change of an entry.
+    pub(crate) fn bells(&self) -> &Bells {
+        &self.bells
+    }
+
+    /// Those who want what is shown at one position of the log.
+    pub(crate) fn moments(&self) -> &Moments<K, V> {
+        &self.moments
     }
 
     pub(crate) fn state(&self) -> Arc<State<K, V>> {
@@ -170,7 +189,8 @@ impl<K: Key, V> Replica<K, V> {
         let position = state.position;
         let state = Arc::new(state);
         if changed.is_empty() {
-            self.view.store(state);
+            let older = self.view.swap(Arc::clone(&state));
+            self.passed(&older, &state);
         } else {
             let count = changed.len();
             self.index.mark_behind();
@@ -184,10 +204,17 @@ impl<K: Key, V> Replica<K, V> {
             self.bring_up(changed).await;
             self.index.mark_level();
             self.subscribers.published(&older, &state, &keys).await;
+            self.passed(&older, &state);
             // Only now: freeing what only it held takes longer than all the rest.
             let_go(count, (older, keys));
         }
         self.progress.move_to(position);
+    }
+
+    /// One state was followed by another, be it one with the same entries.
+    fn passed(&self, older: &Arc<State<K, V>>, newer: &Arc<State<K, V>>) {
+        self.moments.published(older, newer);
+        self.bells.published(older, newer);
     }
 
     /// Brings the index up to the view.
@@ -208,6 +235,8 @@ impl<K: Key, V> Replica<K, V> {
     pub(crate) fn end(&self, why: Error) {
         self.progress.end(why);
         self.subscribers.ended();
+        self.moments.ended();
+        self.bells.ended();
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use globe_log_client::Position;
@@ -20,26 +21,34 @@ use crate::replica::state::State;
 const LOOK: usize = 256;
 
 /// The keys somebody wants to hear of.
-pub(crate) enum Interest<K> {
+pub(crate) enum Interest<K, V> {
     All,
     Key(K),
     /// Cheap and ours: may be asked by the replica for every changed key.
-    Prefix(Box<dyn Fn(&K) -> bool + Send + Sync>),
+    Prefix(Asked<K>),
+    Range((Bound<K>, Bound<K>)),
     /// The user's: asked only by the watch itself, so that it can neither hold up nor break the replica.
-    Predicate(Box<dyn Fn(&K) -> bool + Send + Sync>),
+    Predicate(Asked<K>),
+    /// The user's as well: asked of the value that was there and of the one that is.
+    Values(Asked<V>),
 }
 
-impl<K: Key> Interest<K> {
+/// A question of those who watch.
+type Asked<T> = Box<dyn Fn(&T) -> bool + Send + Sync>;
+
+impl<K: Key, V> Interest<K, V> {
     pub(crate) fn covers(&self, key: &K) -> bool {
         match self {
-            Interest::All => true,
+            // Of values the difference asks: there is none but in a change.
+            Interest::All | Interest::Values(_) => true,
             Interest::Key(mine) => mine == key,
+            Interest::Range(range) => range.contains(key),
             Interest::Prefix(covers) | Interest::Predicate(covers) => covers(key),
         }
     }
 
     /// What a watch of these keys keeps of a state.
-    pub(crate) fn base<V>(&self, state: &Arc<State<K, V>>) -> Base<K, V> {
+    pub(crate) fn base(&self, state: &Arc<State<K, V>>) -> Base<K, V> {
         match self {
             Interest::Key(key) if !mutant!("pin_the_map_for_a_key") => Base::Entry {
                 entry: state.entries.get(key).cloned(),
@@ -121,7 +130,7 @@ struct Unshown<K, V> {
 }
 
 struct Subscriber<K, V> {
-    interest: Interest<K>,
+    interest: Interest<K, V>,
     bell: Notify,
     unshown: Mutex<Unshown<K, V>>,
 }
@@ -183,7 +192,7 @@ pub(crate) struct Subscription<K: Key, V> {
 }
 
 impl<K: Key, V> Subscription<K, V> {
-    pub(crate) fn interest(&self) -> &Interest<K> {
+    pub(crate) fn interest(&self) -> &Interest<K, V> {
         &self.subscriber.interest
     }
 
@@ -317,7 +326,7 @@ impl<K: Key, V> Subscribers<K, V> {
         }
     }
 
-    pub(crate) fn subscribe(&self, interest: Interest<K>) -> Subscription<K, V> {
+    pub(crate) fn subscribe(&self, interest: Interest<K, V>) -> Subscription<K, V> {
         let hash = match &interest {
             Interest::Key(key) => Some(self.hasher.hash_one(key)),
             _ => None,
@@ -423,12 +432,12 @@ impl<K: Key, V> Subscribers<K, V> {
 }
 
 /// Whether somebody is to hear of changed keys. A predicate is the user's, and is not asked here.
-async fn is_covered<K: Key>(interest: &Interest<K>, changed: &[K], pace: &mut Pace) -> bool {
-    let Interest::Prefix(covers) = interest else {
+async fn is_covered<K: Key, V>(interest: &Interest<K, V>, changed: &[K], pace: &mut Pace) -> bool {
+    if !matches!(interest, Interest::Prefix(_) | Interest::Range(_)) {
         return true;
-    };
+    }
     for keys in changed.chunks(LOOK) {
-        if keys.iter().any(covers) {
+        if keys.iter().any(|key| interest.covers(key)) {
             return true;
         }
         pace.step().await;
