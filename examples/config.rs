@@ -27,8 +27,8 @@ async fn rebuild(mut watch: Watch<String, Limits>) {
     while let Some(changes) = watch.next().await {
         for change in &changes {
             match change.new_value() {
-                Some(limits) => println!("rebuilding the limiter of {}: {limits:?}", change.key),
-                None => println!("{} is back to the defaults", change.key),
+                Some(limits) => println!("rebuilding the limiter of {}: {limits:?}", change.key()),
+                None => println!("{} is back to the defaults", change.key()),
             }
         }
     }

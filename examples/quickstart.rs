@@ -28,7 +28,7 @@ async fn main() -> Result<()> {
     for change in watch.next().await.into_iter().flatten() {
         println!(
             "node 2 sees {}: {:?} -> {:?}",
-            change.key,
+            change.key(),
             change.old_value(),
             change.new_value()
         );

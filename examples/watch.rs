@@ -8,9 +8,9 @@ fn show(name: &str, watch: &mut Watch<String, u32>) {
         let changed = changes
             .iter()
             .map(|change| match (change.old_value(), change.new_value()) {
-                (None, Some(new)) => format!("+{}={new}", change.key),
-                (Some(old), Some(new)) => format!("{}: {old} -> {new}", change.key),
-                _ => format!("-{}", change.key),
+                (None, Some(new)) => format!("+{}={new}", change.key()),
+                (Some(old), Some(new)) => format!("{}: {old} -> {new}", change.key()),
+                _ => format!("-{}", change.key()),
             });
         println!(
             "{name:>14}: {} ({:?})",

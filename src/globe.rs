@@ -17,10 +17,8 @@ use crate::entry::quarantine::Quarantined;
 use crate::ground::tasks::Tasks;
 use crate::read::consistency::{Consistency, Looker};
 use crate::read::view::View;
-use crate::read::watch::Watch;
 use crate::replica::Replica;
 use crate::replica::status::Status;
-use crate::replica::subscribers::Interest;
 use crate::settings::Settings;
 use crate::write::expected::Expected;
 use crate::write::writer::Writer;
@@ -83,6 +81,11 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
             replica: self.replica(),
             deadline: Instant::now() + self.deadline(),
         }
+    }
+
+    /// How old what is shown may be without being stale.
+    pub(crate) fn stale_after(&self) -> Duration {
+        self.inner.settings.stale_after
     }
 
     /// How long a call that waits may take.
@@ -165,72 +168,6 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         // While a call of the log still tries, only the log knows why it does not get through.
         status.last_error = status.last_error.or_else(|| self.log().last_failure());
         status
-    }
-}
-
-/// Hearing of changes.
-impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
-    /// Watches the whole map, from what it holds now.
-    #[must_use]
-    pub fn watch(&self) -> Watch<K, V> {
-        Watch::new(Arc::clone(self.replica()), Interest::All)
-    }
-
-    /// Watches one key, which need not be there yet. Other keys' changes do not wake it.
-    #[must_use]
-    pub fn watch_key(&self, key: impl Into<K>) -> Watch<K, V> {
-        Watch::new(Arc::clone(self.replica()), Interest::Key(key.into()))
-    }
-
-    /// Watches the keys that begin with `prefix`.
-    #[must_use]
-    pub fn watch_prefix(&self, prefix: &str) -> Watch<K, V>
-    where
-        K: Borrow<str>,
-    {
-        let prefix = prefix.to_owned();
-        let covers = move |key: &K| Borrow::<str>::borrow(key).starts_with(&prefix);
-        Watch::new(
-            Arc::clone(self.replica()),
-            Interest::Prefix(Box::new(covers)),
-        )
-    }
-
-    /// Watches the keys for which a predicate is true. It is asked by the watch, never by the replica, so a slow one slows
-    /// only its watch down.
-    #[must_use]
-    pub fn watch_where(
-        &self,
-        predicate: impl Fn(&K) -> bool + Send + Sync + 'static,
-    ) -> Watch<K, V> {
-        Watch::new(
-            Arc::clone(self.replica()),
-            Interest::Predicate(Box::new(predicate)),
-        )
-    }
-
-    /// Waits until the map satisfies a predicate, and returns the view that does. The predicate is first asked when the map
-    /// is hydrated, and then whenever something was published, be it a newer position or a snapshot of the same one. Waits
-    /// for as long as it takes: bound it with `tokio::time::timeout`.
-    ///
-    /// # Errors
-    /// `Closed` (or why the map ended) when it never will.
-    pub async fn wait_for(
-        &self,
-        mut predicate: impl FnMut(&View<K, V>) -> bool,
-    ) -> Result<View<K, V>> {
-        if !mutant!("take_not_yet_for_empty") {
-            self.hydrated().await?;
-        }
-        loop {
-            // Asked before looking: what is published in between ends the wait.
-            let publications = self.replica().publications();
-            let view = self.view();
-            if predicate(&view) {
-                return Ok(view);
-            }
-            self.replica().published_since(publications).await?;
-        }
     }
 }
 

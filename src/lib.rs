@@ -6,10 +6,12 @@ mod mutant;
 
 mod builder;
 mod connect;
+mod consistent_views;
 mod entry;
 mod follow;
 mod globe;
 mod ground;
+mod hearing;
 mod read;
 mod replica;
 mod settings;
@@ -18,6 +20,7 @@ mod write;
 
 pub use builder::Builder;
 pub use connect::connect;
+pub use consistent_views::{Maps, consistent_views};
 pub use entry::Entry;
 pub use entry::change::{Change, ResyncReason};
 #[cfg(feature = "messagepack")]
@@ -27,6 +30,10 @@ pub use entry::key::{Key, key_error};
 pub use entry::quarantine::{LastGood, Quarantined};
 pub use globe::Globe;
 pub use read::consistency::Consistency;
+pub use read::phase_watch::PhaseWatch;
+pub use read::quarantine_watch::{QuarantineChanges, QuarantineWatch};
+pub use read::stream::WatchStream;
+pub use read::value_watch::ValueWatch;
 pub use read::view::View;
 pub use read::watch::{Cause, Changes, Watch};
 pub use replica::status::{Phase, Status};

@@ -222,7 +222,7 @@ async fn a_compaction_while_disconnected_costs_an_exact_difference() {
     assert_eq!(map.len(), 3, "meanwhile it serves what it had");
     log.hold_tails(false);
     let changes = within("the difference", watch.next()).await.unwrap();
-    let keys: Vec<&str> = changes.iter().map(|change| change.key.as_str()).collect();
+    let keys: Vec<&str> = changes.iter().map(|change| change.key().as_str()).collect();
     assert_eq!(keys, ["changed", "gone", "new"]);
     assert_eq!(changes.cause(), Cause::Resync(ResyncReason::Compacted));
     assert_eq!((map.status().resyncs, map.len()), (1, 3));
@@ -324,7 +324,7 @@ async fn a_broken_snapshot_is_never_taken_for_a_whole_one() {
         assert!(
             changes
                 .iter()
-                .all(|change| change.key == "k0" && change.new.is_some())
+                .all(|change| change.key() == "k0" && change.new().is_some())
         );
     }
 }

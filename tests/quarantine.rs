@@ -54,7 +54,7 @@ async fn an_undecodable_value_leaves_the_last_good_one_and_is_listed() {
     assert_eq!(map.view().quarantine().count(), 2);
     let changes = watch.next().await.unwrap();
     assert!(
-        changes.iter().all(|change| change.key == "b"),
+        changes.iter().all(|change| change.key() == "b"),
         "what stays out is no change"
     );
 }

@@ -341,7 +341,7 @@ async fn a_view_reads_points_ranges_and_prefixes() {
         map.view()
     };
     let diff = later.diff(&view);
-    assert_eq!((diff.len(), diff[0].key.as_str()), (1, "b"));
+    assert_eq!((diff.len(), diff[0].key().as_str()), (1, "b"));
     let back = view.diff(&later);
     assert_eq!(
         back[0].new_value().map(|value| **value),

@@ -261,6 +261,29 @@ async fn a_view_keeps_what_it_shows_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_of_any_kind_keeps_no_more_of_the_map_than_it_covers() {
+    let mut churned = Churned::filled().await;
+    let map = &churned.map;
+    let mut begun = map.watch_value(name(7));
+    assert!(within("a value", begun.next()).await.is_some());
+    let of_one_key = (
+        begun,
+        map.watch_value(name(8)),
+        map.watch_key(name(9)).into_stream(),
+    );
+    let of_none = (
+        map.watch_range("z".to_owned()..),
+        map.watch_quarantine(),
+        map.watch_phase(),
+    );
+    churned.churn(rounds(3)).await;
+    let kept = ENTRIES + 3;
+    churned.comes_down_to(kept, "an entry for each key").await;
+    drop((of_one_key, of_none));
+    churned.comes_to_rest().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_watch_of_every_revision_keeps_its_room_and_lets_go_when_overrun() {
     const ROOM: usize = 8;
     let churned = Churned::filled().await;

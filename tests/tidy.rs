@@ -23,7 +23,7 @@ const FLOORS: &[&[&str]] = &[
     &["settings"],
     &["globe"],
     &["connect"],
-    &["builder", "transaction"],
+    &["builder", "consistent_views", "hearing", "transaction"],
 ];
 
 fn root() -> PathBuf {

@@ -12,18 +12,31 @@ use crate::entry::Entry;
 /// What happened to one key between two views.
 ///
 /// At least one of `old` and `new` is there: a key that was deleted has no `new`, one that is new has no `old`.
+///
+/// ```
+/// # use globe::{Globe, MemoryLog};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> globe::Result<()> {
+/// let map: Globe<String, u64> = Globe::open(MemoryLog::new(), "numbers").await?;
+/// let before = map.view();
+/// map.put("a", 1).await?;
+/// for change in map.view().diff(&before) {
+///     assert_eq!(change.key(), "a");
+///     assert!(change.old().is_none());
+///     assert_eq!(change.new_value().map(|value| **value), Some(1));
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct Change<K, V> {
-    /// The key.
-    pub key: K,
-    /// What the older view held.
-    pub old: Option<Entry<V>>,
-    /// What the newer view holds.
-    pub new: Option<Entry<V>>,
+    key: K,
+    old: Option<Entry<V>>,
+    new: Option<Entry<V>>,
     gone_by: Position,
 }
 
 impl<K, V> Change<K, V> {
-    pub(crate) fn new(
+    pub(crate) fn between(
         key: K,
         old: Option<Entry<V>>,
         new: Option<Entry<V>>,
@@ -35,6 +48,35 @@ impl<K, V> Change<K, V> {
             new,
             gone_by,
         }
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &K {
+        &self.key
+    }
+
+    /// What the older view held: the value, and which write of the key it is of.
+    #[must_use]
+    pub fn old(&self) -> Option<&Entry<V>> {
+        self.old.as_ref()
+    }
+
+    /// What the newer view holds.
+    #[must_use]
+    #[allow(
+        clippy::new_ret_no_self,
+        clippy::wrong_self_convention,
+        reason = "it makes nothing: it is the other one of `old`"
+    )]
+    pub fn new(&self) -> Option<&Entry<V>> {
+        self.new.as_ref()
+    }
+
+    /// The key, what the older view held, and what the newer view holds: to be kept, without a copy.
+    #[must_use]
+    pub fn into_parts(self) -> (K, Option<Entry<V>>, Option<Entry<V>>) {
+        (self.key, self.old, self.new)
     }
 
     /// The value the older view held.

@@ -58,6 +58,9 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         check(&batch, now.position.revision)?;
         let mut staged = Staged::after(&now);
         staged.state.position.revision = batch.revision;
+        if !batch.is_progress() {
+            staged.state.since = batch.revision;
+        }
         let mut pace = Pace::new();
         for change in batch.changes {
             if mutant!("drop_each_twentieth_commit") && batch.revision.0.is_multiple_of(20)

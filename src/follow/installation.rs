@@ -84,6 +84,8 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         }
         let mut staged = Staged::after(&now);
         staged.state.position = position;
+        // Of what a snapshot shows it is not known since when it stood.
+        staged.state.since = position.revision;
         staged.state.resyncs += u64::from(!mutant!("hide_a_resync"));
         staged.state.resync_reason = reason;
         staged.state.quarantine.clear();

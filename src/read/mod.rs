@@ -2,7 +2,12 @@
 //!
 //! Nothing here changes the replica, and nothing holds it up.
 
+pub(crate) mod agreement;
 pub(crate) mod consistency;
 pub(crate) mod difference;
+pub(crate) mod phase_watch;
+pub(crate) mod quarantine_watch;
+pub(crate) mod stream;
+pub(crate) mod value_watch;
 pub(crate) mod view;
 pub(crate) mod watch;

@@ -119,7 +119,7 @@ impl<K: fmt::Debug, V> fmt::Debug for Changes<K, V> {
 /// change on that it covers, the map as it was then, which shares with the present one all that has not changed since. (A
 /// predicate is asked by the watch alone: for one of [`watch_where`](crate::Globe::watch_where) every change counts.)
 pub struct Watch<K: Key, V> {
-    replica: Arc<Replica<K, V>>,
+    pub(super) replica: Arc<Replica<K, V>>,
     subscription: Subscription<K, V>,
     /// What it is to start from, if that is not what stood when it was made.
     since: Option<Base<K, V>>,
@@ -128,7 +128,7 @@ pub struct Watch<K: Key, V> {
 }
 
 impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
-    pub(crate) fn new(replica: Arc<Replica<K, V>>, interest: Interest<K>) -> Watch<K, V> {
+    pub(crate) fn new(replica: Arc<Replica<K, V>>, interest: Interest<K, V>) -> Watch<K, V> {
         // Subscribed before looking: what is published in between is not missed.
         let subscription = replica.subscribers().subscribe(interest);
         subscription.catch_up(|| replica.state());
@@ -158,7 +158,7 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
     /// when it looks, and goes on by steps from there.
     #[must_use]
     pub fn every_revision(self, buffer: usize) -> Watch<K, V> {
-        self.subscription.keep_steps(buffer.clamp(1, MOST_STEPS));
+        self.subscription.keep_each(buffer.clamp(1, MOST_STEPS));
         self
     }
 

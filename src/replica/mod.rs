@@ -2,8 +2,10 @@
 //!
 //! Nothing here waits for a reader or a watcher, and nothing but the applier changes what is published.
 
+pub(crate) mod bells;
 pub(crate) mod health;
 pub(crate) mod index;
+pub(crate) mod moments;
 pub(crate) mod progress;
 pub(crate) mod state;
 pub(crate) mod status;
@@ -20,8 +22,10 @@ use tokio::time::Instant;
 use crate::entry::key::Key;
 use crate::ground::pace::{Pace, let_go};
 use crate::ground::sync::ArcSwap;
+use crate::replica::bells::Bells;
 use crate::replica::health::Health;
 use crate::replica::index::{Index, Lookup};
+use crate::replica::moments::Moments;
 use crate::replica::progress::{Progress, Reach};
 use crate::replica::state::State;
 use crate::replica::status::{Phase, Status};
@@ -34,6 +38,8 @@ pub(crate) struct Replica<K, V> {
     index: Index<K, V>,
     progress: Progress,
     subscribers: Subscribers<K, V>,
+    bells: Bells,
+    moments: Moments<K, V>,
     health: Health,
     origin: Arc<()>,
 }
@@ -49,6 +55,8 @@ impl<K: Key, V> Replica<K, V> {
             index: Index::new(),
             progress: Progress::new(),
             subscribers: Subscribers::new(),
+            bells: Bells::new(),
+            moments: Moments::new(),
             health: Health::new(keyspace.clone()),
             keyspace,
             origin,
@@ -95,6 +103,7 @@ impl<K: Key, V> Replica<K, V> {
     pub(crate) fn prove(&self, asked: Instant) {
         if !self.progress.is_doubted() {
             self.health.prove(asked);
+            self.bells.proved();
         }
     }
 
@@ -129,6 +138,16 @@ impl<K: Key, V> Replica<K, V> {
 
     pub(crate) fn subscribers(&self) -> &Subscribers<K, V> {
         &self.subscribers
+    }
+
+    /// What is rung for those who wait for something else than a change of an entry.
+    pub(crate) fn bells(&self) -> &Bells {
+        &self.bells
+    }
+
+    /// Those who want what is shown at one position of the log.
+    pub(crate) fn moments(&self) -> &Moments<K, V> {
+        &self.moments
     }
 
     pub(crate) fn state(&self) -> Arc<State<K, V>> {
@@ -212,7 +231,8 @@ impl<K: Key, V> Replica<K, V> {
         let position = state.position;
         let state = Arc::new(state);
         if changed.is_empty() {
-            self.view.store(state);
+            let older = self.view.swap(Arc::clone(&state));
+            self.passed(&older, &state);
         } else {
             let count = changed.len();
             self.index.mark_behind();
@@ -226,10 +246,17 @@ impl<K: Key, V> Replica<K, V> {
             self.bring_up(changed).await;
             self.index.mark_level();
             self.subscribers.published(&older, &state, &keys).await;
+            self.passed(&older, &state);
             // Only now: freeing what only it held takes longer than all the rest.
             let_go(count, (older, keys));
         }
         self.progress.move_to(position);
+    }
+
+    /// One state was followed by another, be it one with the same entries.
+    fn passed(&self, older: &Arc<State<K, V>>, newer: &Arc<State<K, V>>) {
+        self.moments.published(older, newer);
+        self.bells.published(older, newer);
     }
 
     /// Brings the index up to the view.
@@ -262,6 +289,8 @@ impl<K: Key, V> Replica<K, V> {
     pub(crate) fn end(&self, why: Error) {
         self.progress.end(why);
         self.subscribers.ended();
+        self.moments.ended();
+        self.bells.ended();
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct State<K, V> {
     pub(crate) sequence: u64,
     /// The commit of the last publication that changed the entries: progress moves the position past it.
     pub(crate) changed: Revision,
+    /// The commit that brought it about: nothing in this keyspace was written between that and the position.
+    pub(crate) since: Revision,
     /// Counts the snapshots that were installed, and why the last one was.
     pub(crate) resyncs: u64,
     pub(crate) resync_reason: ResyncReason,
@@ -39,6 +41,7 @@ impl<K: Key, V> State<K, V> {
             position: Position::default(),
             sequence: 0,
             changed: Revision::ZERO,
+            since: Revision::ZERO,
             resyncs: 0,
             resync_reason: ResyncReason::Hydration,
         }
@@ -52,6 +55,11 @@ impl<K: Key, V> State<K, V> {
     /// The commit of the last publication that changed the entries.
     pub(crate) fn changed_at(&self) -> Position {
         Position::new(self.position.epoch, self.changed)
+    }
+
+    /// Whether the map stood so when the log was there, as far as is known.
+    pub(crate) fn stood_at(&self, at: Position) -> bool {
+        self.position.covers(at) && self.since <= at.revision
     }
 
     /// The same map, in the applier's hands: the copy shares everything with this one.
@@ -83,6 +91,6 @@ pub(crate) fn differences<'a, K: Key, V>(
             DiffItem::Remove(key, old) => (key, Some(old), None),
         };
         let old = old.filter(|_| !mutant!("forget_old_values"));
-        wants(key).then(|| Change::new(key.clone(), old.cloned(), new.cloned(), gone_by))
+        wants(key).then(|| Change::between(key.clone(), old.cloned(), new.cloned(), gone_by))
     })
 }

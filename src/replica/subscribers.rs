@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use globe_log_client::Position;
@@ -20,26 +21,34 @@ use crate::replica::state::State;
 const LOOK: usize = 256;
 
 /// The keys somebody wants to hear of.
-pub(crate) enum Interest<K> {
+pub(crate) enum Interest<K, V> {
     All,
     Key(K),
     /// Cheap and ours: may be asked by the replica for every changed key.
-    Prefix(Box<dyn Fn(&K) -> bool + Send + Sync>),
+    Prefix(Asked<K>),
+    Range((Bound<K>, Bound<K>)),
     /// The user's: asked only by the watch itself, so that it can neither hold up nor break the replica.
-    Predicate(Box<dyn Fn(&K) -> bool + Send + Sync>),
+    Predicate(Asked<K>),
+    /// The user's as well: asked of the value that was there and of the one that is.
+    Values(Asked<V>),
 }
 
-impl<K: Key> Interest<K> {
+/// A question of those who watch.
+type Asked<T> = Box<dyn Fn(&T) -> bool + Send + Sync>;
+
+impl<K: Key, V> Interest<K, V> {
     pub(crate) fn covers(&self, key: &K) -> bool {
         match self {
-            Interest::All => true,
+            // Of values the difference asks: there is none but in a change.
+            Interest::All | Interest::Values(_) => true,
             Interest::Key(mine) => mine == key,
+            Interest::Range(range) => range.contains(key),
             Interest::Prefix(covers) | Interest::Predicate(covers) => covers(key),
         }
     }
 
     /// What a watch of these keys keeps of a state.
-    pub(crate) fn base<V>(&self, state: &Arc<State<K, V>>) -> Base<K, V> {
+    pub(crate) fn base(&self, state: &Arc<State<K, V>>) -> Base<K, V> {
         match self {
             Interest::Key(key) if !mutant!("pin_the_map_for_a_key") => Base::Entry {
                 entry: state.entries.get(key).cloned(),
@@ -99,14 +108,14 @@ pub(crate) struct Span<K, V> {
 }
 
 /// One publication, kept for a watch that wants each.
-struct Step<K, V> {
+struct Publication<K, V> {
     before: Arc<State<K, V>>,
     after: Arc<State<K, V>>,
 }
 
-struct Steps<K, V> {
+struct Backlog<K, V> {
     room: usize,
-    kept: VecDeque<Step<K, V>>,
+    kept: VecDeque<Publication<K, V>>,
     /// There were more than there is room for: what was kept is given up, and shown as one difference.
     is_overrun: bool,
 }
@@ -117,11 +126,11 @@ struct Unshown<K, V> {
     shown: u64,
     /// What it showed last, from the first change on that it covers: before that it keeps nothing of the map.
     base: Option<Base<K, V>>,
-    steps: Option<Steps<K, V>>,
+    backlog: Option<Backlog<K, V>>,
 }
 
 struct Subscriber<K, V> {
-    interest: Interest<K>,
+    interest: Interest<K, V>,
     bell: Notify,
     unshown: Mutex<Unshown<K, V>>,
 }
@@ -143,7 +152,7 @@ impl<K: Key, V> Subscriber<K, V> {
 }
 
 /// What is dropped only after the lock is let go.
-type LetGo<K, V> = (Option<Base<K, V>>, VecDeque<Step<K, V>>);
+type LetGo<K, V> = (Option<Base<K, V>>, VecDeque<Publication<K, V>>);
 
 impl<K, V> Unshown<K, V> {
     fn note(
@@ -159,13 +168,14 @@ impl<K, V> Unshown<K, V> {
             Some(base)
         };
         let mut let_go = VecDeque::new();
-        if let Some(steps) = self.steps.as_mut().filter(|steps| !steps.is_overrun) {
-            if steps.kept.len() < steps.room {
+        let backlog = self.backlog.as_mut();
+        if let Some(backlog) = backlog.filter(|backlog| !backlog.is_overrun) {
+            if backlog.kept.len() < backlog.room {
                 let (before, after) = (Arc::clone(before), Arc::clone(after));
-                steps.kept.push_back(Step { before, after });
+                backlog.kept.push_back(Publication { before, after });
             } else {
-                let_go = std::mem::take(&mut steps.kept);
-                steps.is_overrun = !mutant!("forget_lost_steps");
+                let_go = std::mem::take(&mut backlog.kept);
+                backlog.is_overrun = !mutant!("forget_lost_steps");
             }
         }
         (unused, let_go)
@@ -182,7 +192,7 @@ pub(crate) struct Subscription<K: Key, V> {
 }
 
 impl<K: Key, V> Subscription<K, V> {
-    pub(crate) fn interest(&self) -> &Interest<K> {
+    pub(crate) fn interest(&self) -> &Interest<K, V> {
         &self.subscriber.interest
     }
 
@@ -192,7 +202,7 @@ impl<K: Key, V> Subscription<K, V> {
     }
 
     /// From now on every publication is kept, up to so many.
-    pub(crate) fn keep_steps(&self, room: usize) {
+    pub(crate) fn keep_each(&self, room: usize) {
         let room = if mutant!("queue_without_bound") {
             1 << 20
         } else {
@@ -200,7 +210,7 @@ impl<K: Key, V> Subscription<K, V> {
         };
         let mut unshown = lock(&self.subscriber.unshown);
         let is_overrun = unshown.base.is_some();
-        unshown.steps = Some(Steps {
+        unshown.backlog = Some(Backlog {
             room,
             kept: VecDeque::new(),
             is_overrun,
@@ -209,16 +219,18 @@ impl<K: Key, V> Subscription<K, V> {
 
     /// What is to be shown next, if anything. `now` says what is published.
     pub(crate) fn take(&self, now: impl FnOnce() -> Arc<State<K, V>>) -> Option<Span<K, V>> {
-        let (step, let_go);
+        let (first, let_go);
         {
             let mut unshown = lock(&self.subscriber.unshown);
-            match unshown.steps.as_mut().filter(|steps| !steps.is_overrun) {
+            let backlog = unshown.backlog.as_mut();
+            match backlog.filter(|backlog| !backlog.is_overrun) {
                 None => return unshown.take_all(now),
-                Some(steps) => {
-                    step = steps.kept.pop_front()?;
-                    unshown.shown = step.after.sequence;
-                    // What was shown last is now what stands before the next step, if there is one.
-                    let next = unshown.steps.as_ref().and_then(|steps| steps.kept.front());
+                Some(backlog) => {
+                    first = backlog.kept.pop_front()?;
+                    unshown.shown = first.after.sequence;
+                    // What was shown last is now what stands before the next one, if there is one.
+                    let backlog = unshown.backlog.as_ref();
+                    let next = backlog.and_then(|backlog| backlog.kept.front());
                     let next = next.map(|next| Base::State(Arc::clone(&next.before)));
                     let_go = std::mem::replace(&mut unshown.base, next);
                 }
@@ -226,8 +238,8 @@ impl<K: Key, V> Subscription<K, V> {
         }
         drop(let_go);
         Some(Span {
-            from: Base::State(step.before),
-            to: step.after,
+            from: Base::State(first.before),
+            to: first.after,
             is_step: true,
         })
     }
@@ -238,8 +250,8 @@ impl<K: Key, V> Subscription<K, V> {
         {
             let mut unshown = lock(&self.subscriber.unshown);
             state = unshown.move_to(now);
-            let steps = unshown.steps.as_mut();
-            let kept = steps.map(|steps| std::mem::take(&mut steps.kept));
+            let backlog = unshown.backlog.as_mut();
+            let kept = backlog.map(|backlog| std::mem::take(&mut backlog.kept));
             let_go = (unshown.base.take(), kept);
         }
         drop(let_go);
@@ -263,8 +275,8 @@ impl<K, V> Unshown<K, V> {
     fn move_to(&mut self, now: impl FnOnce() -> Arc<State<K, V>>) -> Arc<State<K, V>> {
         let now = now();
         self.shown = now.sequence;
-        if let Some(steps) = &mut self.steps {
-            steps.is_overrun = false;
+        if let Some(backlog) = &mut self.backlog {
+            backlog.is_overrun = false;
         }
         now
     }
@@ -314,7 +326,7 @@ impl<K: Key, V> Subscribers<K, V> {
         }
     }
 
-    pub(crate) fn subscribe(&self, interest: Interest<K>) -> Subscription<K, V> {
+    pub(crate) fn subscribe(&self, interest: Interest<K, V>) -> Subscription<K, V> {
         let hash = match &interest {
             Interest::Key(key) => Some(self.hasher.hash_one(key)),
             _ => None,
@@ -325,7 +337,7 @@ impl<K: Key, V> Subscribers<K, V> {
             unshown: Mutex::new(Unshown {
                 shown: 0,
                 base: None,
-                steps: None,
+                backlog: None,
             }),
         });
         let mut list = lock(&self.list);
@@ -420,12 +432,12 @@ impl<K: Key, V> Subscribers<K, V> {
 }
 
 /// Whether somebody is to hear of changed keys. A predicate is the user's, and is not asked here.
-async fn is_covered<K: Key>(interest: &Interest<K>, changed: &[K], pace: &mut Pace) -> bool {
-    let Interest::Prefix(covers) = interest else {
+async fn is_covered<K: Key, V>(interest: &Interest<K, V>, changed: &[K], pace: &mut Pace) -> bool {
+    if !matches!(interest, Interest::Prefix(_) | Interest::Range(_)) {
         return true;
-    };
+    }
     for keys in changed.chunks(LOOK) {
-        if keys.iter().any(covers) {
+        if keys.iter().any(|key| interest.covers(key)) {
             return true;
         }
         pace.step().await;

@@ -86,12 +86,12 @@ async fn fold(mut watch: Watch<String, u64>) -> Contents {
     let mut folded = contents_of(&watch.catch_up());
     while let Some(changes) = watch.next().await {
         for change in changes.iter() {
-            let before = folded.get(&change.key).copied();
+            let before = folded.get(change.key()).copied();
             let old = change.old_value().map(|value| **value);
-            assert_eq!(old, before, "{} follows from what was shown", change.key);
+            assert_eq!(old, before, "{} follows from what was shown", change.key());
             match change.new_value() {
-                Some(value) => folded.insert(change.key.clone(), **value),
-                None => folded.remove(&change.key),
+                Some(value) => folded.insert(change.key().clone(), **value),
+                None => folded.remove(change.key()),
             };
         }
     }

@@ -31,7 +31,7 @@ async fn a_map_opened_before_its_server_hydrates_when_the_server_comes() {
     within("hydration", map.hydrated()).await.unwrap();
     assert_eq!(map.get("a").as_deref(), Some(&1));
     let first = within("a change", watch.next()).await.unwrap();
-    assert_eq!(first.as_slice()[0].key, "a");
+    assert_eq!(first.as_slice()[0].key(), "a");
     map.put("b", 2).await.unwrap();
     assert_eq!(contents(&map), truth(&server).await);
 }
@@ -126,7 +126,7 @@ async fn what_was_compacted_while_cut_off_arrives_as_an_exact_difference() {
         proxy.heal();
 
         let changes = within("the difference", watch.next()).await.unwrap();
-        let keys: Vec<_> = changes.iter().map(|change| change.key.as_str()).collect();
+        let keys: Vec<_> = changes.iter().map(|change| change.key().as_str()).collect();
         assert_eq!(keys, ["deleted", "new", "recreated", "rewritten"]);
         assert!(
             matches!(changes.cause(), Cause::Resync(_)),

@@ -105,7 +105,7 @@ fn closures_and_predicates_may_come_back_in() {
             .unwrap();
         let changes = within("a change", watch.next()).await.unwrap();
         assert_eq!(changes.as_slice().len(), 1);
-        assert_eq!(changes.as_slice()[0].key, "good");
+        assert_eq!(changes.as_slice()[0].key(), "good");
     });
 }
 
@@ -245,7 +245,7 @@ fn a_predicate_that_panics_or_changes_its_mind_shows_no_wrong_change() {
             map.put("good", value).await.unwrap();
             let mut look = || {
                 for change in fickle.try_next().into_iter().flatten() {
-                    assert_eq!(change.key, "good");
+                    assert_eq!(change.key(), "good");
                     assert_eq!(change.new_value().map(|new| **new), Some(value));
                 }
             };

@@ -193,7 +193,7 @@ fn a_key_that_panics_while_a_watch_looks_is_shown_by_the_next_look() {
         assert!(panics(|| watch.try_next()));
         disarm(text, On::Clone);
         let changes = watch.try_next().expect("nothing is lost");
-        assert_eq!(changes.as_slice()[0].key, trapped(text));
+        assert_eq!(changes.as_slice()[0].key(), &trapped(text));
         assert!(watch.try_next().is_none());
         assert_eq!(map.status().phase, Phase::Live);
     });

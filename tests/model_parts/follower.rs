@@ -99,10 +99,14 @@ impl Follower {
     fn fold(&mut self, changes: &Changes<String, u64>) {
         assert!(!changes.as_slice().is_empty());
         for change in changes {
-            assert!((self.covers)(&change.key), "{} is not covered", change.key);
+            assert!(
+                (self.covers)(change.key()),
+                "{} is not covered",
+                change.key()
+            );
             let stood = match change.new_value() {
-                Some(new) => self.folded.insert(change.key.clone(), **new),
-                None => self.folded.remove(&change.key),
+                Some(new) => self.folded.insert(change.key().clone(), **new),
+                None => self.folded.remove(change.key()),
             };
             assert_eq!(stood, change.old_value().map(|old| **old), "{changes:?}");
         }

@@ -15,7 +15,7 @@ pub(crate) fn seen(changes: &Changes<String, u64>) -> Vec<Seen> {
     let each = changes.iter().map(|change| {
         let value = |value: Option<&Arc<u64>>| value.map(|value| **value);
         (
-            change.key.clone(),
+            change.key().clone(),
             value(change.old_value()),
             value(change.new_value()),
         )

@@ -31,9 +31,9 @@ pub(crate) fn shown(view: &View<String, Value>) -> Vec<Shown> {
 /// One change of a watch.
 pub(crate) fn moved(change: &Change<String, Value>) -> Moved {
     Moved {
-        key: change.key.clone(),
-        old: change.old.as_ref().map(version),
-        new: change.new.as_ref().map(version),
+        key: change.key().clone(),
+        old: change.old().map(version),
+        new: change.new().map(version),
         revision: change.position().revision.0,
     }
 }

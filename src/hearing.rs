@@ -1,0 +1,157 @@
+//! The ways to hear of changes of a map: of all of it, of a part, of one value, of how it is doing.
+//!
+//! It only makes the watches: what each shows, and when, is its own to say.
+
+use std::borrow::Borrow;
+use std::ops::RangeBounds;
+use std::sync::Arc;
+
+use globe_log_client::Result;
+
+use crate::entry::key::Key;
+use crate::globe::Globe;
+use crate::read::phase_watch::PhaseWatch;
+use crate::read::quarantine_watch::QuarantineWatch;
+use crate::read::value_watch::ValueWatch;
+use crate::read::view::View;
+use crate::read::watch::Watch;
+use crate::replica::subscribers::Interest;
+
+/// Hearing of changes.
+impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
+    /// Watches the whole map, from what it holds now.
+    #[must_use]
+    pub fn watch(&self) -> Watch<K, V> {
+        Watch::new(Arc::clone(self.replica()), Interest::All)
+    }
+
+    /// Watches one key, which need not be there yet. Other keys' changes do not wake it.
+    #[must_use]
+    pub fn watch_key(&self, key: impl Into<K>) -> Watch<K, V> {
+        Watch::new(Arc::clone(self.replica()), Interest::Key(key.into()))
+    }
+
+    /// Watches the keys that begin with `prefix`.
+    #[must_use]
+    pub fn watch_prefix(&self, prefix: &str) -> Watch<K, V>
+    where
+        K: Borrow<str>,
+    {
+        let prefix = prefix.to_owned();
+        let covers = move |key: &K| Borrow::<str>::borrow(key).starts_with(&prefix);
+        Watch::new(
+            Arc::clone(self.replica()),
+            Interest::Prefix(Box::new(covers)),
+        )
+    }
+
+    /// Watches the keys of a range. Others' changes do not wake it. A range whose end lies before its start has no keys.
+    ///
+    /// ```
+    /// # use globe::{Globe, MemoryLog};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> globe::Result<()> {
+    /// let map: Globe<u64, String> = Globe::open(MemoryLog::new(), "ports").await?;
+    /// let mut system = map.watch_range(..1024);
+    /// map.put(8080_u64, "proxy".to_owned()).await?;
+    /// map.put(80_u64, "web".to_owned()).await?;
+    /// let changes = system.next().await.expect("the map is open");
+    /// assert_eq!(changes.iter().map(|change| *change.key()).collect::<Vec<_>>(), [80]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn watch_range(&self, range: impl RangeBounds<K>) -> Watch<K, V> {
+        let range = (range.start_bound().cloned(), range.end_bound().cloned());
+        Watch::new(Arc::clone(self.replica()), Interest::Range(range))
+    }
+
+    /// Watches the keys for which a predicate is true. It is asked by the watch, never by the replica, so a slow one slows
+    /// only its watch down.
+    #[must_use]
+    pub fn watch_where(
+        &self,
+        predicate: impl Fn(&K) -> bool + Send + Sync + 'static,
+    ) -> Watch<K, V> {
+        Watch::new(
+            Arc::clone(self.replica()),
+            Interest::Predicate(Box::new(predicate)),
+        )
+    }
+
+    /// Watches the entries whose value satisfies a predicate: it shows the changes whose old or new value does, so that one
+    /// that begins to and one that no longer does are both seen. As that of [`Globe::watch_where`] the predicate is asked by
+    /// the watch, and every change of the map counts until it was.
+    ///
+    /// ```
+    /// # use globe::{Globe, MemoryLog};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> globe::Result<()> {
+    /// let loads: Globe<String, u64> = Globe::open(MemoryLog::new(), "loads").await?;
+    /// let mut overloaded = loads.watch_values(|load| *load > 90);
+    /// loads.put("a", 50).await?;
+    /// loads.put("b", 95).await?;
+    /// let changes = overloaded.next().await.expect("the map is open");
+    /// assert_eq!((changes.as_slice().len(), changes.as_slice()[0].key().as_str()), (1, "b"));
+    /// loads.put("b", 40).await?;
+    /// let changes = overloaded.next().await.expect("the map is open");
+    /// assert_eq!(changes.as_slice()[0].new_value().map(|load| **load), Some(40));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn watch_values(
+        &self,
+        predicate: impl Fn(&V) -> bool + Send + Sync + 'static,
+    ) -> Watch<K, V> {
+        Watch::new(
+            Arc::clone(self.replica()),
+            Interest::Values(Box::new(predicate)),
+        )
+    }
+
+    /// Follows the value of one key, which need not be there yet: the present one first, then the newest one whenever it has
+    /// changed. What a setting that may change at any time wants; [`ValueWatch`] has an example.
+    #[must_use]
+    pub fn watch_value(&self, key: impl Into<K>) -> ValueWatch<K, V> {
+        ValueWatch::new(Arc::clone(self.replica()), key.into())
+    }
+
+    /// Follows which records are kept out of the map because they cannot be decoded, from those that are now.
+    /// [`QuarantineWatch`] has an example.
+    #[must_use]
+    pub fn watch_quarantine(&self) -> QuarantineWatch<K, V> {
+        QuarantineWatch::new(Arc::clone(self.replica()))
+    }
+
+    /// Follows the [`phase`](crate::Status::phase) of the map, from what it is now. [`PhaseWatch`] has an example.
+    #[must_use]
+    pub fn watch_phase(&self) -> PhaseWatch<K, V> {
+        let stale_after = self.stale_after();
+        PhaseWatch::new(Arc::clone(self.replica()), stale_after)
+    }
+
+    /// Waits until the map satisfies a predicate, and returns the view that does. The predicate is first asked when the map
+    /// is hydrated, and then whenever something was published, be it a newer position or a snapshot of the same one. Waits
+    /// for as long as it takes: bound it with `tokio::time::timeout`.
+    ///
+    /// # Errors
+    /// `Closed` (or why the map ended) when it never will.
+    pub async fn wait_for(
+        &self,
+        mut predicate: impl FnMut(&View<K, V>) -> bool,
+    ) -> Result<View<K, V>> {
+        if !mutant!("take_not_yet_for_empty") {
+            self.hydrated().await?;
+        }
+        loop {
+            // Asked before looking: what is published in between ends the wait.
+            let publications = self.replica().publications();
+            let view = self.view();
+            if predicate(&view) {
+                return Ok(view);
+            }
+            self.replica().published_since(publications).await?;
+        }
+    }
+}
