@@ -12,7 +12,10 @@ use globe_log_client::{Error, ErrorKind, Keyspace, LogClient, Position, Result};
 use tokio::time::Instant;
 
 use crate::entry::Entry;
+use crate::entry::into_key::IntoKey;
 use crate::entry::key::Key;
+use crate::entry::lookup::{Finder, Lookup};
+use crate::entry::prefix::KeyPrefix;
 use crate::entry::quarantine::Quarantined;
 use crate::ground::tasks::Tasks;
 use crate::read::consistency::{Consistency, Looker};
@@ -94,29 +97,18 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
 /// Reading: local, without waiting.
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// The value of a key. As fast as a concurrent hash map; never blocks the replica, nor is blocked by it.
-    pub fn get<Q>(&self, key: &Q) -> Option<Arc<V>>
-    where
-        K: Borrow<Q>,
-        Q: Ord + Hash + ?Sized,
-    {
-        self.replica().get(key)
+    pub fn get(&self, key: impl Lookup<K>) -> Option<Arc<V>> {
+        key.look_up(Values(self.replica()))
     }
 
-    /// The value of a key with its version: what [`Globe::put_if`] can be guarded by.
-    pub fn entry<Q>(&self, key: &Q) -> Option<Entry<V>>
-    where
-        K: Borrow<Q>,
-        Q: Ord + ?Sized,
-    {
-        self.replica().state().entries.get(key).cloned()
+    /// The entry of a key: its value, which it can be read as, and its version: what [`Globe::put_if`] can be guarded by.
+    /// O(log n).
+    pub fn get_entry(&self, key: impl Lookup<K>) -> Option<Entry<V>> {
+        self.view().get_entry(key).cloned()
     }
 
     /// Whether there is such a key.
-    pub fn contains_key<Q>(&self, key: &Q) -> bool
-    where
-        K: Borrow<Q>,
-        Q: Ord + Hash + ?Sized,
-    {
+    pub fn contains_key(&self, key: impl Lookup<K>) -> bool {
         self.get(key).is_some()
     }
 
@@ -189,6 +181,21 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     }
 }
 
+/// Where a map looks values up.
+struct Values<'a, K, V>(&'a Replica<K, V>);
+
+impl<K: Key, V> Finder<K> for Values<'_, K, V> {
+    type Found = Option<Arc<V>>;
+
+    fn find<Q>(self, key: &Q) -> Option<Arc<V>>
+    where
+        K: Borrow<Q>,
+        Q: Ord + Hash + ?Sized,
+    {
+        self.0.get(key)
+    }
+}
+
 /// Hearing of changes.
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// Watches the whole map, from what it holds now.
@@ -199,18 +206,15 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
 
     /// Watches one key, which need not be there yet. Other keys' changes do not wake it.
     #[must_use]
-    pub fn watch_key(&self, key: impl Into<K>) -> Watch<K, V> {
-        Watch::new(Arc::clone(self.replica()), Interest::Key(key.into()))
+    pub fn watch_key(&self, key: impl IntoKey<K>) -> Watch<K, V> {
+        Watch::new(Arc::clone(self.replica()), Interest::Key(key.into_key()))
     }
 
-    /// Watches the keys that begin with `prefix`.
+    /// Watches the keys that begin with `prefix`: a text, or the first parts of a tuple.
     #[must_use]
-    pub fn watch_prefix(&self, prefix: &str) -> Watch<K, V>
-    where
-        K: Borrow<str>,
-    {
-        let prefix = prefix.to_owned();
-        let covers = move |key: &K| Borrow::<str>::borrow(key).starts_with(&prefix);
+    pub fn watch_prefix(&self, prefix: impl KeyPrefix<K>) -> Watch<K, V> {
+        let prefix = prefix.keep();
+        let covers = move |key: &K| prefix.place(key).is_eq();
         Watch::new(
             Arc::clone(self.replica()),
             Interest::Prefix(Box::new(covers)),
@@ -301,23 +305,23 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     ///
     /// # Errors
     /// `Conflict` only when others kept overwriting the key until the deadline; otherwise as every write.
-    pub async fn put(&self, key: impl Into<K>, value: V) -> Result<Position> {
-        self.writer().put(&key.into(), &value, false).await
+    pub async fn put(&self, key: impl IntoKey<K>, value: V) -> Result<Position> {
+        self.writer().put(&key.into_key(), &value, false).await
     }
 
     /// As [`Globe::put`], and takes the key off its lease: it ends with none any more, and stays until it is deleted.
     ///
     /// # Errors
     /// As [`Globe::put`].
-    pub async fn put_detached(&self, key: impl Into<K>, value: V) -> Result<Position> {
-        self.writer().put(&key.into(), &value, true).await
+    pub async fn put_detached(&self, key: impl IntoKey<K>, value: V) -> Result<Position> {
+        self.writer().put(&key.into_key(), &value, true).await
     }
 
     /// Writes a key only if there is none.
     ///
     /// # Errors
     /// `Conflict` with what stands there, which is then visible here; otherwise as every write.
-    pub async fn create(&self, key: impl Into<K>, value: V) -> Result<Position> {
+    pub async fn create(&self, key: impl IntoKey<K>, value: V) -> Result<Position> {
         self.put_if(key, value, Expected::Absent).await
     }
 
@@ -327,12 +331,12 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// As [`Globe::create`]; `EpochChanged` for a version of another life of the log, even if the same revision stands there.
     pub async fn put_if(
         &self,
-        key: impl Into<K>,
+        key: impl IntoKey<K>,
         value: V,
         expected: impl Into<Expected>,
     ) -> Result<Position> {
         self.writer()
-            .put_if(&key.into(), &value, expected.into())
+            .put_if(&key.into_key(), &value, expected.into())
             .await
     }
 
@@ -340,8 +344,8 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     ///
     /// # Errors
     /// As [`Globe::put`].
-    pub async fn delete(&self, key: impl Into<K>) -> Result<bool> {
-        self.writer().delete(&key.into()).await
+    pub async fn delete(&self, key: impl IntoKey<K>) -> Result<bool> {
+        self.writer().delete(&key.into_key()).await
     }
 
     /// Deletes a key only if it holds what is expected.
@@ -350,10 +354,12 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// As [`Globe::put_if`].
     pub async fn delete_if(
         &self,
-        key: impl Into<K>,
+        key: impl IntoKey<K>,
         expected: impl Into<Expected>,
     ) -> Result<Position> {
-        self.writer().delete_if(&key.into(), expected.into()).await
+        self.writer()
+            .delete_if(&key.into_key(), expected.into())
+            .await
     }
 
     /// Deletes every key whose text in the log begins with `prefix`, of all that was committed before the call; how many
@@ -375,10 +381,10 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// decoded; otherwise as every write.
     pub async fn update(
         &self,
-        key: impl Into<K>,
+        key: impl IntoKey<K>,
         next: impl FnMut(Option<&V>) -> V,
     ) -> Result<Arc<V>> {
-        self.writer().update(&key.into(), next).await
+        self.writer().update(&key.into_key(), next).await
     }
 
     /// Writes many entries, batched to the log's limits and several transactions at a time: each transaction is seen

@@ -23,10 +23,14 @@ pub use entry::change::{Change, ResyncReason};
 #[cfg(feature = "messagepack")]
 pub use entry::codec::MessagePack;
 pub use entry::codec::{Codec, CodecError, Json};
+pub use entry::into_key::IntoKey;
 pub use entry::key::{Key, key_error};
+pub use entry::lookup::{Finder, Lookup};
+pub use entry::prefix::KeyPrefix;
 pub use entry::quarantine::{LastGood, Quarantined};
 pub use globe::Globe;
 pub use read::consistency::Consistency;
+pub use read::iter::{Iter, Range};
 pub use read::view::View;
 pub use read::watch::{Cause, Changes, Watch};
 pub use replica::health::{Phase, Status};

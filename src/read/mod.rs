@@ -4,5 +4,6 @@
 
 pub(crate) mod consistency;
 pub(crate) mod difference;
+pub(crate) mod iter;
 pub(crate) mod view;
 pub(crate) mod watch;

@@ -202,7 +202,7 @@ async fn refuses_the_key<K: Key>(make: fn() -> K) {
     let map: Globe<K, u64> = Globe::open(log.clone(), "numbers").await.unwrap();
     let mut neighbour = Neighbour::move_in(&log).await;
     let before = log.head_position();
-    let version = neighbour.map().entry("good").unwrap().version();
+    let version = neighbour.map().get_entry("good").unwrap().version();
     let refused = [
         map.put(make(), 1).await.map(drop),
         map.create(make(), 1).await.map(drop),
@@ -321,7 +321,7 @@ fn a_hash_that_does_not_agree_with_eq_loses_its_own_key_and_no_other() {
         within("all is here", map.sync()).await.unwrap();
         let good = Fickle("good".into());
         assert_eq!(map.get(&good).as_deref(), Some(&19));
-        assert_eq!(map.view().get(&good).map(|value| **value), Some(19));
+        assert_eq!(map.view().get(&good).map(|value| *value), Some(19));
         assert!(!map.contains_key(&Fickle("other".into())));
         assert_eq!(map.get(&Fickle("neighbour".into())).as_deref(), Some(&1));
         assert_eq!(map.status().phase, Phase::Live);

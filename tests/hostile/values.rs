@@ -65,7 +65,7 @@ fn a_write_that_sets_off_a_panic_says_that_it_is_committed() {
         write_raw(&log, "numbers", "good", b"13").await;
         until("it is here", || shown(&map, "good") == Some(13)).await;
         // Of all writes the one that keeps nothing of the map while it waits: the last to let go is the map.
-        let version = map.entry("good").map(|entry| entry.version()).unwrap();
+        let version = map.get_entry("good").map(|entry| entry.version()).unwrap();
         let put = map.put_if("good", Fused::new(14), version);
         let error = within("it is answered", put).await.unwrap_err();
         let ErrorKind::Behind(position) = *error.kind() else {
