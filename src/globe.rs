@@ -1,203 +1,64 @@
-//! The handle a user holds.
+//! The handle a user holds: everything a [`Reader`] does, and writing.
 //!
 //! It only passes on: reads to the replica, writes to the writer, waits to the looker.
 
-use std::borrow::Borrow;
 use std::fmt;
-use std::hash::Hash;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
-use globe_log_client::{Error, ErrorKind, Keyspace, LogClient, Position, Result};
-use tokio::time::Instant;
+use globe_log_client::{Position, Result};
 
-use crate::entry::Entry;
 use crate::entry::into_key::IntoKey;
 use crate::entry::key::Key;
-use crate::entry::lookup::{Finder, Lookup};
 use crate::entry::prefix::KeyPrefix;
-use crate::entry::quarantine::Quarantined;
-use crate::ground::tasks::Tasks;
-use crate::read::consistency::{Consistency, Looker};
+use crate::read::consistency::Consistency;
 use crate::read::view::View;
 use crate::read::watch::Watch;
-use crate::replica::Replica;
-use crate::replica::health::{Phase, Status};
+use crate::reader::Reader;
 use crate::replica::subscribers::Interest;
-use crate::settings::Settings;
 use crate::write::expected::Expected;
 use crate::write::writer::Writer;
 
 /// A map that every node holds a copy of, kept current by a replicated log.
 ///
-/// Cheap to clone and to share; all clones are one map. Reads ([`get`](Globe::get), [`view`](Globe::view) and their kin)
-/// are local: they never wait, never fail and never touch the network. Writes go through the log, and are visible here
-/// when they return. When the last clone is dropped, its tasks stop.
+/// Cheap to clone and to share; all clones are one map. Everything that reads is a method of [`Reader`], which this reads as:
+/// [`get`](Reader::get), [`view`](Reader::view) and their kin are local, never wait, never fail and never touch the network.
+/// Writes go through the log, and are visible here when they return. When the last clone is dropped, be it of this or of a
+/// [`Globe::reader`], the tasks of the map stop.
 ///
 /// Before the first snapshot (a map from [`Builder::start`](crate::Builder::start)) every read shows an empty map: nothing is
-/// known yet. [`Globe::try_view`] tells that apart; [`Globe::wait_for`] and [`Globe::view_at`] wait.
+/// known yet. [`Reader::try_view`] tells that apart; [`Reader::wait_for`] and [`Reader::view_at`] wait.
 ///
 /// Every `async` method is cancel safe. A write that was dropped before it returned may or may not have been committed,
 /// as with any request whose answer was not awaited; it is never committed in part, and never repeated later.
 pub struct Globe<K, V> {
-    inner: Arc<Inner<K, V>>,
-}
-
-struct Inner<K, V> {
-    writer: Writer<K, V>,
-    settings: Settings,
-    tasks: Tasks,
+    reader: Reader<K, V>,
+    writer: Arc<Writer<K, V>>,
 }
 
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
-    pub(crate) fn new(writer: Writer<K, V>, settings: Settings, tasks: Tasks) -> Globe<K, V> {
+    pub(crate) fn new(reader: Reader<K, V>, writer: Writer<K, V>) -> Globe<K, V> {
         Globe {
-            inner: Arc::new(Inner {
-                writer,
-                settings,
-                tasks,
-            }),
+            reader,
+            writer: Arc::new(writer),
         }
     }
 
     pub(crate) fn writer(&self) -> &Writer<K, V> {
-        &self.inner.writer
+        &self.writer
     }
 
-    pub(crate) fn replica(&self) -> &Arc<Replica<K, V>> {
-        &self.inner.writer.replica
-    }
-
-    /// The log this map lives in.
+    /// The same map, through a handle that cannot write: for whoever is only to read.
+    ///
+    /// It is no boundary of security: a process that may read a log by these credentials may write by them.
     #[must_use]
-    pub fn log(&self) -> &Arc<dyn LogClient> {
-        &self.inner.writer.log
-    }
-
-    /// The keyspace this map lives in.
-    #[must_use]
-    pub fn keyspace(&self) -> &Keyspace {
-        self.replica().keyspace()
-    }
-
-    fn looker(&self) -> Looker<'_, K, V> {
-        Looker {
-            log: self.log(),
-            replica: self.replica(),
-            deadline: Instant::now() + self.deadline(),
-        }
-    }
-
-    /// How long a call that waits may take.
-    pub(crate) fn deadline(&self) -> Duration {
-        self.inner.settings.deadline
-    }
-}
-
-/// Reading: local, without waiting.
-impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
-    /// The value of a key. As fast as a concurrent hash map; never blocks the replica, nor is blocked by it.
-    pub fn get(&self, key: impl Lookup<K>) -> Option<Arc<V>> {
-        key.look_up(Values(self.replica()))
-    }
-
-    /// The entry of a key: its value, which it can be read as, and its version: what [`Globe::put_if`] can be guarded by.
-    /// O(log n).
-    pub fn get_entry(&self, key: impl Lookup<K>) -> Option<Entry<V>> {
-        self.view().get_entry(key).cloned()
-    }
-
-    /// Whether there is such a key.
-    pub fn contains_key(&self, key: impl Lookup<K>) -> bool {
-        self.get(key).is_some()
-    }
-
-    /// How many entries there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.replica().state().entries.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The whole map at exactly one position of the log. O(1), whatever the size. Empty before the first snapshot.
-    #[must_use]
-    pub fn view(&self) -> View<K, V> {
-        View::new(self.replica().state())
-    }
-
-    /// As [`Globe::view`]; `None` before the first snapshot, when nothing is known yet.
-    #[must_use]
-    pub fn try_view(&self) -> Option<View<K, V>> {
-        // Asked before looking: what is published by then is what is looked at, or older.
-        self.replica().position()?;
-        Some(self.view())
-    }
-
-    /// Where in the log this map stands: a small serialisable token. A service that is handed it can wait with
-    /// [`Consistency::AtLeast`] until it has seen everything this one has. `None` before the first snapshot.
-    #[must_use]
-    pub fn position(&self) -> Option<Position> {
-        let view = self.try_view()?;
-        Some(view.position())
-    }
-
-    /// The records that are kept out of the map because they cannot be decoded.
-    #[must_use]
-    pub fn quarantine(&self) -> Vec<Quarantined> {
-        self.view().quarantine().cloned().collect()
-    }
-
-    /// How the map is doing.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let replica = self.replica();
-        let mut status = replica.health().status();
-        let last_failure = || self.log().last_failure();
-        status.last_error = status.last_error.or_else(last_failure);
-        let position = replica.position();
-        let state = replica.state();
-        status.position = position;
-        status.entries = state.entries.len();
-        status.quarantined = state.quarantine.len();
-        status.resyncs = state.resyncs.saturating_sub(1);
-        status.phase = match replica.ended() {
-            Some(end) if *end.kind() == ErrorKind::Closed => Phase::Closed,
-            Some(_) => Phase::Failed,
-            None if position.is_none() => Phase::Hydrating,
-            None if status.staleness.is_some_and(|age| {
-                age <= self.inner.settings.stale_after || mutant!("always_live")
-            }) =>
-            {
-                Phase::Live
-            }
-            None => Phase::Stale,
-        };
-        status
-    }
-}
-
-/// Where a map looks values up.
-struct Values<'a, K, V>(&'a Replica<K, V>);
-
-impl<K: Key, V> Finder<K> for Values<'_, K, V> {
-    type Found = Option<Arc<V>>;
-
-    fn find<Q>(self, key: &Q) -> Option<Arc<V>>
-    where
-        K: Borrow<Q>,
-        Q: Ord + Hash + ?Sized,
-    {
-        self.0.get(key)
+    pub fn reader(&self) -> Reader<K, V> {
+        self.reader.clone()
     }
 }
 
 /// Hearing of changes.
-impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
+impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     /// Watches the whole map, from what it holds now.
     #[must_use]
     pub fn watch(&self) -> Watch<K, V> {
@@ -260,7 +121,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
 }
 
 /// Waiting before looking.
-impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
+impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     /// Waits until the first snapshot is there: at once, but for a map from [`Builder::start`](crate::Builder::start).
     ///
     /// # Errors
@@ -282,7 +143,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// Waits until everything committed anywhere before the call is visible here; returns up to where that is.
     ///
     /// # Errors
-    /// As [`Globe::view_at`].
+    /// As [`Reader::view_at`].
     pub async fn sync(&self) -> Result<Position> {
         self.looker().sync().await
     }
@@ -397,30 +258,21 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         let entries = entries.into_iter().collect();
         self.writer().put_all(entries).await
     }
-
-    /// Stops following the log, and waits until the tasks have stopped. Reads go on showing the last state; watches show
-    /// what came until then and end; writes and waits are answered with `Closed`. All clones are closed.
-    ///
-    /// Closing twice is no error: whoever closes waits. Dropped half-way, it goes on by itself. It waits for at most five
-    /// seconds: tasks that are held up longer by code of the caller's (a codec that blocks, say) end when that returns.
-    pub async fn close(&self) {
-        if !self.inner.tasks.stop().await {
-            let keyspace = self.keyspace();
-            tracing::warn!(%keyspace, "the tasks of the map did not stop in time: something of the caller's holds them up");
-            self.replica().end(closed(keyspace));
-        }
-    }
 }
 
-/// What is said to those who wait for a map that was closed.
-pub(crate) fn closed(keyspace: &Keyspace) -> Error {
-    Error::new(ErrorKind::Closed, format!("the map {keyspace} was closed"))
+impl<K, V> Deref for Globe<K, V> {
+    type Target = Reader<K, V>;
+
+    fn deref(&self) -> &Reader<K, V> {
+        &self.reader
+    }
 }
 
 impl<K, V> Clone for Globe<K, V> {
     fn clone(&self) -> Globe<K, V> {
         Globe {
-            inner: Arc::clone(&self.inner),
+            reader: self.reader.clone(),
+            writer: Arc::clone(&self.writer),
         }
     }
 }
@@ -428,7 +280,7 @@ impl<K, V> Clone for Globe<K, V> {
 impl<K, V> fmt::Debug for Globe<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Globe")
-            .field("log", &self.inner.writer.log)
+            .field("log", &self.writer.log)
             .finish_non_exhaustive()
     }
 }

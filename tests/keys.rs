@@ -316,10 +316,13 @@ async fn messagepack_survives_and_tolerates_added_fields() {
 async fn a_value_only_its_codec_knows_needs_no_serde() {
     struct Plain;
     struct Opaque(u8);
-    impl globe::Codec<Opaque> for Plain {
+    impl globe::Encode<Opaque> for Plain {
         fn encode(&self, value: &Opaque) -> Result<Vec<u8>, globe::CodecError> {
             Ok(vec![value.0])
         }
+    }
+
+    impl globe::Decode<Opaque> for Plain {
         fn decode(&self, bytes: &[u8]) -> Result<Opaque, globe::CodecError> {
             bytes
                 .first()

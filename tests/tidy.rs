@@ -21,6 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["follow", "read"],
     &["write"],
     &["settings"],
+    &["reader"],
     &["globe"],
     &["connect"],
     &["builder", "transaction"],

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use globe_log_client::{Batch, Bytes, Change, Error, ErrorKind, Position, Record, Version};
 
 use crate::entry::Entry;
-use crate::entry::codec::Codec;
+use crate::entry::codec::Decode;
 use crate::entry::key::{Key, decode_key, is_written};
 use crate::entry::quarantine::{LastGood, Quarantined};
 use crate::follow::complaints::Complaints;
@@ -20,7 +20,7 @@ use crate::replica::{Changed, Replica};
 /// Not `Clone`: there is one writer, and it is owned by the tailer.
 pub(crate) struct Applier<K, V> {
     pub(crate) replica: Arc<Replica<K, V>>,
-    codec: Arc<dyn Codec<V>>,
+    codec: Arc<dyn Decode<V>>,
     /// Whether a record that cannot be decoded ends the map.
     strict: bool,
     /// Whether the log delivers each change of a key, so that the next must follow on the last.
@@ -31,7 +31,7 @@ pub(crate) struct Applier<K, V> {
 impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
     pub(crate) fn new(
         replica: Arc<Replica<K, V>>,
-        codec: Arc<dyn Codec<V>>,
+        codec: Arc<dyn Decode<V>>,
         strict: bool,
     ) -> Applier<K, V> {
         Applier {

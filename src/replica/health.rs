@@ -18,7 +18,7 @@ pub enum Phase {
     Live,
     /// Serving the last known state, which could not be proved current for longer than `stale_after`.
     Stale,
-    /// Closed by [`Globe::close`](crate::Globe::close). Reads go on showing the last state.
+    /// Closed by [`Reader::close`](crate::Reader::close). Reads go on showing the last state.
     Closed,
     /// Given up, for the reason in [`Status::last_error`]: an undecodable value under the builder's `strict`, or a panic in
     /// a key or value of the caller's. Reads go on showing the last state.

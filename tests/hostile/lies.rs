@@ -6,7 +6,9 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{self, AtomicU64};
 
-use globe::{Codec, CodecError, ErrorKind, Globe, Json, Key, MemoryLog, Phase, key_error};
+use globe::{
+    Codec, CodecError, Decode, Encode, ErrorKind, Globe, Json, Key, MemoryLog, Phase, key_error,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -92,11 +94,13 @@ fn a_value_that_leaves_out_what_it_needs_again_is_refused() {
 /// A codec that fails on what it wrote itself, in one way or another.
 struct Liar(fn() -> Result<u64, CodecError>);
 
-impl Codec<u64> for Liar {
+impl Encode<u64> for Liar {
     fn encode(&self, value: &u64) -> Result<Vec<u8>, CodecError> {
         Ok(value.to_string().into_bytes())
     }
+}
 
+impl Decode<u64> for Liar {
     fn decode(&self, _: &[u8]) -> Result<u64, CodecError> {
         self.0()
     }
@@ -125,10 +129,13 @@ impl std::error::Error for Unspeakable {}
 #[test]
 fn an_error_of_a_codec_that_panics_when_it_is_shown_ends_nothing() {
     struct Mute;
-    impl Codec<u64> for Mute {
+    impl Encode<u64> for Mute {
         fn encode(&self, value: &u64) -> Result<Vec<u8>, CodecError> {
             Json.encode(value)
         }
+    }
+
+    impl Decode<u64> for Mute {
         fn decode(&self, bytes: &[u8]) -> Result<u64, CodecError> {
             Json.decode(bytes).map_err(|_| Unspeakable.into())
         }
@@ -151,10 +158,13 @@ fn an_error_of_a_codec_that_panics_when_it_is_shown_ends_nothing() {
 #[test]
 fn a_codec_that_takes_anything_for_a_value_harms_nobody_who_does_not() {
     struct Credulous;
-    impl Codec<u64> for Credulous {
+    impl Encode<u64> for Credulous {
         fn encode(&self, value: &u64) -> Result<Vec<u8>, CodecError> {
             Ok(vec![0xFF, u8::try_from(*value)?])
         }
+    }
+
+    impl Decode<u64> for Credulous {
         fn decode(&self, bytes: &[u8]) -> Result<u64, CodecError> {
             Ok(bytes.len() as u64)
         }
