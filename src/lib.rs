@@ -5,6 +5,7 @@
 mod mutant;
 
 mod builder;
+mod cached;
 mod connect;
 mod entry;
 mod follow;
@@ -18,6 +19,7 @@ mod transaction;
 mod write;
 
 pub use builder::Builder;
+pub use cached::Cached;
 pub use connect::connect;
 pub use entry::Entry;
 pub use entry::change::{Change, ResyncReason};

@@ -313,6 +313,51 @@ async fn a_view_stands_still_whatever_happens_after() {
     );
 }
 
+/// Both directions: a `Cached` told of a view shows no less, and a view after it shows no less.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cached_value_lies_between_the_looks_around_it_on_any_thread() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    map.put("n", 0).await.unwrap();
+    let (tell, told) = mpsc::sync_channel::<(u64, usize)>(0);
+    let stop = Arc::new(AtomicBool::new(false));
+    let first = {
+        let (map, stop) = (map.clone(), Arc::clone(&stop));
+        thread::spawn(move || {
+            let mut look = 0;
+            while !stop.load(Ordering::Acquire) {
+                tell.send((looks()[look % 5](&map), look)).unwrap();
+                look += 1;
+            }
+            look
+        })
+    };
+    let second = {
+        let map = map.clone();
+        thread::spawn(move || {
+            let mut cached = map.cached("n");
+            while let Ok((seen, look)) = told.recv() {
+                let here = **cached.get().unwrap();
+                assert!(here >= seen, "told of {seen}, saw {here}");
+                let after = looks()[look % 5](&map);
+                assert!(after >= here, "{after} after {here}");
+            }
+        })
+    };
+    for value in 1..10_000_u64 {
+        write_raw(&log, "numbers", "n", value.to_string().as_bytes()).await;
+        tokio::task::yield_now().await;
+    }
+    within("the map follows", map.sync()).await.unwrap();
+    stop.store(true, Ordering::Release);
+    assert!(first.join().unwrap() > 0);
+    second.join().unwrap();
+    let mut cached = map.cached("n");
+    assert_eq!(cached.get().map(|n| **n), Some(9_999));
+    map.delete("n").await.unwrap();
+    assert!(cached.get().is_none());
+}
+
 #[test]
 fn handles_views_and_watches_can_go_to_other_threads() {
     fn can_travel<T: Send + Sync>() {}

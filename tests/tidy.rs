@@ -22,7 +22,7 @@ const FLOORS: &[&[&str]] = &[
     &["write"],
     &["settings"],
     &["reader"],
-    &["globe"],
+    &["cached", "globe"],
     &["connect"],
     &["builder", "transaction"],
 ];
