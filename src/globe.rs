@@ -186,7 +186,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         self.put_if(key, value, Expected::Absent).await
     }
 
-    /// Writes a key only if it holds what is expected: the [`version`](Entry::version) of an entry is compare-and-swap.
+    /// Writes a key only if it holds what is expected: the [`version`](crate::Entry::version) of an entry is compare-and-swap.
     ///
     /// # Errors
     /// As [`Globe::create`]; `EpochChanged` for a version of another life of the log, even if the same revision stands there.

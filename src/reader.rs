@@ -157,7 +157,7 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     }
 
     /// Where in the log this map stands: a small serialisable token. A service that is handed it can wait with
-    /// [`Consistency::AtLeast`] until it has seen everything this one has. `None` before the first snapshot.
+    /// [`Consistency::AtLeast`](crate::Consistency::AtLeast) until it has seen everything this one has. `None` before the first snapshot.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         let view = self.try_view()?;
