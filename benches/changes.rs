@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use globe::{Codec, Globe, Json};
+use globe::{Decode, Encode, Globe, Json};
 use globe_bench::{filled, key};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -84,7 +84,7 @@ fn codecs(criterion: &mut Criterion) {
         return;
     };
     criterion.bench_function("decode 100 B of JSON", |bencher| {
-        bencher.iter(|| Codec::<String>::decode(&Json, black_box(&bytes)));
+        bencher.iter(|| Decode::<String>::decode(&Json, black_box(&bytes)));
     });
 }
 

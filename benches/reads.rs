@@ -1,10 +1,12 @@
-//! What a read costs, and what its peer costs: `get` beside a bare DashMap, and `view`.
+//! What a read costs, and what its peer costs: `get` beside a bare DashMap, a `Cached` beside a bare `arc_swap` cache, and
+//! `view`.
 //!
 //! To watch one number over time; `figures` is where two are compared.
 
 use std::hint::black_box;
 use std::sync::Arc;
 
+use arc_swap::{ArcSwap, Cache};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use dashmap::DashMap;
 use globe_bench::{filled, key, shuffled_keys};
@@ -26,6 +28,18 @@ fn reads(criterion: &mut Criterion) {
         });
         group.bench_function(BenchmarkId::new("view", entries), |bencher| {
             bencher.iter(|| black_box(globe.view()));
+        });
+        group.bench_function(BenchmarkId::new("cached", entries), |bencher| {
+            let mut cached = globe.cached(key(0));
+            bencher.iter(|| black_box(cached.get().is_some()));
+        });
+        group.bench_function(BenchmarkId::new("get of one key", entries), |bencher| {
+            let key = key(0);
+            bencher.iter(|| black_box(globe.get(&key).is_some()));
+        });
+        group.bench_function(BenchmarkId::new("bare Cache", entries), |bencher| {
+            let mut bare = Cache::new(Arc::new(ArcSwap::from_pointee(0_u64)));
+            bencher.iter(|| black_box(**bare.load() == 0));
         });
         drop(globe);
         let fill = (0..entries).map(|number| (key(number), Arc::new(number as u64)));

@@ -46,7 +46,7 @@ async fn main() -> Result<()> {
 
     // Compare-and-swap on one key.
     let seen = bank
-        .entry("bob")
+        .get_entry("bob")
         .map_or(Expected::Absent, |entry| entry.version().into());
     bank.put("bob", 81).await?;
     let late = bank.put_if("bob", 0, seen).await;

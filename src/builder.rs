@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
-use crate::entry::codec::{Codec, Json};
+use crate::entry::codec::{Codec, Decode, Json};
 use crate::entry::key::Key;
 use crate::follow::applier::Applier;
 use crate::follow::opening::opened;
@@ -23,17 +23,19 @@ use crate::follow::tailer::Tailer;
 use crate::globe::Globe;
 use crate::ground::backoff::Patience;
 use crate::ground::runtime::runtime;
+use crate::reader::Reader;
 use crate::replica::Replica;
 use crate::settings::Settings;
 use crate::write::writer::Writer;
 
-/// Settings of a map that is about to be opened. Made by [`Globe::builder`].
-pub struct Builder<K, V> {
+/// Settings of a map that is about to be opened: one that can write, made by [`Globe::builder`], or a reader, made by
+/// [`Reader::builder`], whose codec `C` need only decode.
+pub struct Builder<K, V, C: ?Sized = dyn Codec<V>> {
     log: Arc<dyn LogClient>,
     keyspace: String,
-    codec: Arc<dyn Codec<V>>,
+    codec: Arc<C>,
     settings: Settings,
-    key: std::marker::PhantomData<fn() -> K>,
+    map: std::marker::PhantomData<fn() -> (K, V)>,
 }
 
 /// Opening.
@@ -75,26 +77,62 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     }
 }
 
-impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
-    pub(crate) fn new(
-        log: Arc<dyn LogClient>,
-        keyspace: String,
-        codec: Arc<dyn Codec<V>>,
-    ) -> Builder<K, V> {
+/// Opening.
+impl<K: Key, V: DeserializeOwned + Send + Sync + 'static> Reader<K, V> {
+    /// As [`Globe::open`], to read only.
+    ///
+    /// # Errors
+    /// As [`Globe::open`].
+    pub async fn open(log: impl LogClient, keyspace: &str) -> Result<Reader<K, V>> {
+        Reader::builder(log, keyspace).open().await
+    }
+
+    /// As [`Globe::connect`], to read only.
+    ///
+    /// # Errors
+    /// As [`Globe::connect`].
+    pub async fn connect(url: &str, keyspace: &str) -> Result<Reader<K, V>> {
+        Reader::open(crate::connect::connect(url).await?, keyspace).await
+    }
+
+    /// Settings for a reader of values that are JSON in the log, or whatever its codec says.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use globe::{MemoryLog, Reader};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # let log = MemoryLog::new();
+    /// let builder = Reader::<String, u64>::builder(log, "limits").deadline(Duration::from_secs(1));
+    /// let limits = builder.open().await?;
+    /// # assert!(limits.is_empty());
+    /// # Ok(()) }
+    /// ```
+    pub fn builder(log: impl LogClient, keyspace: &str) -> Builder<K, V, dyn Decode<V>> {
+        Reader::builder_with(log, keyspace, Json)
+    }
+}
+
+impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
+    /// Settings for a reader whose values only a codec of the caller's can read.
+    pub fn builder_with(
+        log: impl LogClient,
+        keyspace: &str,
+        codec: impl Decode<V>,
+    ) -> Builder<K, V, dyn Decode<V>> {
+        Builder::new(shared(log), keyspace.to_owned(), Arc::new(codec))
+    }
+}
+
+/// Settings of either kind.
+impl<K: Key, V: Send + Sync + 'static, C: ?Sized> Builder<K, V, C> {
+    fn new(log: Arc<dyn LogClient>, keyspace: String, codec: Arc<C>) -> Builder<K, V, C> {
         Builder {
             log,
             keyspace,
             codec,
             settings: Settings::default(),
-            key: std::marker::PhantomData,
+            map: std::marker::PhantomData,
         }
-    }
-
-    /// How values are written in the log, instead of JSON. Every program that shares the map must use the same.
-    #[must_use]
-    pub fn codec(mut self, codec: impl Codec<V>) -> Self {
-        self.codec = Arc::new(codec);
-        self
     }
 
     /// How long [`Builder::open`] waits for the first snapshot. Default 10 s: longer than a leader election.
@@ -152,6 +190,16 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
         self.settings.strict = strict;
         self
     }
+}
+
+/// A map that can write.
+impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
+    /// How values are written in the log, instead of JSON. Every program that shares the map must use the same.
+    #[must_use]
+    pub fn codec(mut self, codec: impl Codec<V>) -> Self {
+        self.codec = Arc::new(codec);
+        self
+    }
 
     /// Opens the map and waits until it is hydrated, at most for the open timeout.
     ///
@@ -164,22 +212,67 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
     pub async fn open(self) -> Result<Globe<K, V>> {
         let bound = self.settings.open_timeout;
         let globe = self.start()?;
-        match opened(globe.replica(), &**globe.log(), bound).await {
-            Ok(()) => Ok(globe),
-            Err(error) => {
-                Err(error.while_doing(format_args!("opening the map {}", globe.keyspace())))
-            }
-        }
+        hydrated(&globe, bound).await?;
+        Ok(globe)
     }
 
     /// Opens the map and returns at once, whether the log can be reached or not: the map is empty, its status says
     /// [`Phase::Hydrating`](crate::Phase::Hydrating), and it hydrates and follows as soon as the log appears, however long
     /// that takes and whatever it says until then: [`Status::last_error`](crate::Status::last_error) shows that. Wait with
-    /// [`Globe::hydrated`].
+    /// [`Reader::hydrated`].
     ///
     /// # Errors
     /// `Invalid` for a bad keyspace or setting, or when called outside a tokio runtime with a timer.
     pub fn start(self) -> Result<Globe<K, V>> {
+        let codec = Arc::clone(&self.codec);
+        let deadline = self.settings.deadline;
+        let reader = self.reading().start()?;
+        let writer = Writer {
+            log: Arc::clone(reader.log()),
+            replica: Arc::clone(reader.replica()),
+            codec,
+            deadline,
+        };
+        Ok(Globe::new(reader, writer))
+    }
+
+    /// The same settings, for a reader.
+    fn reading(self) -> Builder<K, V, dyn Decode<V>> {
+        Builder {
+            log: self.log,
+            keyspace: self.keyspace,
+            codec: self.codec,
+            settings: self.settings,
+            map: self.map,
+        }
+    }
+}
+
+/// A map that is only read.
+impl<K: Key, V: Send + Sync + 'static> Builder<K, V, dyn Decode<V>> {
+    /// How values are read from the log, instead of JSON.
+    #[must_use]
+    pub fn codec(mut self, codec: impl Decode<V>) -> Self {
+        self.codec = Arc::new(codec);
+        self
+    }
+
+    /// As [`Builder::open`] of a map that can write.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open(self) -> Result<Reader<K, V>> {
+        let bound = self.settings.open_timeout;
+        let reader = self.start()?;
+        hydrated(&reader, bound).await?;
+        Ok(reader)
+    }
+
+    /// As [`Builder::start`] of a map that can write.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start(self) -> Result<Reader<K, V>> {
         let keyspace = Keyspace::new(&self.keyspace)?;
         let settings = self.settings;
         settings.check()?;
@@ -188,11 +281,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
         let (requests, asked) = mpsc::channel(1);
         let tailer = Tailer {
             log: Arc::clone(&self.log),
-            applier: Applier::new(
-                Arc::clone(&replica),
-                Arc::clone(&self.codec),
-                settings.strict,
-            ),
+            applier: Applier::new(Arc::clone(&replica), self.codec, settings.strict),
             requests: asked,
             pauses: Pauses::new(settings.retry_min, settings.retry_max),
             in_haste: false,
@@ -206,14 +295,17 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
             earlier: None,
         };
         let tasks = running::start(&runtime, tailer, prober);
-        let writer = Writer {
-            log: self.log,
-            replica,
-            codec: self.codec,
-            deadline: settings.deadline,
-        };
-        Ok(Globe::new(writer, settings, tasks))
+        Ok(Reader::new(self.log, replica, settings, tasks))
     }
+}
+
+/// Waits until a map is hydrated, at most for so long.
+async fn hydrated<K: Key, V: Send + Sync + 'static>(
+    map: &Reader<K, V>,
+    bound: Duration,
+) -> Result<()> {
+    let hydrated = opened(map.replica(), &**map.log(), bound).await;
+    hydrated.map_err(|error| error.while_doing(format_args!("opening the map {}", map.keyspace())))
 }
 
 /// A log to share: one that is shared already is not wrapped once more.
@@ -222,7 +314,7 @@ fn shared(log: impl LogClient) -> Arc<dyn LogClient> {
     shared.cloned().unwrap_or_else(|| Arc::new(log))
 }
 
-impl<K, V> fmt::Debug for Builder<K, V> {
+impl<K, V, C: ?Sized> fmt::Debug for Builder<K, V, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("log", &self.log)

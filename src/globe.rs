@@ -1,178 +1,61 @@
-//! The handle a user holds.
+//! The handle a user holds: everything a [`Reader`] does, and writing.
 //!
 //! It only passes on: reads to the replica, writes to the writer, waits to the looker.
 
-use std::borrow::Borrow;
 use std::fmt;
-use std::hash::Hash;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
-use globe_log_client::{Keyspace, LogClient, Position, Result};
-use tokio::time::Instant;
+use globe_log_client::{Position, Result};
 
-use crate::entry::Entry;
+use crate::entry::into_key::IntoKey;
 use crate::entry::key::Key;
-use crate::entry::quarantine::Quarantined;
-use crate::ground::tasks::Tasks;
-use crate::read::consistency::{Consistency, Looker};
+use crate::read::consistency::Consistency;
 use crate::read::view::View;
-use crate::replica::Replica;
-use crate::replica::status::Status;
-use crate::settings::Settings;
+use crate::reader::Reader;
 use crate::write::expected::Expected;
 use crate::write::writer::Writer;
 
 /// A map that every node holds a copy of, kept current by a replicated log.
 ///
-/// Cheap to clone and to share; all clones are one map. Reads ([`get`](Globe::get), [`view`](Globe::view) and their kin)
-/// are local: they never wait, never fail and never touch the network. Writes go through the log, and are visible here
-/// when they return. When the last clone is dropped, its tasks stop.
+/// Cheap to clone and to share; all clones are one map. Everything that reads is a method of [`Reader`], which this reads as:
+/// [`get`](Reader::get), [`view`](Reader::view) and their kin are local, never wait, never fail and never touch the network.
+/// Writes go through the log, and are visible here when they return. When the last clone is dropped, be it of this or of a
+/// [`Globe::reader`], the tasks of the map stop.
 ///
 /// Before the first snapshot (a map from [`Builder::start`](crate::Builder::start)) every read shows an empty map: nothing is
-/// known yet. [`Globe::try_view`] tells that apart; [`Globe::wait_for`] and [`Globe::view_at`] wait.
+/// known yet. [`Reader::try_view`] tells that apart; [`Reader::wait_for`] and [`Reader::view_at`] wait.
 ///
 /// Every `async` method is cancel safe. A write that was dropped before it returned may or may not have been committed,
 /// as with any request whose answer was not awaited; it is never committed in part, and never repeated later.
 pub struct Globe<K, V> {
-    inner: Arc<Inner<K, V>>,
-}
-
-struct Inner<K, V> {
-    writer: Writer<K, V>,
-    settings: Settings,
-    tasks: Tasks,
+    reader: Reader<K, V>,
+    writer: Arc<Writer<K, V>>,
 }
 
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
-    pub(crate) fn new(writer: Writer<K, V>, settings: Settings, tasks: Tasks) -> Globe<K, V> {
+    pub(crate) fn new(reader: Reader<K, V>, writer: Writer<K, V>) -> Globe<K, V> {
         Globe {
-            inner: Arc::new(Inner {
-                writer,
-                settings,
-                tasks,
-            }),
+            reader,
+            writer: Arc::new(writer),
         }
     }
 
     pub(crate) fn writer(&self) -> &Writer<K, V> {
-        &self.inner.writer
+        &self.writer
     }
 
-    pub(crate) fn replica(&self) -> &Arc<Replica<K, V>> {
-        &self.inner.writer.replica
-    }
-
-    /// The log this map lives in.
+    /// The same map, through a handle that cannot write: for whoever is only to read.
+    ///
+    /// It is no boundary of security: a process that may read a log by these credentials may write by them.
     #[must_use]
-    pub fn log(&self) -> &Arc<dyn LogClient> {
-        &self.inner.writer.log
-    }
-
-    /// The keyspace this map lives in.
-    #[must_use]
-    pub fn keyspace(&self) -> &Keyspace {
-        self.replica().keyspace()
-    }
-
-    fn looker(&self) -> Looker<'_, K, V> {
-        Looker {
-            log: self.log(),
-            replica: self.replica(),
-            deadline: Instant::now() + self.deadline(),
-        }
-    }
-
-    /// How old what is shown may be without being stale.
-    pub(crate) fn stale_after(&self) -> Duration {
-        self.inner.settings.stale_after
-    }
-
-    /// How long a call that waits may take.
-    pub(crate) fn deadline(&self) -> Duration {
-        self.inner.settings.deadline
-    }
-}
-
-/// Reading: local, without waiting.
-impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
-    /// The value of a key. As fast as a concurrent hash map; never blocks the replica, nor is blocked by it.
-    pub fn get<Q>(&self, key: &Q) -> Option<Arc<V>>
-    where
-        K: Borrow<Q>,
-        Q: Ord + Hash + ?Sized,
-    {
-        self.replica().get(key)
-    }
-
-    /// The value of a key with its version: what [`Globe::put_if`] can be guarded by.
-    pub fn entry<Q>(&self, key: &Q) -> Option<Entry<V>>
-    where
-        K: Borrow<Q>,
-        Q: Ord + ?Sized,
-    {
-        self.replica().state().entries.get(key).cloned()
-    }
-
-    /// Whether there is such a key.
-    pub fn contains_key<Q>(&self, key: &Q) -> bool
-    where
-        K: Borrow<Q>,
-        Q: Ord + Hash + ?Sized,
-    {
-        self.get(key).is_some()
-    }
-
-    /// How many entries there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.replica().state().entries.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The whole map at exactly one position of the log. O(1), whatever the size. Empty before the first snapshot.
-    #[must_use]
-    pub fn view(&self) -> View<K, V> {
-        View::new(self.replica().state())
-    }
-
-    /// As [`Globe::view`]; `None` before the first snapshot, when nothing is known yet.
-    #[must_use]
-    pub fn try_view(&self) -> Option<View<K, V>> {
-        self.replica().hydrated_state().map(View::new)
-    }
-
-    /// Where in the log this map stands: a small serialisable token. A service that is handed it can wait with
-    /// [`Consistency::AtLeast`] until it has seen everything this one has. `None` before the first snapshot.
-    #[must_use]
-    pub fn position(&self) -> Option<Position> {
-        let view = self.try_view()?;
-        Some(view.position())
-    }
-
-    /// The records that are kept out of the map because they cannot be decoded.
-    #[must_use]
-    pub fn quarantine(&self) -> Vec<Quarantined> {
-        self.view().quarantine().cloned().collect()
-    }
-
-    /// How the map is doing.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let mut status = self.replica().status(self.inner.settings.stale_after);
-        // While a call of the log still tries, only the log knows why it does not get through.
-        status.last_error = status.last_error.or_else(|| self.log().last_failure());
-        status
+    pub fn reader(&self) -> Reader<K, V> {
+        self.reader.clone()
     }
 }
 
 /// Waiting before looking.
-impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
+impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     /// Waits until the first snapshot is there: at once, but for a map from [`Builder::start`](crate::Builder::start).
     ///
     /// # Errors
@@ -194,7 +77,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// Waits until everything committed anywhere before the call is visible here; returns up to where that is.
     ///
     /// # Errors
-    /// As [`Globe::view_at`].
+    /// As [`Reader::view_at`].
     pub async fn sync(&self) -> Result<Position> {
         self.looker().sync().await
     }
@@ -217,38 +100,38 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     ///
     /// # Errors
     /// `Conflict` only when others kept overwriting the key until the deadline; otherwise as every write.
-    pub async fn put(&self, key: impl Into<K>, value: V) -> Result<Position> {
-        self.writer().put(&key.into(), &value, false).await
+    pub async fn put(&self, key: impl IntoKey<K>, value: V) -> Result<Position> {
+        self.writer().put(&key.into_key(), &value, false).await
     }
 
     /// As [`Globe::put`], and takes the key off its lease: it ends with none any more, and stays until it is deleted.
     ///
     /// # Errors
     /// As [`Globe::put`].
-    pub async fn put_detached(&self, key: impl Into<K>, value: V) -> Result<Position> {
-        self.writer().put(&key.into(), &value, true).await
+    pub async fn put_detached(&self, key: impl IntoKey<K>, value: V) -> Result<Position> {
+        self.writer().put(&key.into_key(), &value, true).await
     }
 
     /// Writes a key only if there is none.
     ///
     /// # Errors
     /// `Conflict` with what stands there, which is then visible here; otherwise as every write.
-    pub async fn create(&self, key: impl Into<K>, value: V) -> Result<Position> {
+    pub async fn create(&self, key: impl IntoKey<K>, value: V) -> Result<Position> {
         self.put_if(key, value, Expected::Absent).await
     }
 
-    /// Writes a key only if it holds what is expected: the [`version`](Entry::version) of an entry is compare-and-swap.
+    /// Writes a key only if it holds what is expected: the [`version`](crate::Entry::version) of an entry is compare-and-swap.
     ///
     /// # Errors
     /// As [`Globe::create`]; `EpochChanged` for a version of another life of the log, even if the same revision stands there.
     pub async fn put_if(
         &self,
-        key: impl Into<K>,
+        key: impl IntoKey<K>,
         value: V,
         expected: impl Into<Expected>,
     ) -> Result<Position> {
         self.writer()
-            .put_if(&key.into(), &value, expected.into())
+            .put_if(&key.into_key(), &value, expected.into())
             .await
     }
 
@@ -256,8 +139,8 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     ///
     /// # Errors
     /// As [`Globe::put`].
-    pub async fn delete(&self, key: impl Into<K>) -> Result<bool> {
-        self.writer().delete(&key.into()).await
+    pub async fn delete(&self, key: impl IntoKey<K>) -> Result<bool> {
+        self.writer().delete(&key.into_key()).await
     }
 
     /// Deletes a key only if it holds what is expected.
@@ -266,10 +149,12 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// As [`Globe::put_if`].
     pub async fn delete_if(
         &self,
-        key: impl Into<K>,
+        key: impl IntoKey<K>,
         expected: impl Into<Expected>,
     ) -> Result<Position> {
-        self.writer().delete_if(&key.into(), expected.into()).await
+        self.writer()
+            .delete_if(&key.into_key(), expected.into())
+            .await
     }
 
     /// Deletes every key whose text in the log begins with `prefix`, of all that was committed before the call; how many
@@ -291,10 +176,10 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// decoded; otherwise as every write.
     pub async fn update(
         &self,
-        key: impl Into<K>,
+        key: impl IntoKey<K>,
         next: impl FnMut(Option<&V>) -> V,
     ) -> Result<Arc<V>> {
-        self.writer().update(&key.into(), next).await
+        self.writer().update(&key.into_key(), next).await
     }
 
     /// Writes many entries, batched to the log's limits and several transactions at a time: each transaction is seen
@@ -307,25 +192,21 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         let entries = entries.into_iter().collect();
         self.writer().put_all(entries).await
     }
+}
 
-    /// Stops following the log, and waits until the tasks have stopped. Reads go on showing the last state; watches show
-    /// what came until then and end; writes and waits are answered with `Closed`. All clones are closed.
-    ///
-    /// Closing twice is no error: whoever closes waits. Dropped half-way, it goes on by itself. It waits for at most five
-    /// seconds: tasks that are held up longer by code of the caller's (a codec that blocks, say) end when that returns.
-    pub async fn close(&self) {
-        if !self.inner.tasks.stop().await {
-            let keyspace = self.keyspace();
-            tracing::warn!(%keyspace, "the tasks of the map did not stop in time: something of the caller's holds them up");
-            self.replica().close();
-        }
+impl<K, V> Deref for Globe<K, V> {
+    type Target = Reader<K, V>;
+
+    fn deref(&self) -> &Reader<K, V> {
+        &self.reader
     }
 }
 
 impl<K, V> Clone for Globe<K, V> {
     fn clone(&self) -> Globe<K, V> {
         Globe {
-            inner: Arc::clone(&self.inner),
+            reader: self.reader.clone(),
+            writer: Arc::clone(&self.writer),
         }
     }
 }
@@ -333,7 +214,7 @@ impl<K, V> Clone for Globe<K, V> {
 impl<K, V> fmt::Debug for Globe<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Globe")
-            .field("log", &self.inner.writer.log)
+            .field("log", &self.writer.log)
             .finish_non_exhaustive()
     }
 }

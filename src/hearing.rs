@@ -2,23 +2,24 @@
 //!
 //! It only makes the watches: what each shows, and when, is its own to say.
 
-use std::borrow::Borrow;
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use globe_log_client::Result;
 
+use crate::entry::into_key::IntoKey;
 use crate::entry::key::Key;
-use crate::globe::Globe;
+use crate::entry::prefix::KeyPrefix;
 use crate::read::phase_watch::PhaseWatch;
 use crate::read::quarantine_watch::QuarantineWatch;
 use crate::read::value_watch::ValueWatch;
 use crate::read::view::View;
 use crate::read::watch::Watch;
+use crate::reader::Reader;
 use crate::replica::subscribers::Interest;
 
 /// Hearing of changes.
-impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
+impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     /// Watches the whole map, from what it holds now.
     #[must_use]
     pub fn watch(&self) -> Watch<K, V> {
@@ -27,18 +28,15 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
 
     /// Watches one key, which need not be there yet. Other keys' changes do not wake it.
     #[must_use]
-    pub fn watch_key(&self, key: impl Into<K>) -> Watch<K, V> {
-        Watch::new(Arc::clone(self.replica()), Interest::Key(key.into()))
+    pub fn watch_key(&self, key: impl IntoKey<K>) -> Watch<K, V> {
+        Watch::new(Arc::clone(self.replica()), Interest::Key(key.into_key()))
     }
 
-    /// Watches the keys that begin with `prefix`.
+    /// Watches the keys that begin with `prefix`: a text, or the first parts of a tuple.
     #[must_use]
-    pub fn watch_prefix(&self, prefix: &str) -> Watch<K, V>
-    where
-        K: Borrow<str>,
-    {
-        let prefix = prefix.to_owned();
-        let covers = move |key: &K| Borrow::<str>::borrow(key).starts_with(&prefix);
+    pub fn watch_prefix(&self, prefix: impl KeyPrefix<K>) -> Watch<K, V> {
+        let prefix = prefix.keep();
+        let covers = move |key: &K| prefix.place(key).is_eq();
         Watch::new(
             Arc::clone(self.replica()),
             Interest::Prefix(Box::new(covers)),
@@ -113,8 +111,8 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// Follows the value of one key, which need not be there yet: the present one first, then the newest one whenever it has
     /// changed. What a setting that may change at any time wants; [`ValueWatch`] has an example.
     #[must_use]
-    pub fn watch_value(&self, key: impl Into<K>) -> ValueWatch<K, V> {
-        ValueWatch::new(Arc::clone(self.replica()), key.into())
+    pub fn watch_value(&self, key: impl IntoKey<K>) -> ValueWatch<K, V> {
+        ValueWatch::new(Arc::clone(self.replica()), key.into_key())
     }
 
     /// Follows which records are kept out of the map because they cannot be decoded, from those that are now.

@@ -5,6 +5,7 @@
 mod mutant;
 
 mod builder;
+mod cached;
 mod connect;
 mod consistent_views;
 mod entry;
@@ -13,29 +14,36 @@ mod globe;
 mod ground;
 mod hearing;
 mod read;
+mod reader;
 mod replica;
 mod settings;
 mod transaction;
 mod write;
 
 pub use builder::Builder;
+pub use cached::Cached;
 pub use connect::connect;
 pub use consistent_views::{Maps, consistent_views};
 pub use entry::Entry;
 pub use entry::change::{Change, ResyncReason};
 #[cfg(feature = "messagepack")]
 pub use entry::codec::MessagePack;
-pub use entry::codec::{Codec, CodecError, Json};
+pub use entry::codec::{Codec, CodecError, Decode, Encode, Json};
+pub use entry::into_key::IntoKey;
 pub use entry::key::{Key, key_error};
+pub use entry::lookup::{Finder, Lookup};
+pub use entry::prefix::KeyPrefix;
 pub use entry::quarantine::{LastGood, Quarantined};
 pub use globe::Globe;
 pub use read::consistency::Consistency;
+pub use read::iter::{Iter, Range};
 pub use read::phase_watch::PhaseWatch;
 pub use read::quarantine_watch::{QuarantineChanges, QuarantineWatch};
 pub use read::stream::WatchStream;
 pub use read::value_watch::ValueWatch;
 pub use read::view::View;
 pub use read::watch::{Cause, Changes, Watch};
+pub use reader::Reader;
 pub use replica::status::{Phase, Status};
 pub use transaction::Txn;
 pub use write::expected::Expected;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, LogClient, Result, Transaction};
 use tokio::time::Instant;
 
+use crate::entry::into_key::IntoKey;
 use crate::entry::key::Key;
 use crate::globe::Globe;
 use crate::read::view::View;
@@ -56,9 +57,9 @@ impl<'a> Txn<'a> {
     pub fn get<K: Key, V: Send + Sync + 'static>(
         &mut self,
         map: &Globe<K, V>,
-        key: impl Into<K>,
+        key: impl IntoKey<K>,
     ) -> Result<Option<Arc<V>>> {
-        let key = key.into();
+        let key = key.into_key();
         let (target, view) = self.touch(map, &key)?;
         if mutant!("forget_what_was_read") {
             self.guards.remove(&target);
@@ -77,7 +78,7 @@ impl<'a> Txn<'a> {
             );
             return Err(Error::new(ErrorKind::Codec, why));
         }
-        Ok(view.get(&key).cloned())
+        Ok(view.get(&key))
     }
 
     /// Writes a key, if the transaction is committed. A key that ends with a lease goes on doing so.
@@ -87,10 +88,10 @@ impl<'a> Txn<'a> {
     pub fn put<K: Key, V: Send + Sync + 'static>(
         &mut self,
         map: &Globe<K, V>,
-        key: impl Into<K>,
+        key: impl IntoKey<K>,
         value: V,
     ) -> Result<()> {
-        self.write(map, &key.into(), value, false)
+        self.write(map, &key.into_key(), value, false)
     }
 
     /// As [`Txn::put`], and takes the key off its lease: it ends with none any more.
@@ -100,10 +101,10 @@ impl<'a> Txn<'a> {
     pub fn put_detached<K: Key, V: Send + Sync + 'static>(
         &mut self,
         map: &Globe<K, V>,
-        key: impl Into<K>,
+        key: impl IntoKey<K>,
         value: V,
     ) -> Result<()> {
-        self.write(map, &key.into(), value, true)
+        self.write(map, &key.into_key(), value, true)
     }
 
     fn write<K: Key, V: Send + Sync + 'static>(
@@ -127,9 +128,9 @@ impl<'a> Txn<'a> {
     pub fn delete<K: Key, V: Send + Sync + 'static>(
         &mut self,
         map: &Globe<K, V>,
-        key: impl Into<K>,
+        key: impl IntoKey<K>,
     ) -> Result<()> {
-        let (target, _) = self.touch(map, &key.into())?;
+        let (target, _) = self.touch(map, &key.into_key())?;
         self.writes.insert(
             target,
             Pending {

@@ -59,7 +59,7 @@ async fn heals(name: &str, distort: impl FnMut(Batch) -> Vec<Batch> + Send + 'st
         for change in &changes {
             assert_eq!(
                 change.old_value(),
-                folded.get(change.key()),
+                folded.get(change.key()).as_ref(),
                 "{name}: each difference begins where the last ended"
             );
         }

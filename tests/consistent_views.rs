@@ -31,7 +31,7 @@ async fn open(log: &(impl LogClient + Clone), name: &str) -> Numbers {
 }
 
 fn value(view: &View<String, u64>) -> u64 {
-    view.get("k").map_or(0, |value| **value)
+    view.get("k").map_or(0, |value| *value)
 }
 
 /// Writes one number to several maps at once, past all of them.

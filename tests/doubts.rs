@@ -13,7 +13,7 @@ mod rig;
 use std::time::Duration;
 
 use globe::log_client::Batch;
-use globe::{Codec, CodecError, Error, ErrorKind, Globe, Json, MemoryLog, Phase};
+use globe::{CodecError, Decode, Encode, Error, ErrorKind, Globe, Json, MemoryLog, Phase};
 use rig::{Around, brisk, until, within, write_raw};
 
 type Numbers = Globe<String, u64>;
@@ -142,13 +142,15 @@ async fn a_map_hydrated_more_slowly_than_the_log_is_compacted_converges() {
 #[derive(Debug)]
 struct Slow(MemoryLog);
 
-impl Codec<u64> for Slow {
+impl Encode<u64> for Slow {
     fn encode(&self, value: &u64) -> Result<Vec<u8>, CodecError> {
-        Codec::encode(&Json, value)
+        Encode::encode(&Json, value)
     }
+}
 
+impl Decode<u64> for Slow {
     fn decode(&self, bytes: &[u8]) -> Result<u64, CodecError> {
         self.0.compact(self.0.head_position().revision)?;
-        Codec::decode(&Json, bytes)
+        Decode::decode(&Json, bytes)
     }
 }

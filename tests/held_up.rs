@@ -144,14 +144,14 @@ async fn fill(log: &MemoryLog, value: u64) -> Position {
 /// What every way to look at every key shows: one value, since nothing moves meanwhile.
 fn look(map: &Globe<Name, u64>) -> u64 {
     let view = map.view();
-    let shown = **view.get(&name(0)).unwrap();
+    let shown = *view.get(&name(0)).unwrap();
     assert_eq!((map.len(), view.len()), (KEYS, KEYS));
     for key in (0..KEYS).map(name) {
         let ways = [
             map.get(&key).map(|value| *value),
-            map.entry(&key).map(|entry| **entry.value()),
-            view.get(&key).map(|value| **value),
-            map.watch().catch_up().get(&key).map(|value| **value),
+            map.get_entry(&key).map(|entry| **entry.value()),
+            view.get(&key).map(|value| *value),
+            map.watch().catch_up().get(&key).map(|value| *value),
         ];
         assert_eq!(ways, [Some(shown); 4], "{}", key.0);
         assert!(map.contains_key(&key));

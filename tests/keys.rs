@@ -10,8 +10,13 @@
 
 mod rig;
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use globe::log_client::Record;
-use globe::{Error, ErrorKind, Globe, Key, LogClient, MemoryLog, key_error};
+use globe::{
+    Error, ErrorKind, Finder, Globe, IntoKey, Key, LogClient, Lookup, MemoryLog, key_error,
+};
 use rig::{keyspace, until, write_raw};
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +84,76 @@ async fn tuples_are_paths_and_their_parts_may_hold_anything() {
     assert_eq!((again.len(), again.contains_key(&keys[1])), (2, true));
 }
 
+#[tokio::test]
+async fn a_key_is_written_and_looked_up_by_what_it_is_plainly_made_of() {
+    let log = MemoryLog::new();
+    let texts: Globe<String, u64> = Globe::open(log.clone(), "texts").await.unwrap();
+    let owned = "owned".to_owned();
+    texts.put("a", 1).await.unwrap();
+    texts.put(&owned, 2).await.unwrap();
+    texts.put(format!("{owned}/b"), 3).await.unwrap();
+    assert!(
+        ["a", "owned", "owned/b"]
+            .iter()
+            .all(|key| texts.contains_key(*key))
+    );
+    assert!(texts.contains_key(&owned));
+
+    let shared: Globe<Arc<str>, u64> = Globe::open(log.clone(), "texts").await.unwrap();
+    shared.put("a", 4).await.unwrap();
+    shared.put(&owned, 5).await.unwrap();
+    shared.put(Arc::<str>::from("c"), 6).await.unwrap();
+    assert_eq!(shared.get("c").as_deref(), Some(&6));
+
+    let numbers: Globe<u64, u64> = Globe::open(log.clone(), "numbers").await.unwrap();
+    numbers.put(5, 1).await.unwrap();
+    numbers.put(&6, 1).await.unwrap();
+    assert!(numbers.contains_key(&5) && numbers.get_entry(&6).is_some());
+    assert!(numbers.delete(5).await.unwrap());
+
+    let addresses: Globe<IpAddr, u64> = Globe::open(log, "addresses").await.unwrap();
+    addresses.put(IpAddr::from([10, 0, 0, 9]), 1).await.unwrap();
+    addresses
+        .put(IpAddr::from([10, 0, 0, 10]), 2)
+        .await
+        .unwrap();
+    let order: Vec<u64> = addresses.view().values().map(|value| **value).collect();
+    assert_eq!(order, [1, 2], "the order of addresses, not of their texts");
+}
+
+#[tokio::test]
+async fn a_tuple_is_written_and_looked_up_by_its_parts() {
+    let log = MemoryLog::new();
+    let two: Globe<(String, String), u64> = Globe::open(log.clone(), "two").await.unwrap();
+    two.put(("eu", "web"), 1).await.unwrap();
+    two.put(("us".to_owned(), "web"), 2).await.unwrap();
+    two.put(("us", "api".to_owned()), 3).await.unwrap();
+    assert_eq!(two.get(("eu", "web")).as_deref(), Some(&1));
+    assert_eq!(two.view().get(("us", "api")).as_deref(), Some(&3));
+    assert!(two.contains_key(&("us".to_owned(), "web".to_owned())));
+    assert!(two.get_entry(("us".to_owned(), "web")).is_some());
+    assert!(!two.view().contains_key(("web", "us")));
+
+    let mixed: Globe<(u16, String, bool, String), u64> =
+        Globe::open(log.clone(), "mixed").await.unwrap();
+    mixed.put((7, "a/b", true, "c"), 1).await.unwrap();
+    assert_eq!(mixed.get((7, "a/b", true, "c")).as_deref(), Some(&1));
+    assert_eq!(mixed.get((7, "a/b", false, "c")), None);
+    assert_eq!(texts(&log, "mixed").await, ["00007/a%2Fb/true/c"]);
+
+    let plain: Globe<(u16, bool), u64> = Globe::open(log, "plain").await.unwrap();
+    plain.put((7, true), 1).await.unwrap();
+    assert!(plain.contains_key((7, true)) && !plain.contains_key((7, false)));
+}
+
+#[tokio::test]
+async fn a_type_of_ones_own_is_made_of_and_looked_up_by_what_it_says() {
+    let map: Globe<Host, u64> = Globe::open(MemoryLog::new(), "hosts").await.unwrap();
+    map.put(("eu", 7), 1).await.unwrap();
+    assert_eq!(map.get(("eu", 7)).as_deref(), Some(&1));
+    assert!(map.view().contains_key(("eu", 7)) && !map.contains_key(("eu", 8)));
+}
+
 #[cfg(feature = "uuid")]
 #[tokio::test]
 async fn uuids_are_keys() {
@@ -121,6 +196,19 @@ impl Key for Host {
             number,
             region: region.to_owned(),
         })
+    }
+}
+
+impl IntoKey<Host> for (&str, u16) {
+    fn into_key(self) -> Host {
+        let (region, number) = (self.0.to_owned(), self.1);
+        Host { number, region }
+    }
+}
+
+impl Lookup<Host> for (&str, u16) {
+    fn look_up<F: Finder<Host>>(self, finder: F) -> F::Found {
+        finder.find(&self.into_key())
     }
 }
 
@@ -228,10 +316,13 @@ async fn messagepack_survives_and_tolerates_added_fields() {
 async fn a_value_only_its_codec_knows_needs_no_serde() {
     struct Plain;
     struct Opaque(u8);
-    impl globe::Codec<Opaque> for Plain {
+    impl globe::Encode<Opaque> for Plain {
         fn encode(&self, value: &Opaque) -> Result<Vec<u8>, globe::CodecError> {
             Ok(vec![value.0])
         }
+    }
+
+    impl globe::Decode<Opaque> for Plain {
         fn decode(&self, bytes: &[u8]) -> Result<Opaque, globe::CodecError> {
             bytes
                 .first()

@@ -21,7 +21,7 @@ fn shown(map: &Numbers, key: &str) -> (Option<u64>, Option<LastGood>) {
     let view = map.view();
     let bad = view.quarantine().find(|bad| bad.key == key).cloned();
     (
-        view.get(key).map(|value| **value),
+        view.get(key).map(|value| *value),
         bad.map(|bad| bad.last_good),
     )
 }
@@ -54,7 +54,7 @@ async fn a_fresh_node_shows_the_last_good_value_as_the_others_do() {
         for (key, value) in [("one", 1), ("several", 2), ("row", 1)] {
             let (found, last_good) = shown(map, key);
             assert_eq!(found, Some(value), "{key}");
-            let version = map.entry(key).unwrap().version();
+            let version = map.get_entry(key).unwrap().version();
             assert_eq!(last_good, Some(LastGood::Shown(version)), "{key}");
         }
         for key in ["again", "never"] {

@@ -43,7 +43,7 @@ async fn a_write_keeps_the_lease_of_its_key() {
     let lease = register(&log, &map).await;
     map.put("put", 2).await.unwrap();
     map.update("update", |_| 2).await.unwrap();
-    let version = map.entry("put_if").unwrap().version();
+    let version = map.get_entry("put_if").unwrap().version();
     map.put_if("put_if", 2, version).await.unwrap();
     map.put_if("present", 2, Expected::Present).await.unwrap();
     map.transact(|txn| txn.put(&map, "transact", 2))
@@ -65,7 +65,7 @@ async fn a_write_keeps_the_lease_of_its_key() {
     put.await.unwrap().unwrap();
 
     for key in KEYS {
-        let entry = map.entry(key).unwrap();
+        let entry = map.get_entry(key).unwrap();
         assert_eq!((**entry.value(), entry.lease()), (2, Some(lease)), "{key}");
     }
     log.revoke(lease).await.unwrap();
@@ -84,7 +84,7 @@ async fn a_detached_put_outlives_the_lease() {
     map.transact(|txn| txn.put_detached(&map, "transact", 2))
         .await
         .unwrap();
-    assert_eq!(map.entry("put").unwrap().lease(), None);
+    assert_eq!(map.get_entry("put").unwrap().lease(), None);
     log.revoke(lease).await.unwrap();
     until("the others end", || map.len() == 2).await;
     assert!(map.contains_key("put") && map.contains_key("transact"));
@@ -100,7 +100,7 @@ async fn a_bad_record_that_is_healed_keeps_its_lease() {
     log.commit(bad).await.unwrap();
     until("it is kept out", || map.quarantine().len() == 1).await;
     map.put("put", 2).await.unwrap();
-    assert_eq!(map.entry("put").unwrap().lease(), Some(lease));
+    assert_eq!(map.get_entry("put").unwrap().lease(), Some(lease));
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,6 +117,6 @@ async fn a_put_over_a_key_whose_lease_has_just_ended_writes_it_without() {
     tokio::task::yield_now().await;
     log.hold_tails(false);
     put.await.unwrap().unwrap();
-    let entry = map.entry("put").unwrap();
+    let entry = map.get_entry("put").unwrap();
     assert_eq!((**entry.value(), entry.lease()), (2, None));
 }

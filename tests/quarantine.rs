@@ -10,7 +10,7 @@
 
 mod rig;
 
-use globe::{Codec, CodecError, ErrorKind, Globe, MemoryLog, Phase};
+use globe::{CodecError, Decode, Encode, ErrorKind, Globe, MemoryLog, Phase};
 use rig::{brisk, delete_raw, numbers, until, within, write_raw};
 use tracing::Level;
 
@@ -204,14 +204,16 @@ async fn under_strict_a_bad_record_ends_the_map() {
 #[derive(Debug)]
 struct Touchy;
 
-impl Codec<u64> for Touchy {
+impl Encode<u64> for Touchy {
     fn encode(&self, value: &u64) -> Result<Vec<u8>, CodecError> {
         match value {
             13 => Err("thirteen is not written".into()),
             value => Ok(vec![u8::try_from(*value)?]),
         }
     }
+}
 
+impl Decode<u64> for Touchy {
     fn decode(&self, bytes: &[u8]) -> Result<u64, CodecError> {
         assert_ne!(bytes, [13], "a bug in a codec");
         Ok(u64::from(bytes[0]))

@@ -10,7 +10,7 @@
 
 mod rig;
 
-use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::ops::Bound::{Included, Unbounded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -27,13 +27,13 @@ type Numbers = Globe<String, u64>;
 fn looks() -> [fn(&Numbers) -> u64; 5] {
     [
         |map| *map.get("n").unwrap(),
-        |map| **map.view().get("n").unwrap(),
-        |map| **map.entry("n").unwrap().value(),
-        |map| **map.watch().catch_up().get("n").unwrap(),
+        |map| *map.view().get("n").unwrap(),
+        |map| **map.get_entry("n").unwrap().value(),
+        |map| *map.watch().catch_up().get("n").unwrap(),
         |map| {
             **map
                 .view()
-                .range::<_, str>((Included("n"), Unbounded))
+                .range::<str, _>((Included("n"), Unbounded))
                 .next()
                 .unwrap()
                 .1
@@ -149,9 +149,9 @@ async fn get_shows_no_less_than_a_view_before_it_and_no_more_than_one_after_it()
                 let mut key = offset;
                 while !stop.load(Ordering::Acquire) {
                     let name = keys[key % KEYS].as_str();
-                    let before = **map.view().get(name).unwrap();
+                    let before = *map.view().get(name).unwrap();
                     let got = *map.get(name).unwrap();
-                    let after = **map.view().get(name).unwrap();
+                    let after = *map.view().get(name).unwrap();
                     assert!(before <= got && got <= after, "{before} {got} {after}");
                     // Two gets of a transaction's keys, the second no older than the first.
                     let other = keys[(key * 7 + 50) % KEYS].as_str();
@@ -183,7 +183,7 @@ async fn a_write_is_seen_by_every_thread_that_hears_of_it() {
             for value in 0..200 {
                 let position = map.put(key.as_str(), value).await.unwrap();
                 assert_eq!(map.get(key.as_str()).as_deref(), Some(&value));
-                assert_eq!(map.view().get(key.as_str()).map(|v| **v), Some(value));
+                assert_eq!(map.view().get(key.as_str()).map(|v| *v), Some(value));
                 assert!(map.position().unwrap().covers(position));
                 assert!(map.view().position().covers(position));
                 let shown = watch.try_next().expect("the watch shows it as well");
@@ -214,7 +214,7 @@ async fn a_position_never_runs_ahead_of_what_is_shown_nor_falls_back() {
                 let view = map.view();
                 assert!(position.covers(last) && view.position().covers(position));
                 // In this keyspace the value is the revision that wrote it.
-                let shown = view.get("n").map_or(0, |n| **n);
+                let shown = view.get("n").map_or(0, |n| *n);
                 assert_eq!(shown.max(1), view.position().revision.0.max(1));
                 last = view.position();
             }
@@ -278,7 +278,7 @@ async fn reads_go_on_during_the_resync_of_a_hundred_thousand_keys() {
     around.hold_snapshots(false);
     within(
         "the resync",
-        map.wait_for(|view| view.get("k000000").is_some_and(|value| **value == 2)),
+        map.wait_for(|view| view.get("k000000").is_some_and(|value| *value == 2)),
     )
     .await
     .unwrap();
@@ -306,48 +306,56 @@ async fn a_view_stands_still_whatever_happens_after() {
     assert_eq!(
         (
             view.len(),
-            view.get("a").map(|a| **a),
-            view.get("b").map(|b| **b)
+            view.get("a").map(|a| *a),
+            view.get("b").map(|b| *b)
         ),
         (2, Some(1), Some(2))
     );
 }
 
-#[tokio::test]
-async fn a_view_reads_points_ranges_and_prefixes() {
-    let map = numbers(&MemoryLog::new()).await;
-    let keys = ["a", "a/1", "a/2", "ab", "b"];
-    map.put_all(keys.map(|key| (key.into(), 1))).await.unwrap();
-    let view = map.view();
-    let names = |found: Vec<(&String, &globe::Entry<u64>)>| -> Vec<String> {
-        found.into_iter().map(|(key, _)| key.clone()).collect()
+/// Both directions: a `Cached` told of a view shows no less, and a view after it shows no less.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cached_value_lies_between_the_looks_around_it_on_any_thread() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    map.put("n", 0).await.unwrap();
+    let (tell, told) = mpsc::sync_channel::<(u64, usize)>(0);
+    let stop = Arc::new(AtomicBool::new(false));
+    let first = {
+        let (map, stop) = (map.clone(), Arc::clone(&stop));
+        thread::spawn(move || {
+            let mut look = 0;
+            while !stop.load(Ordering::Acquire) {
+                tell.send((looks()[look % 5](&map), look)).unwrap();
+                look += 1;
+            }
+            look
+        })
     };
-    assert_eq!(names(view.iter().collect()), keys);
-    assert_eq!(names(view.iter().rev().take(1).collect()), ["b"]);
-    assert_eq!(names(view.prefix("a/").collect()), ["a/1", "a/2"]);
-    assert_eq!(names(view.prefix("").collect()), keys);
-    assert_eq!(
-        names(
-            view.range::<_, str>((Included("a/2"), Excluded("b")))
-                .collect()
-        ),
-        ["a/2", "ab"]
-    );
-    assert!(view.contains_key("ab") && !view.contains_key("x"));
-    assert!(map.contains_key("ab") && !map.contains_key("x"));
-    assert_eq!((map.len(), map.is_empty()), (5, false));
-    let later = {
-        map.put("b", 2).await.unwrap();
-        map.view()
+    let second = {
+        let map = map.clone();
+        thread::spawn(move || {
+            let mut cached = map.cached("n");
+            while let Ok((seen, look)) = told.recv() {
+                let here = **cached.get().unwrap();
+                assert!(here >= seen, "told of {seen}, saw {here}");
+                let after = looks()[look % 5](&map);
+                assert!(after >= here, "{after} after {here}");
+            }
+        })
     };
-    let diff = later.diff(&view);
-    assert_eq!((diff.len(), diff[0].key().as_str()), (1, "b"));
-    let back = view.diff(&later);
-    assert_eq!(
-        back[0].new_value().map(|value| **value),
-        Some(1),
-        "it works both ways"
-    );
+    for value in 1..10_000_u64 {
+        write_raw(&log, "numbers", "n", value.to_string().as_bytes()).await;
+        tokio::task::yield_now().await;
+    }
+    within("the map follows", map.sync()).await.unwrap();
+    stop.store(true, Ordering::Release);
+    assert!(first.join().unwrap() > 0);
+    second.join().unwrap();
+    let mut cached = map.cached("n");
+    assert_eq!(cached.get().map(|n| **n), Some(9_999));
+    map.delete("n").await.unwrap();
+    assert!(cached.get().is_none());
 }
 
 #[test]

@@ -86,7 +86,7 @@ async fn no_value_is_ever_shown() {
     }
     shown.debug(&map);
     shown.debug(&map.view());
-    shown.debug(&map.entry("a"));
+    shown.debug(&map.get_entry("a"));
     shown.debug(&map.status());
     shown.debug(&map.quarantine());
     shown.debug(&map.view().diff(&watches[0].catch_up()));

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use globe::log_client::Transaction;
-use globe::{Cause, Codec, CodecError, Globe, LogClient, MemoryLog, Phase, View, Watch};
+use globe::{Cause, CodecError, Decode, Encode, Globe, LogClient, MemoryLog, Phase, View, Watch};
 use rig::{keyspace, until, within};
 
 /// Entries of the map that is churned.
@@ -63,11 +63,13 @@ impl Counter {
     }
 }
 
-impl Codec<Counted> for Counter {
+impl Encode<Counted> for Counter {
     fn encode(&self, value: &Counted) -> Result<Vec<u8>, CodecError> {
         Ok(value.number.to_string().into_bytes())
     }
+}
 
+impl Decode<Counted> for Counter {
     fn decode(&self, bytes: &[u8]) -> Result<Counted, CodecError> {
         Ok(self.make(std::str::from_utf8(bytes)?.parse()?))
     }

@@ -14,7 +14,7 @@ use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use futures::FutureExt;
-use globe::{Codec, CodecError, Consistency, Error, ErrorKind, Globe, MemoryLog, Phase};
+use globe::{CodecError, Consistency, Decode, Encode, Error, ErrorKind, Globe, MemoryLog, Phase};
 use rig::{Around, numbers, until, within, write_raw};
 use tokio::time::Instant;
 
@@ -221,11 +221,13 @@ async fn whoever_closes_waits_until_it_is_closed() {
 #[derive(Debug)]
 struct Blocking(Arc<Barrier>);
 
-impl Codec<u64> for Blocking {
+impl Encode<u64> for Blocking {
     fn encode(&self, _: &u64) -> Result<Vec<u8>, CodecError> {
         Ok(b"1".to_vec())
     }
+}
 
+impl Decode<u64> for Blocking {
     fn decode(&self, bytes: &[u8]) -> Result<u64, CodecError> {
         if bytes == b"block" {
             self.0.wait();

@@ -21,7 +21,8 @@ const FLOORS: &[&[&str]] = &[
     &["follow", "read"],
     &["write"],
     &["settings"],
-    &["globe"],
+    &["reader"],
+    &["cached", "globe"],
     &["connect"],
     &["builder", "consistent_views", "hearing", "transaction"],
 ];

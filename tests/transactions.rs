@@ -79,7 +79,7 @@ fn sample(map: Numbers, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<usize>
                 "the twins at {}",
                 view.position()
             );
-            let now = **view.get("twin-a").unwrap();
+            let now = *view.get("twin-a").unwrap();
             assert!(now >= twin, "a later view shows no less");
             twin = now;
             looks += 1;
@@ -129,7 +129,7 @@ async fn follow_transfers(map: Numbers) {
     while watch
         .catch_up()
         .get("twin-a")
-        .is_none_or(|twin| **twin < 180)
+        .is_none_or(|twin| *twin < 180)
     {
         let changes = watch.next().await.unwrap();
         let after = changes.after();

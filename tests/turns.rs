@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use globe::log_client::Transaction;
-use globe::{Codec, CodecError, Globe, Json, Key, LogClient, MemoryLog, Result};
+use globe::{CodecError, Decode, Encode, Globe, Json, Key, LogClient, MemoryLog, Result};
 use rig::{Around, Calls, keyspace, until, within, write_raw};
 
 const ENTRIES: usize = 20_000;
@@ -129,14 +129,16 @@ async fn a_put_of_many_lets_others_have_their_turns_before_it_sends_anything() {
 #[derive(Debug)]
 struct Counted(Arc<AtomicUsize>);
 
-impl Codec<u64> for Counted {
+impl Encode<u64> for Counted {
     fn encode(&self, value: &u64) -> Result<Vec<u8>, CodecError> {
-        Codec::encode(&Json, value)
+        Encode::encode(&Json, value)
     }
+}
 
+impl Decode<u64> for Counted {
     fn decode(&self, bytes: &[u8]) -> Result<u64, CodecError> {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Codec::decode(&Json, bytes)
+        Decode::decode(&Json, bytes)
     }
 }
 

@@ -19,7 +19,7 @@ async fn a_version_of_another_life_is_refused_though_the_same_revision_stands_th
     let map = numbers(&log).await;
     let empty = log.backup();
     let ours = map.put("k", 1).await.unwrap();
-    let version = map.entry("k").unwrap().version();
+    let version = map.get_entry("k").unwrap().version();
     log.restore(&empty);
     let theirs = write_raw(&log, "numbers", "k", b"2").await;
     assert_eq!(ours.revision, theirs.revision, "revisions are used again");
@@ -38,7 +38,7 @@ async fn a_version_of_another_life_is_refused_though_the_same_revision_stands_th
         .await;
     }
     assert_eq!(map.get("k").as_deref(), Some(&2), "nothing was overwritten");
-    let now = map.entry("k").unwrap().version();
+    let now = map.get_entry("k").unwrap().version();
     assert_ne!(now, version);
     map.put_if("k", 4, now).await.unwrap();
 }
@@ -48,11 +48,11 @@ async fn what_a_restore_left_as_it_was_is_of_the_new_life() {
     let log = MemoryLog::new();
     let map = numbers(&log).await;
     map.put("kept", 1).await.unwrap();
-    let before = map.entry("kept").unwrap().version();
+    let before = map.get_entry("kept").unwrap().version();
     let backup = log.backup();
     log.restore(&backup);
     until("the new life is followed", || map.status().resyncs == 1).await;
-    let after = map.entry("kept").unwrap().version();
+    let after = map.get_entry("kept").unwrap().version();
     assert_eq!(after.revision(), before.revision());
     assert_ne!(after, before);
     assert!(map.put_if("kept", 2, before).await.is_err());
@@ -64,7 +64,7 @@ async fn a_version_travels_as_text_and_fits_an_etag() {
     let log = MemoryLog::new();
     let (one, two) = (numbers(&log).await, numbers(&log).await);
     one.put("k", 1).await.unwrap();
-    let etag = format!("\"{}\"", one.entry("k").unwrap().version());
+    let etag = format!("\"{}\"", one.get_entry("k").unwrap().version());
     assert!(etag.chars().all(|c| c.is_ascii_graphic()));
     let version: Version = etag.trim_matches('"').parse().unwrap();
     // The other node may not have seen it yet: it waits until it has.

@@ -33,7 +33,7 @@ async fn a_watch_shows_each_step_exactly() {
     map.put("a", 1).await.unwrap();
     let mut watch = map.watch();
     assert!(watch.try_next().is_none(), "what stood there is no change");
-    assert_eq!(watch.catch_up().get("a").map(|a| **a), Some(1));
+    assert_eq!(watch.catch_up().get("a").map(|a| *a), Some(1));
 
     let put = map.put("b", 2).await.unwrap();
     let changes = next(&mut watch).await;

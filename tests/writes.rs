@@ -25,7 +25,7 @@ async fn a_put_is_visible_here_when_it_returns_and_names_its_own_commit() {
     let first = map.put("a", 1).await.unwrap();
     let second = map.put("a", 2).await.unwrap();
     assert_eq!(map.get("a").as_deref(), Some(&2));
-    let entry = map.entry("a").unwrap();
+    let entry = map.get_entry("a").unwrap();
     assert_eq!(
         (entry.created().position(), entry.version().position()),
         (first, second)

@@ -11,25 +11,61 @@ use serde::de::DeserializeOwned;
 /// Why a value could not be written or read. Shown to people: it must not hold the value.
 pub type CodecError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How values of type `V` become bytes in the log, and bytes become values.
+/// How bytes from the log become values of type `V`: all that reading needs.
 ///
-/// `encode` is called once a write, and what it wrote is decoded once, to see that it can be: a value that could not be read
-/// again (a float in JSON that is no number, a field that is skipped when written and has no default) is refused with
-/// `Codec`. `decode` is called once for every record that arrives; a read never decodes. It is handed whatever another
-/// program wrote: it must answer with an error, never panic.
-pub trait Codec<V>: Send + Sync + 'static {
-    /// The value as bytes.
-    ///
-    /// # Errors
-    /// When this value cannot be written.
-    fn encode(&self, value: &V) -> Result<Vec<u8>, CodecError>;
-
+/// Called once for every record that arrives; a read never decodes. It is handed whatever another program wrote: it must
+/// answer with an error, never panic.
+pub trait Decode<V>: Send + Sync + 'static {
     /// The value from bytes.
     ///
     /// # Errors
     /// When these bytes are not such a value. The record is then quarantined, with this reason.
     fn decode(&self, bytes: &[u8]) -> Result<V, CodecError>;
 }
+
+/// How values of type `V` become bytes in the log.
+///
+/// Called once a write.
+pub trait Encode<V>: Send + Sync + 'static {
+    /// The value as bytes.
+    ///
+    /// # Errors
+    /// When this value cannot be written.
+    fn encode(&self, value: &V) -> Result<Vec<u8>, CodecError>;
+}
+
+/// Both directions of one format: what a map that is written needs. Everything that can do both is one.
+///
+/// What was encoded is decoded once before it is sent, to see that it can be: a value that could not be read again (a float
+/// in JSON that is no number, a field that is skipped when written and has no default) is refused with `Codec`.
+///
+/// ```
+/// use globe::{CodecError, Decode, Encode, Globe, MemoryLog};
+///
+/// /// One byte.
+/// struct Byte;
+///
+/// impl Encode<u8> for Byte {
+///     fn encode(&self, value: &u8) -> Result<Vec<u8>, CodecError> {
+///         Ok(vec![*value])
+///     }
+/// }
+///
+/// impl Decode<u8> for Byte {
+///     fn decode(&self, bytes: &[u8]) -> Result<u8, CodecError> {
+///         bytes.first().copied().ok_or_else(|| "there is no byte".into())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+/// let map: Globe<String, u8> = Globe::builder_with(MemoryLog::new(), "bytes", Byte).open().await?;
+/// map.put("a", 7).await?;
+/// # assert_eq!(map.get("a").as_deref(), Some(&7));
+/// # Ok(()) }
+/// ```
+pub trait Codec<V>: Encode<V> + Decode<V> {}
+
+impl<V, C: Encode<V> + Decode<V>> Codec<V> for C {}
 
 /// A value as bytes that can be read again: what nobody could decode is not sent.
 pub(crate) fn encode<V: 'static>(codec: &dyn Codec<V>, value: &V) -> Result<Vec<u8>, String> {
@@ -52,11 +88,13 @@ pub(crate) fn encode<V: 'static>(codec: &dyn Codec<V>, value: &V) -> Result<Vec<
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 
-impl<V: Serialize + DeserializeOwned> Codec<V> for Json {
+impl<V: Serialize> Encode<V> for Json {
     fn encode(&self, value: &V) -> Result<Vec<u8>, CodecError> {
         serde_json::to_vec(value).map_err(|error| Discreet::json(&error).into())
     }
+}
 
+impl<V: DeserializeOwned> Decode<V> for Json {
     fn decode(&self, bytes: &[u8]) -> Result<V, CodecError> {
         serde_json::from_slice(bytes).map_err(|error| Discreet::json(&error).into())
     }
@@ -68,12 +106,15 @@ impl<V: Serialize + DeserializeOwned> Codec<V> for Json {
 pub struct MessagePack;
 
 #[cfg(feature = "messagepack")]
-impl<V: Serialize + DeserializeOwned> Codec<V> for MessagePack {
+impl<V: Serialize> Encode<V> for MessagePack {
     fn encode(&self, value: &V) -> Result<Vec<u8>, CodecError> {
         rmp_serde::to_vec_named(value)
             .map_err(|error| Discreet::new("MessagePack", &error.to_string(), "").into())
     }
+}
 
+#[cfg(feature = "messagepack")]
+impl<V: DeserializeOwned> Decode<V> for MessagePack {
     fn decode(&self, bytes: &[u8]) -> Result<V, CodecError> {
         rmp_serde::from_slice(bytes)
             .map_err(|error| Discreet::new("MessagePack", &error.to_string(), "").into())
@@ -126,7 +167,7 @@ mod tests {
     }
 
     fn reason(bytes: &str) -> String {
-        Codec::<Login>::decode(&Json, bytes.as_bytes())
+        Decode::<Login>::decode(&Json, bytes.as_bytes())
             .unwrap_err()
             .to_string()
     }

@@ -4,17 +4,25 @@
 
 pub(crate) mod change;
 pub(crate) mod codec;
+pub(crate) mod into_key;
 pub(crate) mod key;
+pub(crate) mod lookup;
+pub(crate) mod parts;
+pub(crate) mod prefix;
 pub(crate) mod quarantine;
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hasher};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use globe_log_client::{Epoch, LeaseId, Record, Revision, Version};
 
 /// One entry of the map: the decoded value, and which write of the key it is.
+///
+/// It reads as its value: `entry.percent` is `entry.value().percent`. What it says of itself comes first: where the value has
+/// a method `version` of its own, that is `entry.value().version()`.
 pub struct Entry<V> {
     value: Arc<V>,
     epoch: Epoch,
@@ -86,6 +94,14 @@ impl<V> Entry<V> {
     #[must_use]
     pub fn lease(&self) -> Option<LeaseId> {
         self.lease
+    }
+}
+
+impl<V> Deref for Entry<V> {
+    type Target = V;
+
+    fn deref(&self) -> &V {
+        &self.value
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use globe_log_client::{Batch, Bytes, Change, Position, Record};
 
-use crate::entry::codec::Codec;
+use crate::entry::codec::Decode;
 use crate::entry::key::Key;
 use crate::entry::quarantine::LastGood;
 use crate::follow::decoder::{Decoder, key_beside};
@@ -27,7 +27,7 @@ pub(crate) struct Applier<K, V> {
 impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
     pub(crate) fn new(
         replica: Arc<Replica<K, V>>,
-        codec: Arc<dyn Codec<V>>,
+        codec: Arc<dyn Decode<V>>,
         strict: bool,
     ) -> Applier<K, V> {
         Applier {

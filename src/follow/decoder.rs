@@ -8,7 +8,7 @@ use std::sync::Arc;
 use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, Record, Version};
 
 use crate::entry::Entry;
-use crate::entry::codec::Codec;
+use crate::entry::codec::Decode;
 use crate::entry::key::{Key, decode_key, is_written};
 use crate::entry::quarantine::{LastGood, Quarantined};
 use crate::follow::complaints::Complaints;
@@ -19,14 +19,14 @@ use crate::replica::state::State;
 /// Decodes the records of one map.
 pub(crate) struct Decoder<V> {
     keyspace: Keyspace,
-    codec: Arc<dyn Codec<V>>,
+    codec: Arc<dyn Decode<V>>,
     /// Whether a record that cannot be decoded ends the map.
     strict: bool,
     complaints: Complaints,
 }
 
 impl<V: 'static> Decoder<V> {
-    pub(crate) fn new(keyspace: Keyspace, codec: Arc<dyn Codec<V>>, strict: bool) -> Decoder<V> {
+    pub(crate) fn new(keyspace: Keyspace, codec: Arc<dyn Decode<V>>, strict: bool) -> Decoder<V> {
         Decoder {
             keyspace,
             codec,
@@ -114,11 +114,7 @@ mod tests {
     /// Reads no number that is not one, and panics at `0`.
     struct Numbers;
 
-    impl Codec<u64> for Numbers {
-        fn encode(&self, value: &u64) -> Result<Vec<u8>, CodecError> {
-            Ok(value.to_string().into_bytes())
-        }
-
+    impl Decode<u64> for Numbers {
         fn decode(&self, bytes: &[u8]) -> Result<u64, CodecError> {
             let number: u64 = std::str::from_utf8(bytes)?.parse()?;
             assert!(number > 0, "zero is a trap");

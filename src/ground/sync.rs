@@ -5,7 +5,7 @@
 
 use std::sync::PoisonError;
 
-pub(crate) use std::sync::atomic::AtomicBool;
+pub(crate) use std::sync::atomic::AtomicU64;
 pub(crate) use std::sync::{Mutex, MutexGuard};
 
 pub(crate) use arc_swap::ArcSwap;

@@ -5,6 +5,7 @@
 pub(crate) mod agreement;
 pub(crate) mod consistency;
 pub(crate) mod difference;
+pub(crate) mod iter;
 pub(crate) mod phase_watch;
 pub(crate) mod quarantine_watch;
 pub(crate) mod stream;

@@ -16,7 +16,7 @@ use crate::read::quarantine_watch::{QuarantineChanges, QuarantineWatch};
 use crate::read::value_watch::ValueWatch;
 use crate::read::watch::{Changes, Watch};
 use crate::replica::Replica;
-use crate::replica::health::Phase;
+use crate::replica::status::Phase;
 
 /// A watch as a [`Stream`]: of a [`Watch`], a [`ValueWatch`], a [`QuarantineWatch`] or a [`PhaseWatch`].
 ///

@@ -4,7 +4,8 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::ops::{Bound, RangeBounds};
+use std::hash::Hash;
+use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use globe_log_client::Position;
@@ -12,7 +13,10 @@ use globe_log_client::Position;
 use crate::entry::Entry;
 use crate::entry::change::Change;
 use crate::entry::key::Key;
+use crate::entry::lookup::{Finder, Lookup};
+use crate::entry::prefix::{KeyPrefix, range_of};
 use crate::entry::quarantine::Quarantined;
+use crate::read::iter::{Iter, Range};
 use crate::replica::state::{State, differences};
 
 /// The whole map at exactly one position of the log.
@@ -28,31 +32,32 @@ impl<K: Key, V> View<K, V> {
         View { state }
     }
 
-    /// The value of a key. O(log n), without decoding or copying it.
-    pub fn get<Q>(&self, key: &Q) -> Option<&Arc<V>>
-    where
-        K: Borrow<Q>,
-        Q: Ord + ?Sized,
-    {
-        self.entry(key).map(Entry::value)
+    /// The value of a key. O(log n), without decoding or copying it. For a reference into the view see [`View::get_entry`].
+    pub fn get(&self, key: impl Lookup<K>) -> Option<Arc<V>> {
+        let entry = self.get_entry(key)?;
+        Some(Arc::clone(entry.value()))
     }
 
-    /// The value of a key with the version it is of.
-    pub fn entry<Q>(&self, key: &Q) -> Option<&Entry<V>>
-    where
-        K: Borrow<Q>,
-        Q: Ord + ?Sized,
-    {
-        self.state.entries.get(key)
+    /// The entry of a key: its value, which it can be read as, and the version that it is of.
+    ///
+    /// ```
+    /// # use globe::{Globe, MemoryLog};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # let names: Globe<String, String> = Globe::open(MemoryLog::new(), "names").await?;
+    /// names.put("eu", "Europe".to_owned()).await?;
+    /// let view = names.view();
+    /// let entry = view.get_entry("eu").ok_or_else(|| globe::key_error("no eu"))?;
+    /// assert_eq!(entry.len(), 6);
+    /// assert_eq!(entry.version().position(), view.position());
+    /// # Ok(()) }
+    /// ```
+    pub fn get_entry(&self, key: impl Lookup<K>) -> Option<&Entry<V>> {
+        key.look_up(Entries(&self.state))
     }
 
-    /// Whether there is such a key.
-    pub fn contains_key<Q>(&self, key: &Q) -> bool
-    where
-        K: Borrow<Q>,
-        Q: Ord + ?Sized,
-    {
-        self.state.entries.contains_key(key)
+    /// Whether there is such a key. O(log n).
+    pub fn contains_key(&self, key: impl Lookup<K>) -> bool {
+        self.get_entry(key).is_some()
     }
 
     /// How many entries there are.
@@ -67,28 +72,64 @@ impl<K: Key, V> View<K, V> {
         self.state.entries.is_empty()
     }
 
-    /// All entries, in the order of their keys.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &Entry<V>)> {
-        self.state.entries.iter()
+    /// The first key and its entry. O(log n).
+    #[must_use]
+    pub fn first(&self) -> Option<(&K, &Entry<V>)> {
+        self.iter().next()
     }
 
-    /// The entries of a range of keys, in their order. O(log n) to begin, whatever lies outside the range.
-    pub fn range<R, Q>(&self, range: R) -> impl DoubleEndedIterator<Item = (&K, &Entry<V>)>
+    /// The last key and its entry. O(log n).
+    #[must_use]
+    pub fn last(&self) -> Option<(&K, &Entry<V>)> {
+        self.iter().next_back()
+    }
+
+    /// All entries, in the order of their keys. So does `for (key, entry) in &view`.
+    pub fn iter(&self) -> Iter<'_, K, V> {
+        let entries = self.state.entries.iter();
+        Iter { entries }
+    }
+
+    /// All keys, in their order.
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &K> + ExactSizeIterator {
+        self.iter().map(|(key, _)| key)
+    }
+
+    /// All values, in the order of their keys.
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &Arc<V>> + ExactSizeIterator {
+        self.iter().map(|(_, entry)| entry.value())
+    }
+
+    /// The entries of a range of keys, in their order. O(log n) to begin, whatever lies outside the range. A range that ends
+    /// before it begins holds nothing.
+    pub fn range<Q, R>(&self, range: R) -> Range<'_, K, V>
     where
         K: Borrow<Q>,
         Q: Ord + ?Sized,
         R: RangeBounds<Q>,
     {
-        self.state.entries.range(range)
+        let entries = self.state.entries.range(range);
+        Range { entries }
     }
 
-    /// The entries whose key begins with `prefix`, in their order.
-    pub fn prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a K, &'a Entry<V>)>
-    where
-        K: Borrow<str>,
-    {
-        self.range::<_, str>((Bound::Included(prefix), Bound::Unbounded))
-            .take_while(move |(key, _)| Borrow::<str>::borrow(*key).starts_with(prefix))
+    /// The entries whose key begins with `prefix`, in their order: a text, or the first parts of a tuple. O(log n) to begin,
+    /// whatever else there is.
+    ///
+    /// ```
+    /// # use globe::{Globe, MemoryLog};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # let limits: Globe<(String, String), u64> = Globe::open(MemoryLog::new(), "limits").await?;
+    /// for (region, service) in [("eu", "api"), ("eu", "web"), ("us", "web")] {
+    ///     limits.put((region, service), 100).await?;
+    /// }
+    /// let view = limits.view();
+    /// let in_europe = view.prefix(("eu",)).map(|((_, service), _)| service.as_str());
+    /// assert_eq!(in_europe.collect::<Vec<_>>(), ["api", "web"]);
+    /// # Ok(()) }
+    /// ```
+    pub fn prefix(&self, prefix: impl KeyPrefix<K>) -> Range<'_, K, V> {
+        let entries = self.state.entries.range(range_of(&prefix));
+        Range { entries }
     }
 
     /// Where in the log this view is true: a token another service can wait for. Of the empty view of a map that is not
@@ -109,6 +150,30 @@ impl<K: Key, V> View<K, V> {
         differences(&older.state, &self.state, |_| true)
             .flatten()
             .collect()
+    }
+}
+
+impl<'a, K: Key, V> IntoIterator for &'a View<K, V> {
+    type Item = (&'a K, &'a Entry<V>);
+    type IntoIter = Iter<'a, K, V>;
+
+    fn into_iter(self) -> Iter<'a, K, V> {
+        self.iter()
+    }
+}
+
+/// Where a view looks keys up.
+struct Entries<'a, K, V>(&'a State<K, V>);
+
+impl<'a, K: Key, V> Finder<K> for Entries<'a, K, V> {
+    type Found = Option<&'a Entry<V>>;
+
+    fn find<Q>(self, key: &Q) -> Option<&'a Entry<V>>
+    where
+        K: Borrow<Q>,
+        Q: Ord + Hash + ?Sized,
+    {
+        self.0.entries.get(key)
     }
 }
 

@@ -108,7 +108,7 @@ impl<K: fmt::Debug, V> fmt::Debug for Changes<K, V> {
     }
 }
 
-/// Follows a map, or a part of it. Made by [`Globe::watch`](crate::Globe::watch) and its kin.
+/// Follows a map, or a part of it. Made by [`Reader::watch`](crate::Reader::watch) and its kin.
 ///
 /// It starts from what stood when it was made; everything after that is shown by [`Watch::next`], as the exact difference
 /// to what this watch showed last. To begin with a list, take [`Watch::catch_up`] first. However slow it is, it holds back
@@ -117,7 +117,7 @@ impl<K: fmt::Debug, V> fmt::Debug for Changes<K, V> {
 ///
 /// What it costs while nobody calls `next`: a watch of one key keeps that entry; every other one keeps, from the first
 /// change on that it covers, the map as it was then, which shares with the present one all that has not changed since. (A
-/// predicate is asked by the watch alone: for one of [`watch_where`](crate::Globe::watch_where) every change counts.)
+/// predicate is asked by the watch alone: for one of [`watch_where`](crate::Reader::watch_where) every change counts.)
 pub struct Watch<K: Key, V> {
     pub(super) replica: Arc<Replica<K, V>>,
     subscription: Subscription<K, V>,

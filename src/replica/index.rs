@@ -8,7 +8,7 @@ use std::hash::Hash;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
-use crate::ground::sync::{AtomicBool, DashMap};
+use crate::ground::sync::{AtomicU64, DashMap};
 
 /// What an index knows of a key.
 pub(crate) enum Lookup<V> {
@@ -21,15 +21,26 @@ pub(crate) enum Lookup<V> {
 pub(crate) struct Index<K, V> {
     /// Made for as many entries as there are at first: growing takes long, and readers would wait for it.
     values: OnceLock<DashMap<K, Arc<V>>>,
-    behind: AtomicBool,
+    /// Counts the steps: odd while the index is being brought up to the view, even while it is level with it.
+    steps: AtomicU64,
 }
 
 impl<K: Eq + Hash, V> Index<K, V> {
     pub(crate) fn new() -> Index<K, V> {
         Index {
             values: OnceLock::new(),
-            behind: AtomicBool::new(false),
+            steps: AtomicU64::new(0),
         }
+    }
+
+    /// The step the index is level with; `None` while it is behind.
+    ///
+    /// Whoever has seen what a later step published finds another answer here than before it: the mark was set before that
+    /// was published. So what was looked up after this answer is the newest for as long as the answer stays the same.
+    #[inline]
+    pub(crate) fn step(&self) -> Option<u64> {
+        let step = self.steps.load(Ordering::Acquire);
+        step.is_multiple_of(2).then_some(step)
     }
 
     /// Looks a key up. The guard of the map is gone before this returns.
@@ -39,7 +50,7 @@ impl<K: Eq + Hash, V> Index<K, V> {
         Q: Hash + Eq + ?Sized,
     {
         // Pairs with the store in `mark_behind`: whoever has seen the newer view also sees the mark.
-        if self.behind.load(Ordering::Acquire) {
+        if self.step().is_none() {
             return Lookup::Behind;
         }
         let found = self.values.get().and_then(|values| values.get(key));
@@ -48,7 +59,10 @@ impl<K: Eq + Hash, V> Index<K, V> {
 
     /// Sends readers to the view. Called before a newer view is published.
     pub(crate) fn mark_behind(&self) {
-        self.behind.store(true, Ordering::SeqCst);
+        // Not twice, after a publication that was dropped half-way.
+        if self.step().is_some() {
+            self.steps.fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     /// So many entries are about to be put, if they are the first.
@@ -69,6 +83,8 @@ impl<K: Eq + Hash, V> Index<K, V> {
 
     /// Calls readers back. Called when the index holds what the published view holds.
     pub(crate) fn mark_level(&self) {
-        self.behind.store(false, Ordering::Release);
+        if self.step().is_none() {
+            self.steps.fetch_add(1, Ordering::Release);
+        }
     }
 }

@@ -177,6 +177,12 @@ impl<K: Key, V> Replica<K, V> {
         }
     }
 
+    /// The step that a look-up shows; `None` while one is being made.
+    #[inline]
+    pub(crate) fn step(&self) -> Option<u64> {
+        self.index.step()
+    }
+
     /// Where it stands; `None` before the first snapshot.
     pub(crate) fn position(&self) -> Option<Position> {
         self.progress.position()

@@ -26,7 +26,7 @@ async fn each_node_sees_what_the_other_wrote() {
 
         let taken = two.create("a", 2).await.unwrap_err();
         assert!(taken.is_conflict(), "{taken}");
-        let version = two.entry("a").unwrap().version();
+        let version = two.get_entry("a").unwrap().version();
         two.put_if("a", 2, version).await.unwrap();
         let late = one.put_if("a", 3, version).await;
         assert!(late.unwrap_err().is_conflict());
@@ -113,7 +113,7 @@ async fn a_value_that_cannot_be_decoded_is_quarantined_and_the_others_live_on() 
     let fresh = node(&server.url()).await;
     assert_eq!(contents(&fresh), contents(&map), "looked up in the history");
     assert_eq!(fresh.quarantine(), quarantine);
-    let good = map.entry("a").unwrap().version();
+    let good = map.get_entry("a").unwrap().version();
     assert_eq!(quarantine[0].last_good, LastGood::Shown(good));
     server.compact(server.revision().await).await;
     let late = node(&server.url()).await;

@@ -62,7 +62,7 @@ fn a_closure_that_panics_writes_nothing_and_leaves_the_map_as_it_was() {
 
 /// Everything a closure can do with a map that needs no waiting.
 fn come_back_in(map: &Numbers) {
-    drop((map.get("good"), map.entry("good"), map.view()));
+    drop((map.get("good"), map.get_entry("good"), map.view()));
     drop((map.status(), map.position(), map.quarantine(), map.len()));
     let mut watch = map.watch();
     drop((watch.try_next(), watch.catch_up()));

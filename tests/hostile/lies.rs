@@ -6,7 +6,9 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{self, AtomicU64};
 
-use globe::{Codec, CodecError, ErrorKind, Globe, Json, Key, MemoryLog, Phase, key_error};
+use globe::{
+    Codec, CodecError, Decode, Encode, ErrorKind, Globe, Json, Key, MemoryLog, Phase, key_error,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -92,11 +94,13 @@ fn a_value_that_leaves_out_what_it_needs_again_is_refused() {
 /// A codec that fails on what it wrote itself, in one way or another.
 struct Liar(fn() -> Result<u64, CodecError>);
 
-impl Codec<u64> for Liar {
+impl Encode<u64> for Liar {
     fn encode(&self, value: &u64) -> Result<Vec<u8>, CodecError> {
         Ok(value.to_string().into_bytes())
     }
+}
 
+impl Decode<u64> for Liar {
     fn decode(&self, _: &[u8]) -> Result<u64, CodecError> {
         self.0()
     }
@@ -125,10 +129,13 @@ impl std::error::Error for Unspeakable {}
 #[test]
 fn an_error_of_a_codec_that_panics_when_it_is_shown_ends_nothing() {
     struct Mute;
-    impl Codec<u64> for Mute {
+    impl Encode<u64> for Mute {
         fn encode(&self, value: &u64) -> Result<Vec<u8>, CodecError> {
             Json.encode(value)
         }
+    }
+
+    impl Decode<u64> for Mute {
         fn decode(&self, bytes: &[u8]) -> Result<u64, CodecError> {
             Json.decode(bytes).map_err(|_| Unspeakable.into())
         }
@@ -151,10 +158,13 @@ fn an_error_of_a_codec_that_panics_when_it_is_shown_ends_nothing() {
 #[test]
 fn a_codec_that_takes_anything_for_a_value_harms_nobody_who_does_not() {
     struct Credulous;
-    impl Codec<u64> for Credulous {
+    impl Encode<u64> for Credulous {
         fn encode(&self, value: &u64) -> Result<Vec<u8>, CodecError> {
             Ok(vec![0xFF, u8::try_from(*value)?])
         }
+    }
+
+    impl Decode<u64> for Credulous {
         fn decode(&self, bytes: &[u8]) -> Result<u64, CodecError> {
             Ok(bytes.len() as u64)
         }
@@ -202,7 +212,7 @@ async fn refuses_the_key<K: Key>(make: fn() -> K) {
     let map: Globe<K, u64> = Globe::open(log.clone(), "numbers").await.unwrap();
     let mut neighbour = Neighbour::move_in(&log).await;
     let before = log.head_position();
-    let version = neighbour.map().entry("good").unwrap().version();
+    let version = neighbour.map().get_entry("good").unwrap().version();
     let refused = [
         map.put(make(), 1).await.map(drop),
         map.create(make(), 1).await.map(drop),
@@ -321,7 +331,7 @@ fn a_hash_that_does_not_agree_with_eq_loses_its_own_key_and_no_other() {
         within("all is here", map.sync()).await.unwrap();
         let good = Fickle("good".into());
         assert_eq!(map.get(&good).as_deref(), Some(&19));
-        assert_eq!(map.view().get(&good).map(|value| **value), Some(19));
+        assert_eq!(map.view().get(&good).map(|value| *value), Some(19));
         assert!(!map.contains_key(&Fickle("other".into())));
         assert_eq!(map.get(&Fickle("neighbour".into())).as_deref(), Some(&1));
         assert_eq!(map.status().phase, Phase::Live);

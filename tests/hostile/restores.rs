@@ -91,7 +91,7 @@ fn what_was_compared_in_another_life_is_refused_and_never_a_match() {
         for (what, is_seen) in [("before it is seen here", false), ("after that", true)] {
             for is_delete in [false, true] {
                 let scene = Scene::set().await;
-                let version = scene.map.entry("k").unwrap().version();
+                let version = scene.map.get_entry("k").unwrap().version();
                 if is_seen {
                     (scene.backup)();
                     until("it is seen", || {
@@ -117,7 +117,7 @@ fn what_was_compared_in_another_life_is_refused_and_never_a_match() {
 fn a_version_that_travelled_as_text_is_of_its_life_still() {
     on_every_runtime(|| async {
         let scene = Scene::set().await;
-        let text = scene.map.entry("k").unwrap().version().to_string();
+        let text = scene.map.get_entry("k").unwrap().version().to_string();
         (scene.backup)();
         let version: globe::Version = text.parse().unwrap();
         let neighbour = scene.neighbour.map();

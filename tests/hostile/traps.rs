@@ -11,7 +11,9 @@ use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use globe::{Codec, CodecError, ErrorKind, Globe, Key, LogClient, MemoryLog, Phase, Watch};
+use globe::{
+    CodecError, Decode, Encode, ErrorKind, Globe, Key, LogClient, MemoryLog, Phase, Watch,
+};
 use tokio::runtime::Builder;
 
 use crate::rig::{numbers, until, within, write_raw};
@@ -160,11 +162,13 @@ impl Fuses {
     }
 }
 
-impl Codec<Fused> for Fuses {
+impl Encode<Fused> for Fuses {
     fn encode(&self, value: &Fused) -> Result<Vec<u8>, CodecError> {
         Ok(value.number.to_string().into_bytes())
     }
+}
 
+impl Decode<Fused> for Fuses {
     fn decode(&self, bytes: &[u8]) -> Result<Fused, CodecError> {
         let number = std::str::from_utf8(bytes)?.parse()?;
         let fuse = self.0.lock().unwrap().get(&number).cloned();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use globe::log_client::Transaction;
-use globe::{Codec, CodecError, ErrorKind, Globe, Json, LogClient, MemoryLog, Phase};
+use globe::{CodecError, Decode, Encode, ErrorKind, Globe, Json, LogClient, MemoryLog, Phase};
 
 use crate::rig::{keyspace, until, within, write_raw};
 use crate::traps::{
@@ -65,7 +65,7 @@ fn a_write_that_sets_off_a_panic_says_that_it_is_committed() {
         write_raw(&log, "numbers", "good", b"13").await;
         until("it is here", || shown(&map, "good") == Some(13)).await;
         // Of all writes the one that keeps nothing of the map while it waits: the last to let go is the map.
-        let version = map.entry("good").map(|entry| entry.version()).unwrap();
+        let version = map.get_entry("good").map(|entry| entry.version()).unwrap();
         let put = map.put_if("good", Fused::new(14), version);
         let error = within("it is answered", put).await.unwrap_err();
         let ErrorKind::Behind(position) = *error.kind() else {
@@ -227,11 +227,13 @@ fn a_drop_that_blocks_holds_up_its_own_map_and_no_reader() {
 /// Stands still at one value, until it is let on.
 struct Slow(Gate);
 
-impl Codec<u64> for Slow {
+impl Encode<u64> for Slow {
     fn encode(&self, value: &u64) -> Result<Vec<u8>, CodecError> {
         Json.encode(value)
     }
+}
 
+impl Decode<u64> for Slow {
     fn decode(&self, bytes: &[u8]) -> Result<u64, CodecError> {
         if bytes == b"13" {
             self.0.pass();

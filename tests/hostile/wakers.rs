@@ -106,7 +106,7 @@ fn waits(map: &Numbers) -> Vec<(&'static str, Waiting)> {
         (
             "wait_for",
             Box::pin(async move {
-                let there = first.wait_for(|view| view.get("good").is_some_and(|v| **v == 7));
+                let there = first.wait_for(|view| view.get("good").is_some_and(|v| *v == 7));
                 drop(there.await);
             }),
         ),

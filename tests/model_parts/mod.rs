@@ -151,7 +151,7 @@ impl World {
                 let node = self.node(node);
                 let known = node
                     .map
-                    .entry(key)
+                    .get_entry(key)
                     .map(|entry| Expected::At(entry.version()));
                 let guard = known.unwrap_or(Expected::Absent);
                 tokio::task::yield_now().await;

@@ -4,6 +4,8 @@
 
 #[path = "../../../src/read/difference.rs"]
 pub(crate) mod difference;
+#[path = "../../../src/read/iter.rs"]
+pub(crate) mod iter;
 #[path = "../../../src/read/view.rs"]
 pub(crate) mod view;
 #[path = "../../../src/read/watch.rs"]

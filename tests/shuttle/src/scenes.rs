@@ -59,7 +59,7 @@ fn view(map: &Map) -> u64 {
     let view = View::new(map.state());
     let values: Vec<u64> = KEYS
         .iter()
-        .map(|key| view.get(*key).map_or(0, |value| **value))
+        .map(|key| view.get(*key).map_or(0, |value| *value))
         .collect();
     let revision = view.position().revision.0;
     assert!(

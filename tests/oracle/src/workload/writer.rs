@@ -58,7 +58,7 @@ impl Client {
     fn expected(&mut self, map: &Map, key: &str) -> Version {
         let view = map.view();
         let stands = view.get(key).is_some();
-        let version = match view.entry(key) {
+        let version = match view.get_entry(key) {
             Some(entry) => entry.version(),
             None => Version::new(view.position().epoch, Revision(1)),
         };

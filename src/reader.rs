@@ -1,0 +1,215 @@
+//! The handle of those who only read: everything that looks, waits and watches.
+//!
+//! It never writes, and does not know how a value is written.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use globe_log_client::{Keyspace, LogClient, Position};
+use tokio::time::Instant;
+
+use crate::entry::Entry;
+use crate::entry::key::Key;
+use crate::entry::lookup::{Finder, Lookup};
+use crate::entry::quarantine::Quarantined;
+use crate::ground::tasks::Tasks;
+use crate::read::consistency::Looker;
+use crate::read::view::View;
+use crate::replica::Replica;
+use crate::replica::status::Status;
+use crate::settings::Settings;
+
+/// A map as it is read: a handle that cannot write.
+///
+/// Had from a map by [`Globe::reader`](crate::Globe::reader), or opened by itself: then its values need only be
+/// `Deserialize`, and its codec only [`Decode`](crate::Decode). Cheap to clone and to share. The map follows its log for as
+/// long as any handle on it is there, of this kind or the other.
+///
+/// ```
+/// # use globe::{Globe, MemoryLog, Reader};
+/// #[derive(serde::Deserialize)]
+/// struct Limit { percent: u8 }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+/// # let log = MemoryLog::new();
+/// # let writer: Globe<String, std::collections::BTreeMap<String, u8>> = Globe::open(log.clone(), "limits").await?;
+/// # writer.put("web", [("percent".to_owned(), 25)].into()).await?;
+/// let limits: Reader<String, Limit> = Reader::open(log, "limits").await?;
+/// assert_eq!(limits.get("web").map(|limit| limit.percent), Some(25));
+/// # Ok(()) }
+/// ```
+pub struct Reader<K, V> {
+    inner: Arc<Inner<K, V>>,
+}
+
+struct Inner<K, V> {
+    log: Arc<dyn LogClient>,
+    replica: Arc<Replica<K, V>>,
+    settings: Settings,
+    tasks: Tasks,
+}
+
+impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
+    pub(crate) fn new(
+        log: Arc<dyn LogClient>,
+        replica: Arc<Replica<K, V>>,
+        settings: Settings,
+        tasks: Tasks,
+    ) -> Reader<K, V> {
+        Reader {
+            inner: Arc::new(Inner {
+                log,
+                replica,
+                settings,
+                tasks,
+            }),
+        }
+    }
+
+    pub(crate) fn replica(&self) -> &Arc<Replica<K, V>> {
+        &self.inner.replica
+    }
+
+    /// The log this map lives in.
+    #[must_use]
+    pub fn log(&self) -> &Arc<dyn LogClient> {
+        &self.inner.log
+    }
+
+    /// The keyspace this map lives in.
+    #[must_use]
+    pub fn keyspace(&self) -> &Keyspace {
+        self.replica().keyspace()
+    }
+
+    pub(crate) fn looker(&self) -> Looker<'_, K, V> {
+        Looker {
+            log: self.log(),
+            replica: self.replica(),
+            deadline: Instant::now() + self.deadline(),
+        }
+    }
+
+    /// How old what is shown may be without being stale.
+    pub(crate) fn stale_after(&self) -> Duration {
+        self.inner.settings.stale_after
+    }
+
+    /// How long a call that waits may take.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.inner.settings.deadline
+    }
+
+    /// Stops following the log, and waits until the tasks have stopped. Reads go on showing the last state; watches show
+    /// what came until then and end; writes and waits are answered with `Closed`. All handles on the map are closed, of either kind.
+    ///
+    /// Closing twice is no error: whoever closes waits. Dropped half-way, it goes on by itself. It waits for at most five
+    /// seconds: tasks that are held up longer by code of the caller's (a codec that blocks, say) end when that returns.
+    pub async fn close(&self) {
+        if !self.inner.tasks.stop().await {
+            let keyspace = self.keyspace();
+            tracing::warn!(%keyspace, "the tasks of the map did not stop in time: something of the caller's holds them up");
+            self.replica().close();
+        }
+    }
+}
+
+/// Reading: local, without waiting.
+impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
+    /// The value of a key. As fast as a concurrent hash map; never blocks the replica, nor is blocked by it.
+    pub fn get(&self, key: impl Lookup<K>) -> Option<Arc<V>> {
+        key.look_up(Values(self.replica()))
+    }
+
+    /// The entry of a key: its value, which it can be read as, and its version: what [`Globe::put_if`](crate::Globe::put_if) can be guarded by.
+    /// O(log n).
+    pub fn get_entry(&self, key: impl Lookup<K>) -> Option<Entry<V>> {
+        self.view().get_entry(key).cloned()
+    }
+
+    /// Whether there is such a key.
+    pub fn contains_key(&self, key: impl Lookup<K>) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.replica().state().entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The whole map at exactly one position of the log. O(1), whatever the size. Empty before the first snapshot.
+    #[must_use]
+    pub fn view(&self) -> View<K, V> {
+        View::new(self.replica().state())
+    }
+
+    /// As [`Reader::view`]; `None` before the first snapshot, when nothing is known yet.
+    #[must_use]
+    pub fn try_view(&self) -> Option<View<K, V>> {
+        self.replica().hydrated_state().map(View::new)
+    }
+
+    /// Where in the log this map stands: a small serialisable token. A service that is handed it can wait with
+    /// [`Consistency::AtLeast`](crate::Consistency::AtLeast) until it has seen everything this one has. `None` before the first snapshot.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        let view = self.try_view()?;
+        Some(view.position())
+    }
+
+    /// The records that are kept out of the map because they cannot be decoded.
+    #[must_use]
+    pub fn quarantine(&self) -> Vec<Quarantined> {
+        self.view().quarantine().cloned().collect()
+    }
+
+    /// How the map is doing.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let mut status = self.replica().status(self.stale_after());
+        // While a call of the log still tries, only the log knows why it does not get through.
+        status.last_error = status.last_error.or_else(|| self.log().last_failure());
+        status
+    }
+}
+
+/// Where a map looks values up.
+struct Values<'a, K, V>(&'a Replica<K, V>);
+
+impl<K: Key, V> Finder<K> for Values<'_, K, V> {
+    type Found = Option<Arc<V>>;
+
+    fn find<Q>(self, key: &Q) -> Option<Arc<V>>
+    where
+        K: Borrow<Q>,
+        Q: Ord + Hash + ?Sized,
+    {
+        self.0.get(key)
+    }
+}
+
+impl<K, V> Clone for Reader<K, V> {
+    fn clone(&self) -> Reader<K, V> {
+        Reader {
+            inner: Arc::clone(&self.inner),
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for Reader<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("log", &self.inner.log)
+            .finish_non_exhaustive()
+    }
+}
