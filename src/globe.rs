@@ -302,7 +302,8 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// # Errors
     /// `Conflict` only when others kept overwriting the key until the deadline; otherwise as every write.
     pub async fn put(&self, key: impl Into<K>, value: V) -> Result<Position> {
-        self.writer().put(&key.into(), &value, false).await
+        let put = self.writer().put(&key.into(), &value, false).await;
+        put.map(|(position, _)| position)
     }
 
     /// As [`Globe::put`], and takes the key off its lease: it ends with none any more, and stays until it is deleted.
@@ -310,7 +311,8 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// # Errors
     /// As [`Globe::put`].
     pub async fn put_detached(&self, key: impl Into<K>, value: V) -> Result<Position> {
-        self.writer().put(&key.into(), &value, true).await
+        let put = self.writer().put(&key.into(), &value, true).await;
+        put.map(|(position, _)| position)
     }
 
     /// Writes a key only if there is none.
@@ -331,9 +333,9 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         value: V,
         expected: impl Into<Expected>,
     ) -> Result<Position> {
-        self.writer()
-            .put_if(&key.into(), &value, expected.into())
-            .await
+        let (key, expected) = (key.into(), expected.into());
+        let put = self.writer().put_if(&key, &value, expected).await;
+        put.map(|(position, _)| position)
     }
 
     /// Deletes a key, whatever stands there; whether anything did.
@@ -341,7 +343,8 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// # Errors
     /// As [`Globe::put`].
     pub async fn delete(&self, key: impl Into<K>) -> Result<bool> {
-        self.writer().delete(&key.into()).await
+        let deleted = self.writer().delete(&key.into()).await;
+        deleted.map(|(_, set)| set.standing() > 0)
     }
 
     /// Deletes a key only if it holds what is expected.
@@ -353,7 +356,8 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         key: impl Into<K>,
         expected: impl Into<Expected>,
     ) -> Result<Position> {
-        self.writer().delete_if(&key.into(), expected.into()).await
+        let deleted = self.writer().delete_if(&key.into(), expected.into()).await;
+        deleted.map(|(position, _)| position)
     }
 
     /// Deletes every key whose text in the log begins with `prefix`, of all that was committed before the call; how many

@@ -9,18 +9,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, LogClient, Result, Transaction};
-use tokio::time::Instant;
 
 use crate::entry::key::Key;
 use crate::globe::Globe;
 use crate::read::view::View;
-use crate::write::committer::{Committer, Onlooker};
-use crate::write::guarded::{Draft, Stands};
+use crate::write::attempt::{Basis, Outcome};
+use crate::write::committer::Committer;
+use crate::write::replicas::{AnyReplica, Replicas};
+use crate::write::write_set::{Draft, Stands};
 
 /// What a closure of [`Globe::transact`](crate::Globe::transact) reads and writes through.
 pub struct Txn<'a> {
     log: &'a Arc<dyn LogClient>,
-    maps: Vec<(Arc<dyn Onlooker>, Seen)>,
+    maps: Vec<(Arc<dyn AnyReplica>, Seen)>,
     /// The lives of the log the views are from: one, but for a moment after a restore.
     lives: BTreeSet<u64>,
     /// What was read or written: what this attempt relies on standing there.
@@ -175,7 +176,7 @@ impl<'a> Txn<'a> {
         let known = self
             .maps
             .iter()
-            .find(|(onlooker, _)| onlooker.keyspace() == map.keyspace());
+            .find(|(replica, _)| replica.keyspace() == map.keyspace());
         if let Some((_, seen)) = known {
             let seen = Arc::clone(seen);
             let Some(view) = seen.downcast_ref::<View<K, V>>().cloned() else {
@@ -197,30 +198,28 @@ impl<'a> Txn<'a> {
 
     /// Another handle on a keyspace that is touched already reads the same view, and must show the outcome as well.
     fn also_shown_by<K: Key, V: Send + Sync + 'static>(&mut self, map: &Globe<K, V>, seen: Seen) {
-        let replica: *const () = Arc::as_ptr(map.replica()).cast();
-        let is_known = |(onlooker, _): &(Arc<dyn Onlooker>, Seen)| {
-            std::ptr::eq(Arc::as_ptr(onlooker).cast(), replica)
+        let own: *const () = Arc::as_ptr(map.replica()).cast();
+        let is_known = |(replica, _): &(Arc<dyn AnyReplica>, Seen)| {
+            std::ptr::eq(Arc::as_ptr(replica).cast(), own)
         };
         if !self.maps.iter().any(is_known) {
             self.maps.push((Arc::clone(map.replica()) as _, seen));
         }
     }
 
-    fn into_parts(self) -> (Vec<Arc<dyn Onlooker>>, Transaction) {
+    fn into_parts(self) -> (Replicas, Transaction) {
         let mut transaction = Transaction::new();
         for (target, pending) in self.writes {
             let stands = self.guards.get(&target).copied();
-            let write = pending.draft.write(stands.unwrap_or(Stands::Nothing));
-            transaction = transaction.write(&target.0, target.1, write);
+            if let Some(write) = pending.draft.write(stands.unwrap_or(Stands::Nothing)) {
+                transaction = transaction.write(&target.0, target.1, write);
+            }
         }
         for ((keyspace, key), stands) in self.guards {
             transaction = transaction.when(&keyspace, key, stands.precondition());
         }
         (
-            self.maps
-                .into_iter()
-                .map(|(onlooker, _)| onlooker)
-                .collect(),
+            self.maps.into_iter().map(|(replica, _)| replica).collect(),
             transaction,
         )
     }
@@ -261,13 +260,12 @@ async fn transact<R>(
     bound: Duration,
     mut body: impl FnMut(&mut Txn<'_>) -> Result<R>,
 ) -> Result<R> {
-    let mut committer = Committer::new(log, Vec::new(), bound);
+    let mut committer = Committer::new(log, bound);
     loop {
         let mut attempt = Txn::new(log);
         let answer = body(&mut attempt)?;
         let lives = std::mem::take(&mut attempt.lives);
-        let (onlookers, transaction) = attempt.into_parts();
-        committer.onlookers = onlookers;
+        let (mut replicas, transaction) = attempt.into_parts();
         if lives.len() > 1 {
             // One map has followed the log into another life, the other has not yet.
             if committer.pause().await {
@@ -276,16 +274,13 @@ async fn transact<R>(
             let why = "the maps of a transaction show different lives of the log";
             return Err(Error::new(ErrorKind::EpochChanged, why));
         }
-        let epoch = lives.first().copied().map(Epoch);
-        let transaction = transaction.within(epoch);
+        let transaction = transaction.within(lives.first().copied().map(Epoch));
         if mutant!("wait_for_one_map_only") {
-            committer.onlookers.truncate(1);
+            replicas.truncate(1);
         }
-        let asked = Instant::now();
-        let error = match committer.commit(&transaction).await {
-            Ok(position) => return committer.visible(position, asked).await.map(|_| answer),
-            Err(error) => error,
-        };
-        committer.look_again(error, epoch).await?;
+        let outcome = committer.commit(&replicas, &transaction, Basis::Read);
+        if let Outcome::Committed(_) = outcome.await? {
+            return Ok(answer);
+        }
     }
 }
