@@ -227,7 +227,6 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
             log: self.log,
             replica,
             codec: self.codec,
-            deadline: settings.deadline,
         };
         Ok(Globe::new(writer, settings, Tasks::new(stop, stopped)))
     }

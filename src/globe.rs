@@ -21,8 +21,7 @@ use crate::read::watch::Watch;
 use crate::replica::Replica;
 use crate::replica::health::{Phase, Status};
 use crate::replica::subscribers::Interest;
-use crate::settings::Settings;
-use crate::write::expected::Expected;
+use crate::settings::{Settings, check_time};
 use crate::write::writer::Writer;
 
 /// A map that every node holds a copy of, kept current by a replicated log.
@@ -38,6 +37,8 @@ use crate::write::writer::Writer;
 /// as with any request whose answer was not awaited; it is never committed in part, and never repeated later.
 pub struct Globe<K, V> {
     inner: Arc<Inner<K, V>>,
+    /// How long a call through this handle may take: the builder's, or this handle's own.
+    deadline: Duration,
 }
 
 struct Inner<K, V> {
@@ -49,6 +50,7 @@ struct Inner<K, V> {
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     pub(crate) fn new(writer: Writer<K, V>, settings: Settings, tasks: Tasks) -> Globe<K, V> {
         Globe {
+            deadline: settings.deadline,
             inner: Arc::new(Inner {
                 writer,
                 settings,
@@ -77,17 +79,18 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         self.replica().keyspace()
     }
 
-    fn looker(&self) -> Looker<'_, K, V> {
-        Looker {
+    fn looker(&self) -> Result<Looker<'_, K, V>> {
+        Ok(Looker {
             log: self.log(),
             replica: self.replica(),
-            deadline: Instant::now() + self.deadline(),
-        }
+            deadline: Instant::now() + self.bound()?,
+        })
     }
 
     /// How long a call that waits may take.
-    pub(crate) fn deadline(&self) -> Duration {
-        self.inner.settings.deadline
+    pub(crate) fn bound(&self) -> Result<Duration> {
+        check_time("the deadline", self.deadline)?;
+        Ok(self.deadline)
     }
 }
 
@@ -257,6 +260,32 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
 
 /// Waiting before looking.
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
+    /// The same map through a handle of its own, whose writes, [`sync`](Globe::sync) and [`view_at`](Globe::view_at) may
+    /// take this long in all, with every retry, instead of the builder's deadline. O(1): everything but this number is
+    /// shared, and other handles keep theirs. Zero, or more than 24 hours, is refused as `Invalid` by each call that would
+    /// wait so long; reads, [`hydrated`](Globe::hydrated) and [`wait_for`](Globe::wait_for) have no deadline.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// use std::time::Duration;
+    /// use globe::{ErrorKind, Globe, MemoryLog};
+    ///
+    /// let log = MemoryLog::new();
+    /// let map: Globe<String, u64> = Globe::open(log.clone(), "numbers").await?;
+    /// log.set_available(false);
+    /// let hasty = map.with_deadline(Duration::from_millis(50));
+    /// let error = hasty.put("a", 1).await.unwrap_err();
+    /// assert_eq!(*error.kind(), ErrorKind::Unavailable);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Duration) -> Globe<K, V> {
+        Globe {
+            inner: Arc::clone(&self.inner),
+            deadline,
+        }
+    }
+
     /// Waits until the first snapshot is there: at once, but for a map from [`Builder::start`](crate::Builder::start).
     ///
     /// # Errors
@@ -266,13 +295,13 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     }
 
     /// A view that has seen what `consistency` asks for, of a map that is hydrated. Waits at most for the deadline of the
-    /// builder.
+    /// builder, or of [`Globe::with_deadline`].
     ///
     /// # Errors
     /// `Stale` when it could not be had in time; `EpochChanged` for a position of another life of the log; `Unavailable`
     /// when the log cannot be asked; `Closed`.
     pub async fn view_at(&self, consistency: Consistency) -> Result<View<K, V>> {
-        self.looker().look(consistency).await
+        self.looker()?.look(consistency).await
     }
 
     /// Waits until everything committed anywhere before the call is visible here; returns up to where that is.
@@ -280,122 +309,12 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// # Errors
     /// As [`Globe::view_at`].
     pub async fn sync(&self) -> Result<Position> {
-        self.looker().sync().await
+        self.looker()?.sync().await
     }
 }
 
-/// Writing: through the log, visible here on return.
-///
-/// Every write may fail with
-/// - `Behind`: committed, but not visible here by the deadline;
-/// - `Indeterminate`: it may or may not have been committed;
-/// - `EpochChanged`: the log was restored or replaced meanwhile; whether the write is part of its new life is not known;
-/// - `Unavailable`, `Full`: not committed. While the log cannot be reached it is tried again until the deadline;
-/// - `Denied`, `TooLarge`, `Closed`: not committed;
-/// - `Codec`: not sent, because nobody could read it: a key or value that is not read back as it was written.
-///
-/// A key that ends with a lease goes on doing so, whatever is written to it; only the methods named `…_detached` take it off
-/// its lease.
+/// Closing.
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
-    /// Writes a key, whatever stands there: the last writer wins. Returns the position of this very write.
-    ///
-    /// # Errors
-    /// `Conflict` only when others kept overwriting the key until the deadline; otherwise as every write.
-    pub async fn put(&self, key: impl Into<K>, value: V) -> Result<Position> {
-        let put = self.writer().put(&key.into(), &value, false).await;
-        put.map(|(position, _)| position)
-    }
-
-    /// As [`Globe::put`], and takes the key off its lease: it ends with none any more, and stays until it is deleted.
-    ///
-    /// # Errors
-    /// As [`Globe::put`].
-    pub async fn put_detached(&self, key: impl Into<K>, value: V) -> Result<Position> {
-        let put = self.writer().put(&key.into(), &value, true).await;
-        put.map(|(position, _)| position)
-    }
-
-    /// Writes a key only if there is none.
-    ///
-    /// # Errors
-    /// `Conflict` with what stands there, which is then visible here; otherwise as every write.
-    pub async fn create(&self, key: impl Into<K>, value: V) -> Result<Position> {
-        self.put_if(key, value, Expected::Absent).await
-    }
-
-    /// Writes a key only if it holds what is expected: the [`version`](Entry::version) of an entry is compare-and-swap.
-    ///
-    /// # Errors
-    /// As [`Globe::create`]; `EpochChanged` for a version of another life of the log, even if the same revision stands there.
-    pub async fn put_if(
-        &self,
-        key: impl Into<K>,
-        value: V,
-        expected: impl Into<Expected>,
-    ) -> Result<Position> {
-        let (key, expected) = (key.into(), expected.into());
-        let put = self.writer().put_if(&key, &value, expected).await;
-        put.map(|(position, _)| position)
-    }
-
-    /// Deletes a key, whatever stands there; whether anything did.
-    ///
-    /// # Errors
-    /// As [`Globe::put`].
-    pub async fn delete(&self, key: impl Into<K>) -> Result<bool> {
-        let deleted = self.writer().delete(&key.into()).await;
-        deleted.map(|(_, set)| set.standing() > 0)
-    }
-
-    /// Deletes a key only if it holds what is expected.
-    ///
-    /// # Errors
-    /// As [`Globe::put_if`].
-    pub async fn delete_if(
-        &self,
-        key: impl Into<K>,
-        expected: impl Into<Expected>,
-    ) -> Result<Position> {
-        let deleted = self.writer().delete_if(&key.into(), expected.into()).await;
-        deleted.map(|(position, _)| position)
-    }
-
-    /// Deletes every key whose text in the log begins with `prefix`, of all that was committed before the call; how many
-    /// there were. One transaction when they fit into one (see [`Capabilities`](crate::Capabilities)), otherwise several.
-    /// Undecodable records under the prefix are deleted as well.
-    ///
-    /// # Errors
-    /// As every write.
-    pub async fn delete_prefix(&self, prefix: &str) -> Result<usize> {
-        self.sync().await?;
-        self.writer().delete_prefix(prefix).await
-    }
-
-    /// Replaces the value of a key by what a closure makes of the old one, and returns it. The closure is called again
-    /// when somebody else wrote the key in between, so it should do nothing but compute.
-    ///
-    /// # Errors
-    /// `Conflict` only when others kept coming in between until the deadline; `Codec` when what stands there cannot be
-    /// decoded; otherwise as every write.
-    pub async fn update(
-        &self,
-        key: impl Into<K>,
-        next: impl FnMut(Option<&V>) -> V,
-    ) -> Result<Arc<V>> {
-        self.writer().update(&key.into(), next).await
-    }
-
-    /// Writes many entries, batched to the log's limits and several transactions at a time: each transaction is seen
-    /// whole, the total is not one, and the deadline is for each. Of entries with the same key the last one counts. Returns
-    /// the newest position.
-    ///
-    /// # Errors
-    /// As [`Globe::put`]; when there were several transactions, others of them may have been committed.
-    pub async fn put_all(&self, entries: impl IntoIterator<Item = (K, V)>) -> Result<Position> {
-        let entries = entries.into_iter().collect();
-        self.writer().put_all(entries).await
-    }
-
     /// Stops following the log, and waits until the tasks have stopped. Reads go on showing the last state; watches show
     /// what came until then and end; writes and waits are answered with `Closed`. All clones are closed.
     ///
@@ -419,6 +338,7 @@ impl<K, V> Clone for Globe<K, V> {
     fn clone(&self) -> Globe<K, V> {
         Globe {
             inner: Arc::clone(&self.inner),
+            deadline: self.deadline,
         }
     }
 }

@@ -15,6 +15,7 @@ mod replica;
 mod settings;
 mod transaction;
 mod write;
+mod writing;
 
 pub use builder::Builder;
 pub use connect::connect;
@@ -32,6 +33,7 @@ pub use read::watch::{Cause, Changes, Watch};
 pub use replica::health::{Phase, Status};
 pub use transaction::Txn;
 pub use write::expected::Expected;
+pub use write::written::{Committed, Edit, Updated, Written, WrittenAll};
 
 #[cfg(feature = "etcd")]
 pub use globe_etcd::EtcdLog;

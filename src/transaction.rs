@@ -3,20 +3,24 @@
 //! Nothing is locked, and nothing is written before the closure has returned.
 
 use std::any::Any;
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeBounds;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, LogClient, Result, Transaction};
 
-use crate::entry::key::Key;
+use crate::entry::Entry;
+use crate::entry::key::{Key, decode_key};
 use crate::globe::Globe;
 use crate::read::view::View;
 use crate::write::attempt::{Basis, Outcome};
 use crate::write::committer::Committer;
 use crate::write::replicas::{AnyReplica, Replicas};
 use crate::write::write_set::{Draft, Stands};
+use crate::write::written::Committed;
 
 /// What a closure of [`Globe::transact`](crate::Globe::transact) reads and writes through.
 pub struct Txn<'a> {
@@ -70,15 +74,107 @@ impl<'a> Txn<'a> {
                 .clone()
                 .and_then(|value| value.downcast().ok()));
         }
-        if let Some(bad) = view.state.quarantine.get(&target.1) {
-            let name = String::from_utf8_lossy(&target.1);
-            let why = format!(
-                "the value of {}/{name} cannot be decoded: {}",
-                target.0, bad.reason
-            );
-            return Err(Error::new(ErrorKind::Codec, why));
-        }
+        check_is_good(&view, &target)?;
         Ok(view.get(&key).cloned())
+    }
+
+    /// Reads a key as [`Txn::get`] does, with the version of what stands in the map.
+    ///
+    /// # Errors
+    /// As [`Txn::get`]; `Invalid` for a key this transaction has put: it has no version before it is committed.
+    pub fn get_entry<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+        key: impl Into<K>,
+    ) -> Result<Option<Entry<V>>> {
+        let key = key.into();
+        let (target, view) = self.touch(map, &key)?;
+        match self.writes.get(&target) {
+            Some(pending) if pending.value.is_none() => return Ok(None),
+            Some(_) => {
+                let name = String::from_utf8_lossy(&target.1);
+                let why = format!(
+                    "{}/{name} was put by this transaction: it has no version yet",
+                    target.0
+                );
+                return Err(Error::new(ErrorKind::Invalid, why));
+            }
+            None => {}
+        }
+        check_is_good(&view, &target)?;
+        Ok(view.entry(&key).cloned())
+    }
+
+    /// Whether there is such a key: a read as [`Txn::get`] is one.
+    ///
+    /// # Errors
+    /// As [`Txn::get`].
+    pub fn contains_key<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+        key: impl Into<K>,
+    ) -> Result<bool> {
+        Ok(self.get(map, key)?.is_some())
+    }
+
+    /// Reads the entries of a range of keys, in their order: those of this attempt's view, with what this transaction has
+    /// put and deleted. The transaction is committed only if each of them still stands there then. A key that appears in
+    /// the range meanwhile is NOT noticed: what must be seen needs a key of its own that all who write there write as well.
+    ///
+    /// Every entry counts as a precondition: more than the log takes in one transaction are `TooLarge` at the commit (see
+    /// [`Capabilities::max_operations`](crate::Capabilities)). Costs O(log n), and encoding each key of the range.
+    ///
+    /// # Errors
+    /// As [`Txn::get`], for each key of the range.
+    pub fn range<K, V, R, Q>(&mut self, map: &Globe<K, V>, range: R) -> Result<Vec<(K, Arc<V>)>>
+    where
+        K: Key + Borrow<Q>,
+        V: Send + Sync + 'static,
+        Q: Ord + ?Sized,
+        R: RangeBounds<Q>,
+    {
+        let bounds = (range.start_bound(), range.end_bound());
+        let view = self.view_of(map)?;
+        let keys = view.range::<_, Q>(bounds).map(|(key, _)| key.clone());
+        self.read_all(map, keys.collect(), |key| range.contains(key.borrow()))
+    }
+
+    /// Reads the entries whose key begins with `prefix`, as [`Txn::range`] does: with the same cost, and the same limit. An
+    /// empty prefix is the whole map.
+    ///
+    /// # Errors
+    /// As [`Txn::range`].
+    pub fn prefix<K, V>(&mut self, map: &Globe<K, V>, prefix: &str) -> Result<Vec<(K, Arc<V>)>>
+    where
+        K: Key + Borrow<str>,
+        V: Send + Sync + 'static,
+    {
+        let view = self.view_of(map)?;
+        let keys = view.prefix(prefix).map(|(key, _)| key.clone());
+        let covers = |key: &K| Borrow::<str>::borrow(key).starts_with(prefix);
+        self.read_all(map, keys.collect(), covers)
+    }
+
+    /// Reads the keys that stand in a view, and those this transaction wrote, or nobody can decode, that are covered.
+    fn read_all<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+        mut keys: BTreeSet<K>,
+        covers: impl Fn(&K) -> bool,
+    ) -> Result<Vec<(K, Arc<V>)>> {
+        let view = self.view_of(map)?;
+        let written = self.writes.keys();
+        let written = written.filter(|(keyspace, _)| keyspace == map.keyspace());
+        let others = written.map(|(_, text)| text);
+        let others = others.chain(view.state.quarantine.keys());
+        keys.extend(others.filter_map(|text| decode_key::<K>(text).ok().filter(&covers)));
+        let mut entries = Vec::with_capacity(keys.len());
+        for key in keys {
+            if let Some(value) = self.get(map, key.clone())? {
+                entries.push((key, value));
+            }
+        }
+        Ok(entries)
     }
 
     /// Writes a key, if the transaction is committed. A key that ends with a lease goes on doing so.
@@ -234,6 +330,19 @@ impl std::fmt::Debug for Txn<'_> {
     }
 }
 
+/// Refuses what nothing can be decided on: a value that cannot be decoded.
+fn check_is_good<K: Key, V>(view: &View<K, V>, target: &(Keyspace, Bytes)) -> Result<()> {
+    let Some(bad) = view.state.quarantine.get(&target.1) else {
+        return Ok(());
+    };
+    let name = String::from_utf8_lossy(&target.1);
+    let why = format!(
+        "the value of {}/{name} cannot be decoded: {}",
+        target.0, bad.reason
+    );
+    Err(Error::new(ErrorKind::Codec, why))
+}
+
 /// Transactions.
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// Runs a closure over views of this map and others of the same log, and commits what it wrote if everything it read
@@ -246,24 +355,59 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// What is validated is the keys it read, or wrote. Each map is read at one position; several maps may be read at
     /// different ones until the commit proves that nothing in between mattered.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// use globe::{Globe, MemoryLog};
+    ///
+    /// let bank: Globe<String, u64> = Globe::open(MemoryLog::new(), "bank").await?;
+    /// bank.put("alice", 100).await?;
+    /// let moved = bank
+    ///     .transact(|txn| {
+    ///         let alice = txn.get(&bank, "alice")?.map_or(0, |alice| *alice);
+    ///         let bob = txn.get(&bank, "bob")?.map_or(0, |bob| *bob);
+    ///         let amount = alice.min(30);
+    ///         txn.put(&bank, "alice", alice - amount)?;
+    ///         txn.put(&bank, "bob", bob + amount)?;
+    ///         Ok(amount)
+    ///     })
+    ///     .await?;
+    /// assert_eq!(*moved.value(), 30);
+    /// assert!(bank.view().position().covers(moved.position()));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// What the closure returned; `Conflict` only when others kept coming in between until the deadline; otherwise as
     /// every write.
-    pub async fn transact<R>(&self, body: impl FnMut(&mut Txn<'_>) -> Result<R>) -> Result<R> {
-        transact(self.log(), self.deadline(), body).await
+    pub async fn transact<R>(
+        &self,
+        body: impl FnMut(&mut Txn<'_>) -> Result<R>,
+    ) -> Result<Committed<R>> {
+        self.try_transact(body).await
+    }
+
+    /// As [`Globe::transact`], with an error of the caller's own, for which nothing is written and nothing tried again.
+    ///
+    /// # Errors
+    /// As [`Globe::transact`].
+    pub async fn try_transact<R, E: From<Error>>(
+        &self,
+        body: impl FnMut(&mut Txn<'_>) -> Result<R, E>,
+    ) -> Result<Committed<R>, E> {
+        transact(self.log(), self.bound()?, body).await
     }
 }
 
 /// Runs a closure and commits what it wrote, again and again until nothing it read has changed in between.
-async fn transact<R>(
+async fn transact<R, E: From<Error>>(
     log: &Arc<dyn LogClient>,
     bound: Duration,
-    mut body: impl FnMut(&mut Txn<'_>) -> Result<R>,
-) -> Result<R> {
+    mut body: impl FnMut(&mut Txn<'_>) -> Result<R, E>,
+) -> Result<Committed<R>, E> {
     let mut committer = Committer::new(log, bound);
     loop {
         let mut attempt = Txn::new(log);
-        let answer = body(&mut attempt)?;
+        let value = body(&mut attempt)?;
         let lives = std::mem::take(&mut attempt.lives);
         let (mut replicas, transaction) = attempt.into_parts();
         if lives.len() > 1 {
@@ -272,15 +416,15 @@ async fn transact<R>(
                 continue;
             }
             let why = "the maps of a transaction show different lives of the log";
-            return Err(Error::new(ErrorKind::EpochChanged, why));
+            return Err(Error::new(ErrorKind::EpochChanged, why).into());
         }
         let transaction = transaction.within(lives.first().copied().map(Epoch));
         if mutant!("wait_for_one_map_only") {
             replicas.truncate(1);
         }
         let outcome = committer.commit(&replicas, &transaction, Basis::Read);
-        if let Outcome::Committed(_) = outcome.await? {
-            return Ok(answer);
+        if let Outcome::Committed(position) = outcome.await? {
+            return Ok(Committed { position, value });
         }
     }
 }

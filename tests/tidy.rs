@@ -23,7 +23,7 @@ const FLOORS: &[&[&str]] = &[
     &["settings"],
     &["globe"],
     &["connect"],
-    &["builder", "transaction"],
+    &["builder", "transaction", "writing"],
 ];
 
 fn root() -> PathBuf {

@@ -3,6 +3,7 @@
 //! It never sends a part before all of it is known to be within the limits, and never works long without a turn for others.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -14,6 +15,7 @@ use crate::replica::state::State;
 use crate::write::attempt::Basis;
 use crate::write::write_set::{Draft, Guarded, Stands, WriteSet};
 use crate::write::writer::Writer;
+use crate::write::written::WrittenAll;
 
 /// Writes by the key in the log.
 type Writes = BTreeMap<Bytes, Guarded>;
@@ -23,7 +25,11 @@ const PIPELINE: usize = 8;
 
 impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     /// Writes many entries in as few transactions as the log's limits allow, several under way at once.
-    pub(crate) async fn put_all(&self, entries: Vec<(K, V)>) -> Result<Position> {
+    pub(crate) async fn put_all(
+        &self,
+        bound: Duration,
+        entries: Vec<(K, V)>,
+    ) -> Result<WrittenAll> {
         let state = self.replica.state();
         let mut writes = Writes::new();
         let mut pace = Pace::new();
@@ -34,21 +40,23 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             writes.insert(text, Guarded { stands, draft });
             pace.step().await;
         }
-        let (none, epoch) = (state.position, state.epoch());
+        let life = state.epoch();
         // What is under way keeps nothing of the map.
         drop(state);
-        let positions = self.commit_chunks(epoch, writes).await?;
-        let newest = positions.into_iter().max_by_key(|at| at.revision);
-        Ok(newest.unwrap_or(none))
+        let parts = self.commit_chunks(bound, life, writes).await?;
+        let written = parts.iter().map(|(at, set)| (*at, set.writes.len()));
+        Ok(WrittenAll::new(written))
     }
 
-    /// Deletes every key that begins with `prefix`; how many there were.
-    pub(crate) async fn delete_prefix(&self, prefix: &str) -> Result<usize> {
+    /// Deletes every key that begins with `prefix`.
+    pub(crate) async fn delete_prefix(&self, bound: Duration, prefix: &str) -> Result<WrittenAll> {
         let state = self.replica.state();
         let writes = self.under(&state, prefix).await?;
-        let (count, epoch) = (writes.len(), state.epoch());
+        let life = state.epoch();
         drop(state);
-        self.commit_chunks(epoch, writes).await.map(|_| count)
+        let parts = self.commit_chunks(bound, life, writes).await?;
+        let deleted = parts.iter().map(|(at, set)| (*at, set.standing()));
+        Ok(WrittenAll::new(deleted))
     }
 
     /// The deletes of all that begins with `prefix`, bad records as well.
@@ -82,7 +90,13 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         Ok(writes)
     }
 
-    async fn commit_chunks(&self, life: Option<Epoch>, writes: Writes) -> Result<Vec<Position>> {
+    /// Commits them in parts; where each was, and with which guards.
+    async fn commit_chunks(
+        &self,
+        bound: Duration,
+        life: Option<Epoch>,
+        writes: Writes,
+    ) -> Result<Vec<(Position, WriteSet)>> {
         let (keyspace, capabilities) = (self.replica.keyspace(), self.log.capabilities());
         let chunks = chunks(keyspace, writes, &capabilities).await;
         let count = chunks.len();
@@ -94,9 +108,8 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             tokio::task::consume_budget().await;
         }
         let commits = sets.into_iter().enumerate().map(|(index, set)| async move {
-            let mut committer = self.committer();
+            let mut committer = self.committer(bound);
             let committed = self.write(&mut committer, set, Basis::Nothing).await;
-            let committed = committed.map(|(position, _)| position);
             committed.map_err(|error| match count {
                 1 => error,
                 _ => error.while_doing(format_args!(
@@ -116,7 +129,7 @@ async fn chunks(keyspace: &Keyspace, writes: Writes, capabilities: &Capabilities
     let mut bytes = 0;
     let mut pace = Pace::new();
     for (key, guarded) in writes {
-        let value = guarded.draft.len();
+        let value = guarded.draft.bytes().len();
         // The key counts twice: once compared, once written.
         let size = 2 * (keyspace.as_str().len() + 1 + key.len()) + value;
         let fits = |chunk: &Writes| {

@@ -10,3 +10,4 @@ pub(crate) mod replicas;
 pub(crate) mod update;
 pub(crate) mod write_set;
 pub(crate) mod writer;
+pub(crate) mod written;

@@ -66,11 +66,15 @@ pub(crate) enum Draft {
 
 impl Draft {
     /// The bytes it carries.
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) fn bytes(&self) -> Bytes {
         match self {
-            Draft::Put(value) | Draft::PutDetached(value) => value.len(),
-            Draft::Delete | Draft::Keep => 0,
+            Draft::Put(value) | Draft::PutDetached(value) => value.clone(),
+            Draft::Delete | Draft::Keep => Bytes::new(),
         }
+    }
+
+    pub(crate) fn is_put(&self) -> bool {
+        matches!(self, Draft::Put(_) | Draft::PutDetached(_))
     }
 
     /// The write, if it is one, of a key at which this stands.

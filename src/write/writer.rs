@@ -24,70 +24,76 @@ use crate::write::committer::Committer;
 use crate::write::expected::Expected;
 use crate::write::replicas::Replicas;
 use crate::write::write_set::{Draft, Stands, WriteSet};
+use crate::write::written::Written;
 
 /// The writing side of one map.
 pub(crate) struct Writer<K, V> {
     pub(crate) log: Arc<dyn LogClient>,
     pub(crate) replica: Arc<Replica<K, V>>,
     pub(crate) codec: Arc<dyn Codec<V>>,
-    /// How long one write may take, in all.
-    pub(crate) deadline: Duration,
 }
 
-/// Writes of one key. Each says where it was committed, and as which writes: what stood there is in their guards.
+/// Writes of one key, each within the time it may take in all.
 impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     /// Writes whatever stands there.
     pub(crate) async fn put(
         &self,
+        bound: Duration,
         key: &K,
         value: &V,
         is_detached: bool,
-    ) -> Result<(Position, WriteSet)> {
+    ) -> Result<Written> {
         let text = self.encode_key(key)?;
         let draft = self.draft(&text, value, is_detached)?;
         let set = self.over_what_stands(key, text, draft);
-        let mut committer = self.committer();
-        self.write(&mut committer, set, Basis::Nothing).await
+        let mut committer = self.committer(bound);
+        let (position, set) = self.write(&mut committer, set, Basis::Nothing).await?;
+        Ok(Written::new(position, &set))
     }
 
     /// Deletes whatever stands there.
-    pub(crate) async fn delete(&self, key: &K) -> Result<(Position, WriteSet)> {
+    pub(crate) async fn delete(&self, bound: Duration, key: &K) -> Result<Written> {
         let text = self.encode_key(key)?;
         let set = self.over_what_stands(key, text, Draft::Delete);
-        let mut committer = self.committer();
-        self.write(&mut committer, set, Basis::Nothing).await
+        let mut committer = self.committer(bound);
+        let (position, set) = self.write(&mut committer, set, Basis::Nothing).await?;
+        Ok(Written::new(position, &set))
     }
 
     /// Writes if the key holds what is expected.
     pub(crate) async fn put_if(
         &self,
+        bound: Duration,
         key: &K,
         value: &V,
         expected: Expected,
-    ) -> Result<(Position, WriteSet)> {
+    ) -> Result<Written> {
         let text = self.encode_key(key)?;
         let draft = self.draft(&text, value, false)?;
-        self.write_if(key, text, draft, expected).await
+        self.write_if(bound, key, text, draft, expected).await
     }
 
     /// Deletes if the key holds what is expected.
     pub(crate) async fn delete_if(
         &self,
+        bound: Duration,
         key: &K,
         expected: Expected,
-    ) -> Result<(Position, WriteSet)> {
+    ) -> Result<Written> {
         let text = self.encode_key(key)?;
-        self.write_if(key, text, Draft::Delete, expected).await
+        self.write_if(bound, key, text, Draft::Delete, expected)
+            .await
     }
 
     async fn write_if(
         &self,
+        bound: Duration,
         key: &K,
         text: Bytes,
         draft: Draft,
         expected: Expected,
-    ) -> Result<(Position, WriteSet)> {
-        let mut committer = self.committer();
+    ) -> Result<Written> {
+        let mut committer = self.committer(bound);
         let (life, stands) = match expected {
             Expected::Present => {
                 let set = self.over_what_stands(key, text, draft);
@@ -104,7 +110,8 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             }
         };
         let set = WriteSet::one(life, text, stands, draft);
-        self.write(&mut committer, set, Basis::Exactly).await
+        let (position, set) = self.write(&mut committer, set, Basis::Exactly).await?;
+        Ok(Written::new(position, &set))
     }
 
     /// Writes over whatever stands there, if anything does.
@@ -112,7 +119,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         &self,
         committer: &mut Committer<'_>,
         mut set: WriteSet,
-    ) -> Result<(Position, WriteSet)> {
+    ) -> Result<Written> {
         loop {
             if set.standing() == 0 {
                 // This replica may only be behind: the log tells.
@@ -120,7 +127,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             } else if let Some(position) =
                 self.attempt(committer, &mut set, Basis::Presence).await?
             {
-                return Ok((position, set));
+                return Ok(Written::new(position, &set));
             }
         }
     }
@@ -159,8 +166,9 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
 
 /// Writes of one map on their way to the log.
 impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
-    pub(crate) fn committer(&self) -> Committer<'_> {
-        Committer::new(&self.log, self.deadline)
+    /// For one write, which may take so long in all.
+    pub(crate) fn committer(&self, bound: Duration) -> Committer<'_> {
+        Committer::new(&self.log, bound)
     }
 
     /// Commits writes, however many attempts it takes; where, and with which guards.
