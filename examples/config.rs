@@ -38,7 +38,7 @@ async fn rebuild(mut watch: Watch<String, Limits>) {
 async fn main() -> Result<()> {
     let url = std::env::var("GLOBE_LOG").unwrap_or_else(|_| "memory:".into());
     let config: Globe<String, Limits> = Globe::connect(&url, "limits").await?;
-    config.delete_prefix("").await?;
+    config.clear().await?;
     println!("before anybody set it: {:?}", limits_of(&config, "search"));
 
     let rebuilding = tokio::spawn(rebuild(config.watch_key("search")));

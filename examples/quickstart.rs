@@ -11,7 +11,7 @@ async fn main() -> Result<()> {
 
     // Each node opens the keyspace, and has the whole map when `open` returns.
     let node_1: Globe<String, u8> = Globe::open(log.clone(), "quickstart").await?;
-    node_1.delete_prefix("").await?; // What an earlier run left in the log.
+    node_1.clear().await?; // What an earlier run left in the log.
     node_1.put("beta", 10).await?;
     let node_2: Globe<String, u8> = Globe::open(log, "quickstart").await?;
     println!(
@@ -39,7 +39,7 @@ async fn main() -> Result<()> {
     let refused = node_2.create("dark-mode", 0).await;
     println!(
         "node 2 is refused: {}",
-        refused.map_or_else(|e| e.to_string(), |p| p.to_string())
+        refused.map_or_else(|e| e.to_string(), |put| put.position().to_string())
     );
 
     // Read, compute, write: called again if somebody came in between, so nothing is lost.

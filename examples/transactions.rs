@@ -25,8 +25,8 @@ async fn main() -> Result<()> {
     let log = globe::connect(&url).await?;
     let bank: Accounts = Globe::open(log.clone(), "accounts").await?;
     let counters: Counters = Globe::open(log, "counters").await?;
-    bank.delete_prefix("").await?;
-    counters.delete_prefix("").await?;
+    bank.clear().await?;
+    counters.clear().await?;
     bank.put_all([("alice".into(), 100), ("bob".into(), 0)])
         .await?;
 
@@ -41,7 +41,7 @@ async fn main() -> Result<()> {
         .await;
     println!(
         "too much: {}",
-        refused.map_or_else(|error| error.to_string(), |()| "done".into())
+        refused.map_or_else(|error| error.to_string(), |_| "done".into())
     );
 
     // Compare-and-swap on one key.
@@ -52,7 +52,7 @@ async fn main() -> Result<()> {
     let late = bank.put_if("bob", 0, seen).await;
     println!(
         "too late: {}",
-        late.map_or_else(|error| error.to_string(), |at| at.to_string())
+        late.map_or_else(|error| error.to_string(), |put| put.position().to_string())
     );
     Ok(())
 }

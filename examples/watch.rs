@@ -24,7 +24,7 @@ fn show(name: &str, watch: &mut Watch<String, u32>) {
 async fn main() -> Result<()> {
     let url = std::env::var("GLOBE_LOG").unwrap_or_else(|_| "memory:".into());
     let shards: Globe<String, u32> = Globe::connect(&url, "shards").await?;
-    shards.delete_prefix("").await?;
+    shards.clear().await?;
     shards.put("eu/1", 10).await?;
 
     // A watch starts from what stands now. Nothing is lost between looking and watching.

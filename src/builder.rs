@@ -225,13 +225,11 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
     /// `Invalid` for a bad keyspace or setting, or when called outside a tokio runtime with a timer.
     pub fn start(self) -> Result<Globe<K, V>> {
         let codec = Arc::clone(&self.codec);
-        let deadline = self.settings.deadline;
         let reader = self.reading().start()?;
         let writer = Writer {
             log: Arc::clone(reader.log()),
             replica: Arc::clone(reader.replica()),
             codec,
-            deadline,
         };
         Ok(Globe::new(reader, writer))
     }

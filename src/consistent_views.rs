@@ -74,7 +74,7 @@ macro_rules! maps {
 
             async fn views(self) -> Result<Self::Views> {
                 let ($first $(, $other)+) = self;
-                let deadline = $first.deadline();
+                let deadline = $first.deadline()?;
                 let mut $first = Part::new($first.log(), $first.replica());
                 $(let mut $other = Part::new($other.log(), $other.replica());)+
                 in_time(deadline, &mut [&mut $first $(, &mut $other)+]).await?;

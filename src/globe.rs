@@ -5,15 +5,10 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
-use globe_log_client::{Position, Result};
-
-use crate::entry::into_key::IntoKey;
 use crate::entry::key::Key;
-use crate::read::consistency::Consistency;
-use crate::read::view::View;
 use crate::reader::Reader;
-use crate::write::expected::Expected;
 use crate::write::writer::Writer;
 
 /// A map that every node holds a copy of, kept current by a replicated log.
@@ -52,145 +47,31 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     pub fn reader(&self) -> Reader<K, V> {
         self.reader.clone()
     }
-}
 
-/// Waiting before looking.
-impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
-    /// Waits until the first snapshot is there: at once, but for a map from [`Builder::start`](crate::Builder::start).
+    /// The same map through a handle of its own, whose writes, [`sync`](Reader::sync) and [`view_at`](Reader::view_at) may
+    /// take this long in all, with every retry, instead of the builder's deadline. O(1): everything but this number is
+    /// shared, and other handles keep theirs. Zero, or more than 24 hours, is refused as `Invalid` by each call that would
+    /// wait so long; reads, [`hydrated`](Reader::hydrated) and [`wait_for`](Reader::wait_for) have no deadline.
     ///
-    /// # Errors
-    /// Why the map ended, if it did first.
-    pub async fn hydrated(&self) -> Result<()> {
-        self.replica().hydrated().await
-    }
-
-    /// A view that has seen what `consistency` asks for, of a map that is hydrated. Waits at most for the deadline of the
-    /// builder.
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// use std::time::Duration;
+    /// use globe::{ErrorKind, Globe, MemoryLog};
     ///
-    /// # Errors
-    /// `Stale` when it could not be had in time; `EpochChanged` for a position of another life of the log; `Unavailable`
-    /// when the log cannot be asked; `Closed`.
-    pub async fn view_at(&self, consistency: Consistency) -> Result<View<K, V>> {
-        self.looker().look(consistency).await
-    }
-
-    /// Waits until everything committed anywhere before the call is visible here; returns up to where that is.
-    ///
-    /// # Errors
-    /// As [`Reader::view_at`].
-    pub async fn sync(&self) -> Result<Position> {
-        self.looker().sync().await
-    }
-}
-
-/// Writing: through the log, visible here on return.
-///
-/// Every write may fail with
-/// - `Behind`: committed, but not visible here by the deadline;
-/// - `Indeterminate`: it may or may not have been committed;
-/// - `EpochChanged`: the log was restored or replaced meanwhile; whether the write is part of its new life is not known;
-/// - `Unavailable`, `Full`: not committed. While the log cannot be reached it is tried again until the deadline;
-/// - `Denied`, `TooLarge`, `Closed`: not committed;
-/// - `Codec`: not sent, because nobody could read it: a key or value that is not read back as it was written.
-///
-/// A key that ends with a lease goes on doing so, whatever is written to it; only the methods named `…_detached` take it off
-/// its lease.
-impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
-    /// Writes a key, whatever stands there: the last writer wins. Returns the position of this very write.
-    ///
-    /// # Errors
-    /// `Conflict` only when others kept overwriting the key until the deadline; otherwise as every write.
-    pub async fn put(&self, key: impl IntoKey<K>, value: V) -> Result<Position> {
-        self.writer().put(&key.into_key(), &value, false).await
-    }
-
-    /// As [`Globe::put`], and takes the key off its lease: it ends with none any more, and stays until it is deleted.
-    ///
-    /// # Errors
-    /// As [`Globe::put`].
-    pub async fn put_detached(&self, key: impl IntoKey<K>, value: V) -> Result<Position> {
-        self.writer().put(&key.into_key(), &value, true).await
-    }
-
-    /// Writes a key only if there is none.
-    ///
-    /// # Errors
-    /// `Conflict` with what stands there, which is then visible here; otherwise as every write.
-    pub async fn create(&self, key: impl IntoKey<K>, value: V) -> Result<Position> {
-        self.put_if(key, value, Expected::Absent).await
-    }
-
-    /// Writes a key only if it holds what is expected: the [`version`](crate::Entry::version) of an entry is compare-and-swap.
-    ///
-    /// # Errors
-    /// As [`Globe::create`]; `EpochChanged` for a version of another life of the log, even if the same revision stands there.
-    pub async fn put_if(
-        &self,
-        key: impl IntoKey<K>,
-        value: V,
-        expected: impl Into<Expected>,
-    ) -> Result<Position> {
-        self.writer()
-            .put_if(&key.into_key(), &value, expected.into())
-            .await
-    }
-
-    /// Deletes a key, whatever stands there; whether anything did.
-    ///
-    /// # Errors
-    /// As [`Globe::put`].
-    pub async fn delete(&self, key: impl IntoKey<K>) -> Result<bool> {
-        self.writer().delete(&key.into_key()).await
-    }
-
-    /// Deletes a key only if it holds what is expected.
-    ///
-    /// # Errors
-    /// As [`Globe::put_if`].
-    pub async fn delete_if(
-        &self,
-        key: impl IntoKey<K>,
-        expected: impl Into<Expected>,
-    ) -> Result<Position> {
-        self.writer()
-            .delete_if(&key.into_key(), expected.into())
-            .await
-    }
-
-    /// Deletes every key whose text in the log begins with `prefix`, of all that was committed before the call; how many
-    /// there were. One transaction when they fit into one (see [`Capabilities`](crate::Capabilities)), otherwise several.
-    /// Undecodable records under the prefix are deleted as well.
-    ///
-    /// # Errors
-    /// As every write.
-    pub async fn delete_prefix(&self, prefix: &str) -> Result<usize> {
-        self.sync().await?;
-        self.writer().delete_prefix(prefix).await
-    }
-
-    /// Replaces the value of a key by what a closure makes of the old one, and returns it. The closure is called again
-    /// when somebody else wrote the key in between, so it should do nothing but compute.
-    ///
-    /// # Errors
-    /// `Conflict` only when others kept coming in between until the deadline; `Codec` when what stands there cannot be
-    /// decoded; otherwise as every write.
-    pub async fn update(
-        &self,
-        key: impl IntoKey<K>,
-        next: impl FnMut(Option<&V>) -> V,
-    ) -> Result<Arc<V>> {
-        self.writer().update(&key.into_key(), next).await
-    }
-
-    /// Writes many entries, batched to the log's limits and several transactions at a time: each transaction is seen
-    /// whole, the total is not one, and the deadline is for each. Of entries with the same key the last one counts. Returns
-    /// the newest position.
-    ///
-    /// # Errors
-    /// As [`Globe::put`]; when there were several transactions, others of them may have been committed.
-    pub async fn put_all(&self, entries: impl IntoIterator<Item = (K, V)>) -> Result<Position> {
-        let entries = entries.into_iter().collect();
-        self.writer().put_all(entries).await
+    /// let log = MemoryLog::new();
+    /// let map: Globe<String, u64> = Globe::open(log.clone(), "numbers").await?;
+    /// log.set_available(false);
+    /// let hasty = map.with_deadline(Duration::from_millis(50));
+    /// let error = hasty.put("a", 1).await.unwrap_err();
+    /// assert_eq!(*error.kind(), ErrorKind::Unavailable);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Duration) -> Globe<K, V> {
+        Globe {
+            reader: self.reader.with_deadline(deadline),
+            writer: Arc::clone(&self.writer),
+        }
     }
 }
 

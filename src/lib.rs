@@ -19,6 +19,7 @@ mod replica;
 mod settings;
 mod transaction;
 mod write;
+mod writing;
 
 pub use builder::Builder;
 pub use cached::Cached;
@@ -47,6 +48,7 @@ pub use reader::Reader;
 pub use replica::status::{Phase, Status};
 pub use transaction::Txn;
 pub use write::expected::Expected;
+pub use write::written::{Committed, Edit, Updated, Written, WrittenAll};
 
 /// What it takes to build an etcd log that differs from the default.
 #[cfg(feature = "etcd")]

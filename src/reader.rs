@@ -8,7 +8,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use globe_log_client::{Keyspace, LogClient, Position};
+use globe_log_client::{Keyspace, LogClient, Position, Result};
 use tokio::time::Instant;
 
 use crate::entry::Entry;
@@ -16,11 +16,11 @@ use crate::entry::key::Key;
 use crate::entry::lookup::{Finder, Lookup};
 use crate::entry::quarantine::Quarantined;
 use crate::ground::tasks::Tasks;
-use crate::read::consistency::Looker;
+use crate::read::consistency::{Consistency, Looker};
 use crate::read::view::View;
 use crate::replica::Replica;
 use crate::replica::status::Status;
-use crate::settings::Settings;
+use crate::settings::{Settings, check_time};
 
 /// A map as it is read: a handle that cannot write.
 ///
@@ -43,6 +43,8 @@ use crate::settings::Settings;
 /// ```
 pub struct Reader<K, V> {
     inner: Arc<Inner<K, V>>,
+    /// How long a call through this handle may take: the builder's, or this handle's own.
+    deadline: Duration,
 }
 
 struct Inner<K, V> {
@@ -60,6 +62,7 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
         tasks: Tasks,
     ) -> Reader<K, V> {
         Reader {
+            deadline: settings.deadline,
             inner: Arc::new(Inner {
                 log,
                 replica,
@@ -85,12 +88,12 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
         self.replica().keyspace()
     }
 
-    pub(crate) fn looker(&self) -> Looker<'_, K, V> {
-        Looker {
+    pub(crate) fn looker(&self) -> Result<Looker<'_, K, V>> {
+        Ok(Looker {
             log: self.log(),
             replica: self.replica(),
-            deadline: Instant::now() + self.deadline(),
-        }
+            deadline: Instant::now() + self.deadline()?,
+        })
     }
 
     /// How old what is shown may be without being stale.
@@ -99,8 +102,19 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     }
 
     /// How long a call that waits may take.
-    pub(crate) fn deadline(&self) -> Duration {
-        self.inner.settings.deadline
+    pub(crate) fn deadline(&self) -> Result<Duration> {
+        check_time("the deadline", self.deadline)?;
+        Ok(self.deadline)
+    }
+
+    /// The same map through a handle of its own, whose [`sync`](Reader::sync) and [`view_at`](Reader::view_at) may take
+    /// this long in all, as [`Globe::with_deadline`](crate::Globe::with_deadline) for a map that can write.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: Duration) -> Reader<K, V> {
+        Reader {
+            inner: Arc::clone(&self.inner),
+            deadline,
+        }
     }
 
     /// Stops following the log, and waits until the tasks have stopped. Reads go on showing the last state; watches show
@@ -183,6 +197,35 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     }
 }
 
+/// Waiting before looking.
+impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
+    /// Waits until the first snapshot is there: at once, but for a map from [`Builder::start`](crate::Builder::start).
+    ///
+    /// # Errors
+    /// Why the map ended, if it did first.
+    pub async fn hydrated(&self) -> Result<()> {
+        self.replica().hydrated().await
+    }
+
+    /// A view that has seen what `consistency` asks for, of a map that is hydrated. Waits at most for the deadline of
+    /// this handle.
+    ///
+    /// # Errors
+    /// `Stale` when it could not be had in time; `EpochChanged` for a position of another life of the log; `Unavailable`
+    /// when the log cannot be asked; `Closed`.
+    pub async fn view_at(&self, consistency: Consistency) -> Result<View<K, V>> {
+        self.looker()?.look(consistency).await
+    }
+
+    /// Waits until everything committed anywhere before the call is visible here; returns up to where that is.
+    ///
+    /// # Errors
+    /// As [`Reader::view_at`].
+    pub async fn sync(&self) -> Result<Position> {
+        self.looker()?.sync().await
+    }
+}
+
 /// Where a map looks values up.
 struct Values<'a, K, V>(&'a Replica<K, V>);
 
@@ -202,6 +245,7 @@ impl<K, V> Clone for Reader<K, V> {
     fn clone(&self) -> Reader<K, V> {
         Reader {
             inner: Arc::clone(&self.inner),
+            deadline: self.deadline,
         }
     }
 }

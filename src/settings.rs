@@ -37,6 +37,23 @@ impl Default for Settings {
 /// No time setting may be longer: a longer one is a mistake in its unit.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Refuses a time that cannot be meant.
+pub(crate) fn check_time(name: &str, time: Duration) -> Result<()> {
+    if time.is_zero() {
+        return refuse(format!("{name} is zero: it needs some time"));
+    }
+    if time > LONGEST {
+        return refuse(format!(
+            "{name} is {time:?}: at most {LONGEST:?} is allowed"
+        ));
+    }
+    Ok(())
+}
+
+fn refuse(why: String) -> Result<()> {
+    Err(Error::new(ErrorKind::Invalid, why))
+}
+
 impl Settings {
     /// Refuses what cannot be meant.
     pub(crate) fn check(&self) -> Result<()> {
@@ -49,16 +66,8 @@ impl Settings {
             ("the shortest retry", self.retry_min),
             ("the longest retry", self.retry_max),
         ];
-        let refuse = |why: String| Err(Error::new(ErrorKind::Invalid, why));
         for (name, time) in times {
-            if time.is_zero() {
-                return refuse(format!("{name} is zero: it needs some time"));
-            }
-            if time > LONGEST {
-                return refuse(format!(
-                    "{name} is {time:?}: at most {LONGEST:?} is allowed"
-                ));
-            }
+            check_time(name, time)?;
         }
         if self.stale_after < self.probe_interval {
             return refuse(format!(

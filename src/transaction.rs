@@ -3,25 +3,31 @@
 //! Nothing is locked, and nothing is written before the closure has returned.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashSet};
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::RangeBounds;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, LogClient, Result, Transaction};
-use tokio::time::Instant;
 
+use crate::entry::Entry;
 use crate::entry::into_key::IntoKey;
-use crate::entry::key::Key;
+use crate::entry::key::{Key, decode_key};
+use crate::entry::prefix::KeyPrefix;
 use crate::globe::Globe;
 use crate::read::view::View;
-use crate::write::committer::{Committer, Onlooker};
-use crate::write::guarded::{Draft, Stands};
+use crate::write::attempt::{Basis, Outcome};
+use crate::write::committer::Committer;
+use crate::write::replicas::{AnyReplica, Replicas};
+use crate::write::write_set::{Draft, Stands};
+use crate::write::written::Committed;
 
 /// What a closure of [`Globe::transact`](crate::Globe::transact) reads and writes through.
 pub struct Txn<'a> {
     log: &'a Arc<dyn LogClient>,
-    maps: Vec<(Arc<dyn Onlooker>, Seen)>,
+    maps: Vec<(Arc<dyn AnyReplica>, Seen)>,
     /// The lives of the log the views are from: one, but for a moment after a restore.
     lives: HashSet<Epoch>,
     /// What was read or written: what this attempt relies on standing there.
@@ -70,15 +76,106 @@ impl<'a> Txn<'a> {
                 .clone()
                 .and_then(|value| value.downcast().ok()));
         }
-        if let Some(bad) = view.state.quarantine.get(&target.1) {
-            let name = String::from_utf8_lossy(&target.1);
-            let why = format!(
-                "the value of {}/{name} cannot be decoded: {}",
-                target.0, bad.reason
-            );
-            return Err(Error::new(ErrorKind::Codec, why));
-        }
+        check_is_good(&view, &target)?;
         Ok(view.get(&key))
+    }
+
+    /// Reads a key as [`Txn::get`] does, with the version of what stands in the map.
+    ///
+    /// # Errors
+    /// As [`Txn::get`]; `Invalid` for a key this transaction has put: it has no version before it is committed.
+    pub fn get_entry<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+        key: impl IntoKey<K>,
+    ) -> Result<Option<Entry<V>>> {
+        let key = key.into_key();
+        let (target, view) = self.touch(map, &key)?;
+        match self.writes.get(&target) {
+            Some(pending) if pending.value.is_none() => return Ok(None),
+            Some(_) => {
+                let name = String::from_utf8_lossy(&target.1);
+                let why = format!(
+                    "{}/{name} was put by this transaction: it has no version yet",
+                    target.0
+                );
+                return Err(Error::new(ErrorKind::Invalid, why));
+            }
+            None => {}
+        }
+        check_is_good(&view, &target)?;
+        Ok(view.get_entry(&key).cloned())
+    }
+
+    /// Whether there is such a key: a read as [`Txn::get`] is one.
+    ///
+    /// # Errors
+    /// As [`Txn::get`].
+    pub fn contains_key<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+        key: impl IntoKey<K>,
+    ) -> Result<bool> {
+        Ok(self.get(map, key)?.is_some())
+    }
+
+    /// Reads the entries of a range of keys, in their order: those of this attempt's view, with what this transaction has
+    /// put and deleted. The transaction is committed only if each of them still stands there then. A key that appears in
+    /// the range meanwhile is NOT noticed: what must be seen needs a key of its own that all who write there write as well.
+    ///
+    /// Every entry counts as a precondition: more than the log takes in one transaction are `TooLarge` at the commit (see
+    /// [`Capabilities::max_operations`](crate::Capabilities)). Costs O(log n), and encoding each key of the range.
+    ///
+    /// # Errors
+    /// As [`Txn::get`], for each key of the range.
+    pub fn range<K, V, R, Q>(&mut self, map: &Globe<K, V>, range: R) -> Result<Vec<(K, Arc<V>)>>
+    where
+        K: Key + Borrow<Q>,
+        V: Send + Sync + 'static,
+        Q: Ord + ?Sized,
+        R: RangeBounds<Q>,
+    {
+        let bounds = (range.start_bound(), range.end_bound());
+        let view = self.view_of(map)?;
+        let keys = view.range::<Q, _>(bounds).map(|(key, _)| key.clone());
+        self.read_all(map, keys.collect(), |key| range.contains(key.borrow()))
+    }
+
+    /// Reads the entries whose key begins with `prefix`, as [`Txn::range`] does: with the same cost, and the same limit. An
+    /// empty prefix is the whole map.
+    ///
+    /// # Errors
+    /// As [`Txn::range`].
+    pub fn prefix<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+        prefix: impl KeyPrefix<K>,
+    ) -> Result<Vec<(K, Arc<V>)>> {
+        let (view, prefix) = (self.view_of(map)?, prefix.keep());
+        let keys = view.with_prefix(&prefix).map(|(key, _)| key.clone());
+        self.read_all(map, keys.collect(), |key| prefix.place(key).is_eq())
+    }
+
+    /// Reads the keys that stand in a view, and those this transaction wrote, or nobody can decode, that are covered.
+    fn read_all<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+        mut keys: BTreeSet<K>,
+        covers: impl Fn(&K) -> bool,
+    ) -> Result<Vec<(K, Arc<V>)>> {
+        let view = self.view_of(map)?;
+        let written = self.writes.keys();
+        let written = written.filter(|(keyspace, _)| keyspace == map.keyspace());
+        let others = written.map(|(_, text)| text);
+        let others = others.chain(view.state.quarantine.keys());
+        keys.extend(others.filter_map(|text| decode_key::<K>(text).ok().filter(&covers)));
+        let mut entries = Vec::with_capacity(keys.len());
+        for key in keys {
+            if let Some(value) = self.get(map, key.clone())? {
+                entries.push((key, value));
+            }
+        }
+        Ok(entries)
     }
 
     /// Writes a key, if the transaction is committed. A key that ends with a lease goes on doing so.
@@ -176,7 +273,7 @@ impl<'a> Txn<'a> {
         let known = self
             .maps
             .iter()
-            .find(|(onlooker, _)| onlooker.keyspace() == map.keyspace());
+            .find(|(replica, _)| replica.keyspace() == map.keyspace());
         if let Some((_, seen)) = known {
             let seen = Arc::clone(seen);
             let Some(view) = seen.downcast_ref::<View<K, V>>().cloned() else {
@@ -198,30 +295,28 @@ impl<'a> Txn<'a> {
 
     /// Another handle on a keyspace that is touched already reads the same view, and must show the outcome as well.
     fn also_shown_by<K: Key, V: Send + Sync + 'static>(&mut self, map: &Globe<K, V>, seen: Seen) {
-        let replica: *const () = Arc::as_ptr(map.replica()).cast();
-        let is_known = |(onlooker, _): &(Arc<dyn Onlooker>, Seen)| {
-            std::ptr::eq(Arc::as_ptr(onlooker).cast(), replica)
+        let own: *const () = Arc::as_ptr(map.replica()).cast();
+        let is_known = |(replica, _): &(Arc<dyn AnyReplica>, Seen)| {
+            std::ptr::eq(Arc::as_ptr(replica).cast(), own)
         };
         if !self.maps.iter().any(is_known) {
             self.maps.push((Arc::clone(map.replica()) as _, seen));
         }
     }
 
-    fn into_parts(self) -> (Vec<Arc<dyn Onlooker>>, Transaction) {
+    fn into_parts(self) -> (Replicas, Transaction) {
         let mut transaction = Transaction::new();
         for (target, pending) in self.writes {
             let stands = self.guards.get(&target).copied();
-            let write = pending.draft.write(stands.unwrap_or(Stands::Nothing));
-            transaction = transaction.write(&target.0, target.1, write);
+            if let Some(write) = pending.draft.write(stands.unwrap_or(Stands::Nothing)) {
+                transaction = transaction.write(&target.0, target.1, write);
+            }
         }
         for ((keyspace, key), stands) in self.guards {
             transaction = transaction.when(&keyspace, key, stands.precondition());
         }
         (
-            self.maps
-                .into_iter()
-                .map(|(onlooker, _)| onlooker)
-                .collect(),
+            self.maps.into_iter().map(|(replica, _)| replica).collect(),
             transaction,
         )
     }
@@ -236,6 +331,19 @@ impl std::fmt::Debug for Txn<'_> {
     }
 }
 
+/// Refuses what nothing can be decided on: a value that cannot be decoded.
+fn check_is_good<K: Key, V>(view: &View<K, V>, target: &(Keyspace, Bytes)) -> Result<()> {
+    let Some(bad) = view.state.quarantine.get(&target.1) else {
+        return Ok(());
+    };
+    let name = String::from_utf8_lossy(&target.1);
+    let why = format!(
+        "the value of {}/{name} cannot be decoded: {}",
+        target.0, bad.reason
+    );
+    Err(Error::new(ErrorKind::Codec, why))
+}
+
 /// Transactions.
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// Runs a closure over views of this map and others of the same log, and commits what it wrote if everything it read
@@ -248,45 +356,76 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// What is validated is the keys it read, or wrote. Each map is read at one position; several maps may be read at
     /// different ones until the commit proves that nothing in between mattered.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// use globe::{Globe, MemoryLog};
+    ///
+    /// let bank: Globe<String, u64> = Globe::open(MemoryLog::new(), "bank").await?;
+    /// bank.put("alice", 100).await?;
+    /// let moved = bank
+    ///     .transact(|txn| {
+    ///         let alice = txn.get(&bank, "alice")?.map_or(0, |alice| *alice);
+    ///         let bob = txn.get(&bank, "bob")?.map_or(0, |bob| *bob);
+    ///         let amount = alice.min(30);
+    ///         txn.put(&bank, "alice", alice - amount)?;
+    ///         txn.put(&bank, "bob", bob + amount)?;
+    ///         Ok(amount)
+    ///     })
+    ///     .await?;
+    /// assert_eq!(*moved.value(), 30);
+    /// assert!(bank.view().position().covers(moved.position()));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// What the closure returned; `Conflict` only when others kept coming in between until the deadline; otherwise as
     /// every write.
-    pub async fn transact<R>(&self, body: impl FnMut(&mut Txn<'_>) -> Result<R>) -> Result<R> {
-        transact(self.log(), self.deadline(), body).await
+    pub async fn transact<R>(
+        &self,
+        body: impl FnMut(&mut Txn<'_>) -> Result<R>,
+    ) -> Result<Committed<R>> {
+        self.try_transact(body).await
+    }
+
+    /// As [`Globe::transact`], with an error of the caller's own, for which nothing is written and nothing tried again.
+    ///
+    /// # Errors
+    /// As [`Globe::transact`].
+    pub async fn try_transact<R, E: From<Error>>(
+        &self,
+        body: impl FnMut(&mut Txn<'_>) -> Result<R, E>,
+    ) -> Result<Committed<R>, E> {
+        transact(self.log(), self.deadline()?, body).await
     }
 }
 
 /// Runs a closure and commits what it wrote, again and again until nothing it read has changed in between.
-async fn transact<R>(
+async fn transact<R, E: From<Error>>(
     log: &Arc<dyn LogClient>,
     bound: Duration,
-    mut body: impl FnMut(&mut Txn<'_>) -> Result<R>,
-) -> Result<R> {
-    let mut committer = Committer::new(log, Vec::new(), bound);
+    mut body: impl FnMut(&mut Txn<'_>) -> Result<R, E>,
+) -> Result<Committed<R>, E> {
+    let mut committer = Committer::new(log, bound);
     loop {
         let mut attempt = Txn::new(log);
-        let answer = body(&mut attempt)?;
+        let value = body(&mut attempt)?;
         let lives = std::mem::take(&mut attempt.lives);
-        let (onlookers, transaction) = attempt.into_parts();
-        committer.onlookers = onlookers;
+        let (mut replicas, transaction) = attempt.into_parts();
         if lives.len() > 1 {
             // One map has followed the log into another life, the other has not yet.
             if committer.pause().await {
                 continue;
             }
             let why = "the maps of a transaction show different lives of the log";
-            return Err(Error::new(ErrorKind::EpochChanged, why));
+            return Err(Error::new(ErrorKind::EpochChanged, why).into());
         }
-        let epoch = lives.iter().next().copied();
-        let transaction = transaction.within(epoch);
+        let transaction = transaction.within(lives.iter().next().copied());
         if mutant!("wait_for_one_map_only") {
-            committer.onlookers.truncate(1);
+            replicas.truncate(1);
         }
-        let asked = Instant::now();
-        let error = match committer.commit(&transaction).await {
-            Ok(position) => return committer.visible(position, asked).await.map(|_| answer),
-            Err(error) => error,
-        };
-        committer.look_again(error, epoch).await?;
+        let outcome = committer.commit(&replicas, &transaction, Basis::Read);
+        if let Outcome::Committed(position) = outcome.await? {
+            return Ok(Committed { position, value });
+        }
     }
 }

@@ -171,7 +171,8 @@ async fn what_is_over_a_limit_is_refused_with_the_limit_and_the_key() {
             map.transact(|txn| {
                 (0..11).try_for_each(|key| txn.put(&map, format!("k{key}"), "x".into()))
             })
-            .await,
+            .await
+            .map(drop),
             10,
             "10",
         ),
@@ -179,7 +180,8 @@ async fn what_is_over_a_limit_is_refused_with_the_limit_and_the_key() {
             map.transact(|txn| {
                 (0..11).try_for_each(|key| txn.get(&map, format!("k{key}")).map(drop))
             })
-            .await,
+            .await
+            .map(drop),
             10,
             "10",
         ),
@@ -187,7 +189,8 @@ async fn what_is_over_a_limit_is_refused_with_the_limit_and_the_key() {
             map.transact(|txn| {
                 (0..9).try_for_each(|key| txn.put(&map, format!("k{key}"), "x".repeat(60)))
             })
-            .await,
+            .await
+            .map(drop),
             400,
             "400",
         ),
@@ -225,8 +228,10 @@ async fn a_key_that_cannot_be_encoded_is_refused_everywhere() {
         map.put_all([("ok".into(), 1), (String::new(), 1)])
             .await
             .map(drop),
-        map.transact(|txn| txn.put(&map, "", 1)).await,
-        map.transact(|txn| txn.get(&map, "").map(drop)).await,
+        map.transact(|txn| txn.put(&map, "", 1)).await.map(drop),
+        map.transact(|txn| txn.get(&map, "").map(drop))
+            .await
+            .map(drop),
     ];
     for outcome in refused {
         let error = outcome.unwrap_err();

@@ -142,7 +142,7 @@ async fn a_missed_write_is_found_by_a_refused_one() {
     let next = |old: Option<&u64>| old.map_or(0, |old| old + 1);
     let updated = within("the update gets through", scene.map.update("a", next)).await;
     assert_eq!(
-        *updated.unwrap(),
+        **updated.unwrap().value(),
         3,
         "it was made of what stands in the log"
     );

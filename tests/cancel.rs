@@ -16,7 +16,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use futures::FutureExt;
-use globe::{Consistency, Expected, Globe, MemoryLog};
+use globe::{Consistency, Edit, Error, Expected, Globe, MemoryLog};
 use rig::{Around, brisk, numbers, until, within, write_raw};
 
 type Numbers = Globe<String, u64>;
@@ -46,6 +46,20 @@ fn calls() -> Vec<(&'static str, Make)> {
         }),
         ("update", |map| {
             async move { drop(map.update("n", |n| n.map_or(1, |n| n + 1)).await) }.boxed_local()
+        }),
+        ("try_update", |map| {
+            async move {
+                let count = |n: Option<&u64>| match n {
+                    Some(n) if n % 3 == 0 => Ok::<_, Error>(Edit::Keep),
+                    Some(n) if n % 5 == 0 => Ok(Edit::Delete),
+                    n => Ok(Edit::Put(n.map_or(1, |n| n + 1))),
+                };
+                drop(map.try_update("n", count).await);
+            }
+            .boxed_local()
+        }),
+        ("clear", |map| {
+            async move { drop(map.clear().await) }.boxed_local()
         }),
         ("put_all", |map| {
             async move {
@@ -123,7 +137,10 @@ async fn agree(map: &Numbers, log: &MemoryLog, after: &str) {
         map.get("twin-b"),
         "after {after}: whole or not at all"
     );
-    let position = within(after, map.put("still-works", 1)).await.unwrap();
+    let position = within(after, map.put("still-works", 1))
+        .await
+        .unwrap()
+        .position();
     assert!(map.position().unwrap().covers(position));
 }
 

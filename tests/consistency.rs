@@ -49,7 +49,7 @@ async fn local_never_waits_and_never_asks() {
 async fn at_least_waits_for_a_position_that_travelled_as_text() {
     let log = MemoryLog::new();
     let (writer, reader) = (numbers(&log).await, numbers(&Around::new(&log)).await);
-    let position = writer.put("a", 1).await.unwrap();
+    let position = writer.put("a", 1).await.unwrap().position();
     let token = serde_json::to_string(&position).unwrap();
     let position: Position = serde_json::from_str(&token).unwrap();
     let view = within("the view", reader.view_at(Consistency::AtLeast(position)))
@@ -79,7 +79,7 @@ async fn a_position_of_another_keyspace_of_the_log_is_reached_without_a_write() 
     let log = MemoryLog::new();
     let quiet = numbers(&log).await;
     let busy: Numbers = Globe::open(log.clone(), "busy").await.unwrap();
-    let position = busy.put("a", 1).await.unwrap();
+    let position = busy.put("a", 1).await.unwrap().position();
     let view = within("the view", quiet.view_at(Consistency::AtLeast(position)))
         .await
         .unwrap();
@@ -242,7 +242,7 @@ async fn a_map_that_is_not_hydrated_waits_as_well() {
 async fn a_closed_map_says_so_whatever_is_asked() {
     let log = MemoryLog::new();
     let map = numbers(&log).await;
-    let position = map.put("a", 1).await.unwrap();
+    let position = map.put("a", 1).await.unwrap().position();
     map.close().await;
     map.close().await;
     let looks = [
@@ -258,7 +258,7 @@ async fn a_closed_map_says_so_whatever_is_asked() {
         map.put_if("a", 2, Expected::Present).await.map(drop),
         map.update("a", |_| 2).await.map(drop),
         map.delete("a").await.map(drop),
-        map.delete_prefix("").await.map(drop),
+        map.clear().await.map(drop),
         map.put_all([("a".into(), 2)]).await.map(drop),
         map.transact(|txn| txn.put(&map, "a", 2)).await.map(drop),
     ];

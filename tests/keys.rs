@@ -79,7 +79,7 @@ async fn tuples_are_paths_and_their_parts_may_hold_anything() {
         ["100%25/00001", "eu%2Fwest/00007", "eu/00007"]
     );
     assert!(keys.iter().all(|key| map.contains_key(key)));
-    assert_eq!(map.delete_prefix("eu/").await.unwrap(), 1);
+    assert_eq!(map.delete_prefix("eu/").await.unwrap().count(), 1);
     let again: Globe<(String, u16), u64> = Globe::open(log, "paths").await.unwrap();
     assert_eq!((again.len(), again.contains_key(&keys[1])), (2, true));
 }
@@ -109,7 +109,7 @@ async fn a_key_is_written_and_looked_up_by_what_it_is_plainly_made_of() {
     numbers.put(5, 1).await.unwrap();
     numbers.put(&6, 1).await.unwrap();
     assert!(numbers.contains_key(&5) && numbers.get_entry(&6).is_some());
-    assert!(numbers.delete(5).await.unwrap());
+    assert!(numbers.delete(5).await.unwrap().replaced());
 
     let addresses: Globe<IpAddr, u64> = Globe::open(log, "addresses").await.unwrap();
     addresses.put(IpAddr::from([10, 0, 0, 9]), 1).await.unwrap();

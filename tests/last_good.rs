@@ -70,7 +70,7 @@ async fn a_fresh_node_shows_the_last_good_value_as_the_others_do() {
 async fn what_the_log_has_forgotten_is_said_to_be() {
     let log = MemoryLog::new();
     let old = numbers(&log).await;
-    let good = old.put("k", 1).await.unwrap();
+    let good = old.put("k", 1).await.unwrap().position();
     bad(&log, "k").await;
     within("it is seen", old.sync()).await.unwrap();
     log.compact(log.head_position().revision).unwrap();

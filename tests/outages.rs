@@ -236,7 +236,7 @@ async fn a_restore_is_a_new_epoch_and_an_exact_difference() {
         .await
         .unwrap();
     let backup = log.backup();
-    let before = map.put("back", 2).await.unwrap();
+    let before = map.put("back", 2).await.unwrap().position();
     map.put("lost", 3).await.unwrap();
     let mut watch = map.watch();
     log.restore(&backup);
@@ -261,7 +261,7 @@ async fn the_same_revision_with_another_value_after_a_restore_is_a_change() {
     let log = MemoryLog::new();
     let map = brisk(&log).await;
     let backup = log.backup();
-    let old = map.put("a", 1).await.unwrap();
+    let old = map.put("a", 1).await.unwrap().position();
     let mut watch = map.watch();
     log.hold_tails(true);
     log.restore(&backup);
@@ -402,7 +402,7 @@ async fn in_a_plain_outage_a_write_is_unavailable_and_not_unknown() {
         map.delete("a").await.map(drop),
         map.update("a", |_| 1).await.map(drop),
         map.put_all([("a".into(), 1)]).await.map(drop),
-        map.transact(|txn| txn.put(&map, "a", 1)).await,
+        map.transact(|txn| txn.put(&map, "a", 1)).await.map(drop),
     ];
     for outcome in writes {
         let error = outcome.unwrap_err();

@@ -181,7 +181,7 @@ async fn a_write_is_seen_by_every_thread_that_hears_of_it() {
             let key = format!("w{writer}");
             let mut watch = map.watch_key(key.as_str());
             for value in 0..200 {
-                let position = map.put(key.as_str(), value).await.unwrap();
+                let position = map.put(key.as_str(), value).await.unwrap().position();
                 assert_eq!(map.get(key.as_str()).as_deref(), Some(&value));
                 assert_eq!(map.view().get(key.as_str()).map(|v| *v), Some(value));
                 assert!(map.position().unwrap().covers(position));

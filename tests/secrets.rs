@@ -91,7 +91,7 @@ async fn no_value_is_ever_shown() {
     shown.debug(&map.quarantine());
     shown.debug(&map.view().diff(&watches[0].catch_up()));
 
-    let txn: globe::Result<()> = map
+    let txn: globe::Result<globe::Committed<()>> = map
         .transact(|txn| {
             txn.put(&map, "b", login())?;
             shown.debug(txn);

@@ -385,8 +385,8 @@ async fn writes_of_every_kind_leave_nothing_behind() {
         .await
         .unwrap();
         map.create(name(3), make(0)).await.unwrap_err();
-        assert!(map.delete(name(4)).await.unwrap());
-        assert_eq!(map.delete_prefix("k/0001").await.unwrap(), 10);
+        assert!(map.delete(name(4)).await.unwrap().replaced());
+        assert_eq!(map.delete_prefix("k/0001").await.unwrap().count(), 10);
         // Dropped before they are answered.
         for entry in 0..50 {
             let put = map.put(name(entry), make(1));

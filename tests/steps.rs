@@ -21,7 +21,13 @@ async fn every_revision_is_shown_once_to_who_keeps_up() {
     let mut revisions = Vec::new();
     for round in 0..3 {
         for value in 0..20 {
-            revisions.push(map.put("a", round * 100 + value).await.unwrap().revision);
+            revisions.push(
+                map.put("a", round * 100 + value)
+                    .await
+                    .unwrap()
+                    .position()
+                    .revision,
+            );
         }
         for revision in revisions.drain(..) {
             let changes = within("a step", watch.next()).await.unwrap();

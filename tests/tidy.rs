@@ -24,7 +24,13 @@ const FLOORS: &[&[&str]] = &[
     &["reader"],
     &["cached", "globe"],
     &["connect"],
-    &["builder", "consistent_views", "hearing", "transaction"],
+    &[
+        "builder",
+        "consistent_views",
+        "hearing",
+        "transaction",
+        "writing",
+    ],
 ];
 
 fn root() -> PathBuf {
@@ -154,9 +160,11 @@ const CRATES: &[&str] = &[
     "log_clients/memory",
     "tests/cluster",
     "tests/loom",
+    "tests/mutants",
     "tests/oracle",
     "tests/shuttle",
     "tests/support",
+    "tests/surface",
 ];
 
 #[test]

@@ -59,6 +59,7 @@ async fn transfer(map: &Numbers, from: u64, to: u64) -> globe::Result<()> {
         txn.put(map, "twin-b", twin + 1)
     })
     .await
+    .map(drop)
 }
 
 /// Looks again and again from a thread of its own until it is told to stop; says how often it looked.
@@ -195,7 +196,11 @@ async fn a_conflict_is_tried_again_with_what_stands_there_now() {
     until("the first attempt", || calls.load(Ordering::SeqCst) == 1).await;
     log.hold_tails(false);
     assert_eq!(
-        within("the answer", transaction).await.unwrap().unwrap(),
+        *within("the answer", transaction)
+            .await
+            .unwrap()
+            .unwrap()
+            .value(),
         10
     );
     assert_eq!(map.get("b").as_deref(), Some(&11));
@@ -259,6 +264,7 @@ async fn a_transaction_reads_what_it_wrote() {
         })
         .await
         .unwrap();
+    let read = read.into_value();
     let values = (
         read.0.as_deref(),
         read.1.as_deref(),
@@ -299,7 +305,7 @@ async fn an_aborted_transaction_writes_nothing() {
     let log = MemoryLog::new();
     let around = Around::new(&log);
     let map = numbers(&around).await;
-    let outcome: globe::Result<()> = map
+    let outcome: globe::Result<globe::Committed<()>> = map
         .transact(|txn| {
             txn.put(&map, "a", 1)?;
             Err(txn.abort("no cover"))
@@ -354,7 +360,7 @@ async fn two_handles_on_one_keyspace_both_show_it_on_return() {
                 txn.put(&first, "a", 1)?;
                 txn.put(&second, "b", 2)
             });
-            write.await.map(|()| second.get("b"))
+            write.await.map(|_| second.get("b"))
         }
     });
     until("the first shows it", || first.contains_key("b")).await;
@@ -408,6 +414,6 @@ async fn a_transaction_that_only_reads_proves_that_it_still_stands() {
     map.put("a", 1).await.unwrap();
     let before = log.head_position();
     let read = map.transact(|txn| txn.get(&map, "a")).await.unwrap();
-    assert_eq!(read.as_deref(), Some(&1));
+    assert_eq!(read.value().as_deref(), Some(&1));
     assert_eq!(log.head_position(), before, "it writes nothing");
 }

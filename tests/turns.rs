@@ -187,9 +187,9 @@ async fn deleting_a_prefix_looks_only_at_what_it_deletes() {
     let log = filled().await;
     let map: Globe<Text, u64> = Globe::open(log, "numbers").await.unwrap();
     WRITTEN.store(0, Ordering::Relaxed);
-    assert_eq!(map.delete_prefix("k00001").await.unwrap(), 10);
-    assert_eq!(map.delete_prefix("none").await.unwrap(), 0);
-    assert_eq!(map.delete_prefix("k0199").await.unwrap(), 100);
+    assert_eq!(map.delete_prefix("k00001").await.unwrap().count(), 10);
+    assert_eq!(map.delete_prefix("none").await.unwrap().count(), 0);
+    assert_eq!(map.delete_prefix("k0199").await.unwrap().count(), 100);
     let written = WRITTEN.load(Ordering::Relaxed);
     assert!(written < 1_000, "{written} keys were written as text");
     assert_eq!(map.len(), ENTRIES - 110);

@@ -18,7 +18,7 @@ async fn a_version_of_another_life_is_refused_though_the_same_revision_stands_th
     let log = MemoryLog::new();
     let map = numbers(&log).await;
     let empty = log.backup();
-    let ours = map.put("k", 1).await.unwrap();
+    let ours = map.put("k", 1).await.unwrap().position();
     let version = map.get_entry("k").unwrap().version();
     log.restore(&empty);
     let theirs = write_raw(&log, "numbers", "k", b"2").await;

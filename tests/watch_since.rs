@@ -52,7 +52,7 @@ async fn a_watch_since_a_view_of_another_handle_shows_what_has_changed() {
     let reopened = numbers(&log).await;
     let view = one.view();
     one.delete("gone").await.unwrap();
-    let last = one.put("new", 2).await.unwrap();
+    let last = one.put("new", 2).await.unwrap().position();
     let expected = [
         changed("gone", Some(1), None),
         changed("new", None, Some(2)),
@@ -107,7 +107,7 @@ async fn a_watch_since_a_view_that_is_ahead_waits_until_it_is_reached() {
     assert!(watch.try_next().is_none(), "nothing goes back");
     assert!(watch.next().now_or_never().is_none());
     around.cut(false);
-    let last = ahead.put("c", 3).await.unwrap();
+    let last = ahead.put("c", 3).await.unwrap().position();
     behind.view_at(Consistency::AtLeast(last)).await.unwrap();
     assert_eq!(seen(&next(&mut watch).await), [changed("c", None, Some(3))]);
 }

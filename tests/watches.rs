@@ -35,7 +35,7 @@ async fn a_watch_shows_each_step_exactly() {
     assert!(watch.try_next().is_none(), "what stood there is no change");
     assert_eq!(watch.catch_up().get("a").map(|a| *a), Some(1));
 
-    let put = map.put("b", 2).await.unwrap();
+    let put = map.put("b", 2).await.unwrap().position();
     let changes = next(&mut watch).await;
     assert_eq!(seen(&changes), [changed("b", None, Some(2))]);
     assert_eq!((changes.cause(), changes.to()), (Cause::Step, put));

@@ -128,7 +128,11 @@ impl<K: Key, V> View<K, V> {
     /// # Ok(()) }
     /// ```
     pub fn prefix(&self, prefix: impl KeyPrefix<K>) -> Range<'_, K, V> {
-        let entries = self.state.entries.range(range_of(&prefix));
+        self.with_prefix(&prefix)
+    }
+
+    pub(crate) fn with_prefix(&self, prefix: &impl KeyPrefix<K>) -> Range<'_, K, V> {
+        let entries = self.state.entries.range(range_of(prefix));
         Range { entries }
     }
 

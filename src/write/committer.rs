@@ -1,139 +1,64 @@
-//! Sends a transaction to the log and waits until it is visible here.
+//! Sends a transaction to the log, waits until it is visible here, and carries out what a refusal costs.
 //!
-//! It never repeats what may have been committed: only what the log says was not.
+//! It never repeats what may have been committed: only what the log says was not. What an answer means is not decided here
+//! but in the table of [`attempt`](super::attempt).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use globe_log_client::{
-    Conflict, Epoch, Error, ErrorKind, FailedPrecondition, Keyspace, LogClient, Position, Result,
-    Transaction,
-};
+use globe_log_client::{Error, ErrorKind, LogClient, Position, Result, Transaction};
 use tokio::time::{Instant, timeout_at};
 
-use crate::entry::key::{Key, decode_key};
 use crate::ground::backoff::Backoff;
-use crate::replica::Replica;
-use crate::replica::state::State;
+use crate::write::attempt::{Attempt, Basis, Next, Outcome, verdict};
+use crate::write::replicas::{Replicas, positions, shown_from};
 
 /// How long a log that was told the deadline may be late with its answer, before it is cut off. It should not be: the answer
 /// is then worse than its own.
 const LATE: Duration = Duration::from_millis(250);
 
-/// What a commit waits for: the replica of a map whose keys it touches.
-#[async_trait]
-pub(crate) trait Onlooker: Send + Sync {
-    fn keyspace(&self) -> &Keyspace;
-    fn ended(&self) -> Option<Error>;
-    fn prove(&self, asked: Instant);
-    /// Where it stands.
-    fn stands(&self) -> Position;
-    /// Looks whether what the log found at a key, at a position, shows that something was never delivered here.
-    fn look_back(&self, failed: &FailedPrecondition, position: Position);
-    /// Says that something was never delivered here.
-    fn doubt(&self);
-    async fn reached(&self, position: Position) -> Result<()>;
-}
-
-#[async_trait]
-impl<K: Key, V: Send + Sync + 'static> Onlooker for Replica<K, V> {
-    fn keyspace(&self) -> &Keyspace {
-        Replica::keyspace(self)
-    }
-
-    fn ended(&self) -> Option<Error> {
-        Replica::ended(self)
-    }
-
-    fn prove(&self, asked: Instant) {
-        Replica::prove(self, asked);
-    }
-
-    fn stands(&self) -> Position {
-        self.state().position
-    }
-
-    fn look_back(&self, failed: &FailedPrecondition, position: Position) {
-        if is_disproved(&self.state(), failed, position) {
-            Replica::doubt(self);
-        }
-    }
-
-    fn doubt(&self) {
-        Replica::doubt(self);
-    }
-
-    async fn reached(&self, position: Position) -> Result<()> {
-        Replica::reached(self, position).await
-    }
-}
-
-/// Whether a replica that holds everything delivered up to its position should have what the log found, and has not.
-fn is_disproved<K: Key, V>(
-    here: &State<K, V>,
-    failed: &FailedPrecondition,
-    asked: Position,
-) -> bool {
-    let Ok(key) = decode_key::<K>(failed.key()) else {
-        return false;
-    };
-    if here.position.epoch != asked.epoch || here.quarantine.contains_key(failed.key()) {
-        return false;
-    }
-    let (applied, asked) = (here.position.revision, asked.revision);
-    match (failed.found(), here.entries.get(&key)) {
-        (Some(found), Some(entry)) => {
-            entry.version().revision() < found.modified && found.modified <= applied
-        }
-        // It may have been deleted since, unless this is the very same moment.
-        (Some(_), None) => applied == asked,
-        (None, Some(entry)) => entry.created().revision() <= asked && asked <= applied,
-        (None, None) => false,
-    }
-}
-
-/// One write on its way, with its deadline.
+/// One write on its way, with its deadline: however many attempts it takes, they share it.
 pub(crate) struct Committer<'a> {
-    pub(crate) log: &'a Arc<dyn LogClient>,
-    pub(crate) onlookers: Vec<Arc<dyn Onlooker>>,
+    log: &'a Arc<dyn LogClient>,
     pub(crate) deadline: Instant,
     backoff: Backoff,
-    /// Whether the last attempt had the guards that the conflict before it had just found.
-    was_fresh: bool,
+    /// Whether the next attempt has the guards that a conflict has found just now.
+    is_fresh: bool,
 }
 
 impl<'a> Committer<'a> {
-    pub(crate) fn new(
-        log: &'a Arc<dyn LogClient>,
-        onlookers: Vec<Arc<dyn Onlooker>>,
-        bound: Duration,
-    ) -> Committer<'a> {
-        let backoff = Backoff::new(Duration::from_millis(5), Duration::from_millis(500));
+    pub(crate) fn new(log: &'a Arc<dyn LogClient>, bound: Duration) -> Committer<'a> {
         Committer {
             log,
-            onlookers,
             deadline: Instant::now() + bound,
-            backoff,
-            was_fresh: false,
+            backoff: Backoff::new(Duration::from_millis(5), Duration::from_millis(500)),
+            is_fresh: false,
         }
     }
 
-    /// Commits a transaction, trying again as long as the log says that nothing was written for want of the log itself.
-    /// Conflicts are the caller's to judge.
-    pub(crate) async fn commit(&mut self, transaction: &Transaction) -> Result<Position> {
+    /// Commits a transaction and waits until every replica shows it; or says that another attempt is due, with newer guards,
+    /// when all is done that comes before it. The error is the answer when nothing can be tried, or the time is up.
+    pub(crate) async fn commit(
+        &mut self,
+        replicas: &Replicas,
+        transaction: &Transaction,
+        basis: Basis,
+    ) -> Result<Outcome> {
         loop {
-            if let Some(end) = self.onlookers.iter().find_map(|onlooker| onlooker.ended()) {
-                return Err(end);
+            let attempt = Attempt::begin(transaction, replicas)?;
+            let answer = self.send(transaction.clone()).await;
+            attempt.audit(&answer);
+            let error = match answer {
+                Ok(position) => return self.visible(&attempt, position).await,
+                Err(error) => error,
+            };
+            let next = verdict(error.kind(), basis, attempt.life(), self.is_fresh);
+            self.is_fresh = next == Next::GuardAnew;
+            if !self.prepare(next, &attempt, &error).await {
+                return Err(error);
             }
-            let before: Vec<Position> = self.onlookers.iter().map(|o| o.stands()).collect();
-            let committed = self.send(transaction.clone()).await;
-            self.look_back(&committed, &before);
-            match committed {
-                Err(error) if *error.kind() == ErrorKind::Unavailable && self.pause().await => {}
-                Err(error)
-                    if mutant!("retry_blindly") && !error.is_conflict() && self.pause().await => {}
-                outcome => return outcome,
+            if next != Next::Resend {
+                return Outcome::after(next, error);
             }
         }
     }
@@ -148,44 +73,21 @@ impl<'a> Committer<'a> {
         })
     }
 
-    /// Looks whether an answer of the log shows that a replica has missed something, or claims what is not there.
-    fn look_back(&self, answer: &Result<Position>, before: &[Position]) {
-        match answer {
-            Ok(committed) => {
-                let onlookers = self.onlookers.iter().zip(before);
-                // A linearizable answer below what was applied before the question.
-                let ahead =
-                    onlookers.filter(|(_, here)| here.covers(*committed) && *here != committed);
-                ahead.for_each(|(onlooker, _)| onlooker.doubt());
+    /// Does what comes before another attempt; whether there is to be one, and time for it.
+    async fn prepare(&mut self, next: Next, attempt: &Attempt<'_>, error: &Error) -> bool {
+        match next {
+            Next::Resend | Next::PauseAndGuardAnew => self.pause().await,
+            Next::GuardAnew => Instant::now() < self.deadline,
+            Next::ReadAnew => {
+                self.shown(attempt, error).await;
+                self.pause().await
             }
-            Err(error) => {
-                if let ErrorKind::Conflict(conflict) = error.kind() {
-                    self.compare(conflict);
-                }
+            Next::FollowLife => self.followed(attempt).await,
+            Next::GiveUp => {
+                self.shown(attempt, error).await;
+                false
             }
         }
-    }
-
-    /// Compares what the log found with what stands here.
-    fn compare(&self, conflict: &Conflict) {
-        for onlooker in &self.onlookers {
-            let failed = conflict.failed.iter();
-            failed
-                .filter(|failed| *failed.keyspace() == *onlooker.keyspace())
-                .for_each(|failed| onlooker.look_back(failed, conflict.position));
-        }
-    }
-
-    /// Makes way for others before an attempt with newer guards, every other time; false when the deadline leaves no time.
-    ///
-    /// Guards grow old during a pause: among many writers an attempt after one meets a conflict again. It learns from that
-    /// what stands there now, and the next follows at once.
-    pub(crate) async fn make_way(&mut self) -> bool {
-        self.was_fresh = !self.was_fresh;
-        if self.was_fresh {
-            return Instant::now() < self.deadline;
-        }
-        self.pause().await
     }
 
     /// Waits a little before another attempt; false when the deadline leaves no time for one.
@@ -198,101 +100,62 @@ impl<'a> Committer<'a> {
         has_time
     }
 
-    /// Whether an answer says that the log is in another life than the guards of a write, and every onlooker has followed
-    /// it there by the deadline, so that the guards can be taken anew.
-    pub(crate) async fn reborn(&mut self, error: &Error, guarded_in: Option<Epoch>) -> bool {
-        let is_reborn = match error.kind() {
-            ErrorKind::EpochChanged => guarded_in.is_some(),
-            ErrorKind::Conflict(conflict) => {
-                guarded_in.is_some_and(|epoch| epoch != conflict.position.epoch)
-            }
-            _ => false,
+    /// Waits until what a conflict found is visible here, so that the caller who looks again sees it. Gives up quietly at
+    /// the deadline: the conflict is the answer either way.
+    async fn shown(&self, attempt: &Attempt<'_>, error: &Error) {
+        let ErrorKind::Conflict(conflict) = error.kind() else {
+            return;
         };
-        if !is_reborn {
-            return false;
-        }
-        loop {
-            if !self.pause().await {
-                return false;
+        for replica in attempt.replicas {
+            if let Some(position) = shown_from(conflict, replica.keyspace()) {
+                let _ = timeout_at(self.deadline, replica.reached(position)).await;
             }
-            let mut onlookers = self.onlookers.iter();
-            if onlookers.all(|onlooker| Some(onlooker.stands().epoch) != guarded_in) {
+        }
+        // Now that they should show it, they are asked whether they do.
+        attempt.audit(&Err(error.clone()));
+    }
+
+    /// Waits until every replica has left the life of the log that the guards are from; false at the deadline, or when one
+    /// has ended.
+    async fn followed(&mut self, attempt: &Attempt<'_>) -> bool {
+        while self.pause().await {
+            let Ok(positions) = positions(attempt.replicas) else {
+                return false;
+            };
+            if positions
+                .iter()
+                .all(|here| Some(here.epoch) != attempt.life())
+            {
                 return true;
             }
         }
+        false
     }
 
-    /// Makes ready for another attempt from what stands here then, after a conflict or in another life of the log; any other
-    /// error, and one at the deadline, is the answer.
-    pub(crate) async fn look_again(
-        &mut self,
-        error: Error,
-        guarded_in: Option<Epoch>,
-    ) -> Result<()> {
-        if self.reborn(&error, guarded_in).await {
-            return Ok(());
-        }
-        let ErrorKind::Conflict(conflict) = error.kind() else {
-            return Err(error);
-        };
-        self.saw(conflict).await;
-        if self.pause().await {
-            Ok(())
-        } else {
-            Err(error)
-        }
-    }
-
-    /// Waits until what was committed at `position`, by an attempt begun at `asked`, is visible here.
-    pub(crate) async fn visible(&self, position: Position, asked: Instant) -> Result<Position> {
+    /// Waits until what was committed is visible here.
+    async fn visible(&self, attempt: &Attempt<'_>, position: Position) -> Result<Outcome> {
         let behind = |why: String| Error::new(ErrorKind::Behind(position), why);
         if mutant!("acknowledge_before_apply") {
-            return Ok(position);
+            return Ok(Outcome::Committed(position));
         }
-        for onlooker in &self.onlookers {
-            let keyspace = onlooker.keyspace();
-            match timeout_at(self.deadline, onlooker.reached(position)).await {
-                Ok(Ok(())) => onlooker.prove(asked),
+        for replica in attempt.replicas {
+            let keyspace = replica.keyspace();
+            match timeout_at(self.deadline, replica.reached(position)).await {
+                Ok(Ok(())) => replica.prove(attempt.asked),
                 Ok(Err(error)) if *error.kind() == ErrorKind::EpochChanged => {
                     let doing = format!("it was committed at {position}, and may be undone");
                     return Err(error.while_doing(doing));
                 }
                 Ok(Err(end)) => {
-                    return Err(
-                        behind(format!("{keyspace} does not follow the log any more"))
-                            .with_source(end),
-                    );
+                    let why = format!("{keyspace} does not follow the log any more");
+                    return Err(behind(why).with_source(end));
                 }
                 Err(_) => {
-                    return Err(behind(format!(
-                        "the deadline passed before {keyspace} showed it"
-                    )));
+                    let why = format!("the deadline passed before {keyspace} showed it");
+                    return Err(behind(why));
                 }
             }
         }
-        Ok(position)
-    }
-
-    /// Waits until what stood in the way is visible here, so that the caller who looks again sees it. Gives up quietly at
-    /// the deadline: the conflict is the answer either way.
-    pub(crate) async fn saw(&self, conflict: &Conflict) {
-        for onlooker in &self.onlookers {
-            let here = conflict
-                .failed
-                .iter()
-                .filter(|failed| *failed.keyspace() == *onlooker.keyspace());
-            let newest = here
-                .map(|failed| {
-                    failed
-                        .found()
-                        .map_or(conflict.position.revision, |r| r.modified)
-                })
-                .max();
-            if let Some(revision) = newest {
-                let target = Position::new(conflict.position.epoch, revision);
-                let _ = timeout_at(self.deadline, onlooker.reached(target)).await;
-            }
-        }
-        self.compare(conflict);
+        Ok(Outcome::Committed(position))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It never holds a bare revision: those are used again after a restore.
 
-use globe_log_client::{Epoch, Precondition, Version};
+use globe_log_client::Version;
 
 /// What must stand at a key for [`Globe::put_if`](crate::Globe::put_if) and
 /// [`Globe::delete_if`](crate::Globe::delete_if) to write. A [`Version`] alone stands for [`Expected::At`].
@@ -15,20 +15,6 @@ pub enum Expected {
     Present,
     /// The key was last written by exactly this commit: false after delete-then-recreate, and in another life of the log.
     At(Version),
-}
-
-impl Expected {
-    /// What the log compares, and the life of it that this speaks of.
-    pub(crate) fn precondition(self) -> (Precondition, Option<Epoch>) {
-        match self {
-            Expected::Absent => (Precondition::Absent, None),
-            Expected::Present => (Precondition::Present, None),
-            Expected::At(version) => (
-                Precondition::At(version.revision()),
-                (!mutant!("compare_in_any_life")).then_some(version.epoch()),
-            ),
-        }
-    }
 }
 
 impl From<Version> for Expected {

@@ -2,9 +2,12 @@
 //!
 //! Nothing here touches the replica: what was written comes back down the tail like everybody else's.
 
+pub(crate) mod attempt;
 pub(crate) mod bulk;
-pub(crate) mod chunks;
 pub(crate) mod committer;
 pub(crate) mod expected;
-pub(crate) mod guarded;
+pub(crate) mod replicas;
+pub(crate) mod update;
+pub(crate) mod write_set;
 pub(crate) mod writer;
+pub(crate) mod written;

@@ -37,7 +37,7 @@ async fn write(map: Numbers, name: &'static str, stop: Arc<AtomicBool>) -> u64 {
         let written = within("an update", map.update(name, add)).await;
         number += 1;
         let value = written.unwrap_or_else(|error| panic!("update {number}: {error}"));
-        assert_eq!(*value, number, "each counted once");
+        assert_eq!(**value.value(), number, "each counted once");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     number

@@ -40,12 +40,15 @@ async fn each_node_sees_what_the_other_wrote() {
             .await
             .unwrap();
         let many = (0..300).map(|number| (format!("n{number:03}"), number));
-        let position = one.put_all(many).await.unwrap();
+        let position = one.put_all(many).await.unwrap().position().unwrap();
         let view = within("a causal view", two.view_at(Consistency::AtLeast(position)));
         assert_eq!(view.await.unwrap().len(), 301);
-        assert!(two.delete("a").await.unwrap());
-        assert!(!one.delete("a").await.unwrap(), "it is gone already");
-        assert_eq!(one.delete_prefix("n1").await.unwrap(), 100);
+        assert!(two.delete("a").await.unwrap().replaced());
+        assert!(
+            !one.delete("a").await.unwrap().replaced(),
+            "it is gone already"
+        );
+        assert_eq!(one.delete_prefix("n1").await.unwrap().count(), 100);
 
         synced(&two).await;
         assert_eq!(contents(&two), truth(&server).await);
@@ -123,7 +126,7 @@ async fn a_value_that_cannot_be_decoded_is_quarantined_and_the_others_live_on() 
     server.etcdctl(&["put", "flags/", "1"]).await;
     let nameless = map.wait_for(|view| view.quarantine().count() == 2);
     within("the nameless", nameless).await.unwrap();
-    assert_eq!(map.delete_prefix("").await.unwrap(), 3);
+    assert_eq!(map.clear().await.unwrap().count(), 3);
     assert!(map.is_empty() && map.quarantine().is_empty());
     server.etcdctl(&["put", "flags/a", "3"]).await;
     holds(&map, "a again", |map| map.get("a") == Some(&3)).await;
@@ -161,7 +164,7 @@ async fn a_map_that_is_called_like_a_namespace_leaves_its_fences_alone() {
     );
     let refused = outer.put(".globe/x", 1).await.unwrap_err();
     assert_eq!(refused.kind(), &ErrorKind::Invalid, "{refused}");
-    assert_eq!(outer.delete_prefix("").await.unwrap(), 1);
+    assert_eq!(outer.clear().await.unwrap().count(), 1);
     assert_eq!(server.etcdctl(&fences).await, before);
     inner.put("a", 2).await.unwrap();
     holds(&outer, "what was written", |map| {

@@ -81,7 +81,7 @@ fn closures_and_predicates_may_come_back_in() {
             tokio::spawn(async move { its.put("aside", 1).await });
             old.map_or(0, |old| old + 1)
         });
-        assert_eq!(*within("an update", updated).await.unwrap(), 2);
+        assert_eq!(**within("an update", updated).await.unwrap().value(), 2);
         let transaction = map.transact(|txn| {
             let old = txn.get(&map, "good")?.map_or(0, |old| *old);
             come_back_in(&map);
@@ -89,7 +89,13 @@ fn closures_and_predicates_may_come_back_in() {
             come_back_in(&map);
             Ok(old)
         });
-        assert_eq!(within("a transaction", transaction).await.unwrap(), 2);
+        assert_eq!(
+            within("a transaction", transaction)
+                .await
+                .unwrap()
+                .into_value(),
+            2
+        );
         let seen = map.wait_for(|view| {
             come_back_in(&map);
             view.contains_key("aside")
@@ -126,7 +132,7 @@ fn a_closure_that_lets_others_in_is_called_again_and_loses_nothing() {
             rival(b"100");
             old.map_or(0, |old| old + 1)
         });
-        assert_eq!(*within("an update", updated).await.unwrap(), 101);
+        assert_eq!(**within("an update", updated).await.unwrap().value(), 101);
         assert_eq!(calls.swap(0, Ordering::SeqCst), 4);
         let transaction = map.transact(|txn| {
             let old = txn.get(&map, "good")?.map_or(0, |old| *old);
@@ -201,7 +207,11 @@ fn a_closure_that_blocks_holds_up_its_own_call_alone() {
         neighbour.goes_on().await;
         gate.open();
         let updated = within("it goes on", held_up).await.unwrap().unwrap();
-        assert_eq!(*updated, 51, "called again with what stands there now");
+        assert_eq!(
+            **updated.value(),
+            51,
+            "called again with what stands there now"
+        );
     });
 }
 
@@ -218,9 +228,12 @@ fn a_predicate_that_blocks_holds_up_its_own_watch_alone() {
         });
         let mut quick = map.watch();
         let looking = tokio::spawn(async move { slow.next().await.map(|shown| shown.to()) });
-        let first = map.put("good", 2).await.unwrap();
+        let first = map.put("good", 2).await.unwrap().position();
         until("it blocks", || gate.holds()).await;
-        let second = within("a write", map.put("good", 3)).await.unwrap();
+        let second = within("a write", map.put("good", 3))
+            .await
+            .unwrap()
+            .position();
         let shown = within("the other watch", quick.next()).await.unwrap();
         assert_eq!(shown.to(), second);
         gate.open();
@@ -276,7 +289,7 @@ fn a_closure_that_closes_its_map_is_answered() {
             assert!(told, "{error}");
         }
         until("it is closed", || map.status().phase == Phase::Closed).await;
-        let aborted: Result<(), Error> =
+        let aborted: Result<globe::Committed<()>, Error> =
             within("it is answered", map.transact(|txn| txn.put(&map, "a", 2))).await;
         assert_eq!(*aborted.unwrap_err().kind(), ErrorKind::Closed);
         let waits = within("it is answered", map.wait_for(|_| false)).await;

@@ -41,9 +41,12 @@ async fn refuses_with<V: Send + Sync + 'static>(codec: impl Codec<V>, make: impl
             .map(drop),
         map.update("k", |_| make()).await.map(drop),
         map.put_all([("k".to_owned(), make())]).await.map(drop),
-        map.transact(|txn| txn.put(&map, "k", make())).await,
+        map.transact(|txn| txn.put(&map, "k", make()))
+            .await
+            .map(drop),
         map.transact(|txn| txn.put_detached(&map, "k", make()))
-            .await,
+            .await
+            .map(drop),
     ];
     for (number, outcome) in refused.into_iter().enumerate() {
         let error = outcome.unwrap_err();
@@ -221,9 +224,11 @@ async fn refuses_the_key<K: Key>(make: fn() -> K) {
         map.delete_if(make(), version).await.map(drop),
         map.update(make(), |_| 1).await.map(drop),
         map.put_all([(make(), 1)]).await.map(drop),
-        map.transact(|txn| txn.get(&map, make()).map(drop)).await,
-        map.transact(|txn| txn.put(&map, make(), 1)).await,
-        map.transact(|txn| txn.delete(&map, make())).await,
+        map.transact(|txn| txn.get(&map, make()).map(drop))
+            .await
+            .map(drop),
+        map.transact(|txn| txn.put(&map, make(), 1)).await.map(drop),
+        map.transact(|txn| txn.delete(&map, make())).await.map(drop),
     ];
     for (number, outcome) in refused.into_iter().enumerate() {
         assert_eq!(*outcome.unwrap_err().kind(), ErrorKind::Codec, "{number}");

@@ -139,7 +139,10 @@ fn an_update_that_was_computed_in_another_life_is_computed_anew() {
             calls.push(old.copied());
             old.map_or(0, |old| old + 1)
         });
-        assert_eq!(*within("an update", update).await.unwrap(), THEIRS + 1);
+        assert_eq!(
+            **within("an update", update).await.unwrap().value(),
+            THEIRS + 1
+        );
         assert_eq!(calls, [Some(OURS), Some(THEIRS)]);
         scene
             .ends_with("inside the closure", Some(THEIRS + 1))
@@ -148,7 +151,10 @@ fn an_update_that_was_computed_in_another_life_is_computed_anew() {
         let scene = Scene::set().await;
         scene.restore_before_the_commit();
         let update = scene.map.update("k", |old| old.map_or(0, |old| old + 1));
-        assert_eq!(*within("an update", update).await.unwrap(), THEIRS + 1);
+        assert_eq!(
+            **within("an update", update).await.unwrap().value(),
+            THEIRS + 1
+        );
         scene.ends_with("after the closure", Some(THEIRS + 1)).await;
     });
 }
@@ -199,8 +205,11 @@ fn a_write_that_was_meant_whatever_stands_there_gets_through_a_restore() {
                     1 => map.put_detached("k", 9).await.map(drop),
                     2 => map.put_if("k", 9, Expected::Present).await.map(drop),
                     3 => map.put_all([("k".to_owned(), 9)]).await.map(drop),
-                    4 => map.transact(|txn| txn.put(map, "k", 9)).await,
-                    5 => map.delete("k").await.map(|was_there| assert!(was_there)),
+                    4 => map.transact(|txn| txn.put(map, "k", 9)).await.map(drop),
+                    5 => map
+                        .delete("k")
+                        .await
+                        .map(|deleted| assert!(deleted.replaced())),
                     _ => map.delete_prefix("k").await.map(drop),
                 }
             };
@@ -235,7 +244,7 @@ fn a_write_that_a_restore_erased_says_so_at_once() {
                 match number {
                     0 => map.put("k", 9).await.map(drop),
                     1 => map.update("k", |_| 9).await.map(drop),
-                    2 => map.transact(|txn| txn.put(map, "k", 9)).await,
+                    2 => map.transact(|txn| txn.put(map, "k", 9)).await.map(drop),
                     3 => map.put_all([("k".to_owned(), 9)]).await.map(drop),
                     _ => map.delete("k").await.map(drop),
                 }

@@ -144,9 +144,10 @@ impl World {
 
     async fn write(&self, op: Op) {
         let value = self.fresh();
+        let place = |written: globe::Written| Some(written.position());
         let outcome = match op {
-            Op::Put(node, key) => self.node(node).map.put(key, value).await.map(Some),
-            Op::Create(node, key) => self.node(node).map.create(key, value).await.map(Some),
+            Op::Put(node, key) => self.node(node).map.put(key, value).await.map(place),
+            Op::Create(node, key) => self.node(node).map.create(key, value).await.map(place),
             Op::PutIf(node, key) => {
                 let node = self.node(node);
                 let known = node
@@ -155,7 +156,7 @@ impl World {
                     .map(|entry| Expected::At(entry.version()));
                 let guard = known.unwrap_or(Expected::Absent);
                 tokio::task::yield_now().await;
-                node.map.put_if(key, value, guard).await.map(Some)
+                node.map.put_if(key, value, guard).await.map(place)
             }
             Op::Update(node, key) => self
                 .node(node)
@@ -165,7 +166,8 @@ impl World {
                 .map(|_| None),
             Op::PutAll(node, keys) => {
                 let entries = keys.into_iter().map(|key| (key.to_owned(), value));
-                self.node(node).map.put_all(entries).await.map(Some)
+                let written = self.node(node).map.put_all(entries).await;
+                written.map(|all| all.position())
             }
             Op::Transact(node, one, other) => {
                 let map = self.node(node).map.clone();
@@ -179,7 +181,7 @@ impl World {
                     }
                 });
                 // With one and the same key the last write counts, which may be the delete.
-                let outcome = body.await.map(|()| None);
+                let outcome = body.await.map(|_| None);
                 if one == other {
                     Err(Error::new(ErrorKind::Indeterminate, "not told apart"))
                 } else {

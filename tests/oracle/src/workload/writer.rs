@@ -44,14 +44,14 @@ impl Client {
         let mut underway = self.begin(Action::Put(place(map, key)));
         let value = underway.attempt();
         let returned = map.put(key, value).await;
-        underway.ends(outcome(returned.map(Some)));
+        underway.ends(outcome(returned.map(|it| Some(it.position()))));
     }
 
     async fn create(&mut self, map: &Map, key: &str) {
         let mut underway = self.begin(Action::Create(place(map, key)));
         let value = underway.attempt();
         let returned = map.create(key, value).await;
-        underway.ends(outcome(returned.map(Some)));
+        underway.ends(outcome(returned.map(|it| Some(it.position()))));
     }
 
     /// A version to compare with: usually what stands there, sometimes a wrong one.
@@ -72,14 +72,14 @@ impl Client {
         let mut underway = self.begin(Action::PutIf(place(map, key), revision));
         let value = underway.attempt();
         let returned = map.put_if(key, value, version).await;
-        underway.ends(outcome(returned.map(Some)));
+        underway.ends(outcome(returned.map(|it| Some(it.position()))));
     }
 
     async fn delete(&mut self, map: &Map, key: &str) {
         let underway = self.begin(Action::Delete(place(map, key)));
         let outcome = match map.delete(key).await {
-            Ok(true) => Outcome::Done(None),
-            Ok(false) => Outcome::Nothing,
+            Ok(deleted) if deleted.replaced() => Outcome::Done(None),
+            Ok(_) => Outcome::Nothing,
             Err(error) => failure(&error),
         };
         underway.ends(outcome);
@@ -90,7 +90,7 @@ impl Client {
         let revision = version.revision().0;
         let underway = self.begin(Action::DeleteIf(place(map, key), revision));
         let returned = map.delete_if(key, version).await;
-        underway.ends(outcome(returned.map(Some)));
+        underway.ends(outcome(returned.map(|it| Some(it.position()))));
     }
 
     async fn update(&mut self, map: &Map, key: &str) {
@@ -114,7 +114,7 @@ impl Client {
         let value = underway.attempt();
         let entries = keys.into_iter().map(|key| (key, value.clone()));
         let returned = map.put_all(entries).await;
-        underway.ends(outcome(returned.map(Some)));
+        underway.ends(outcome(returned.map(|all| all.position())));
     }
 
     /// A put whose caller loses patience.
@@ -123,7 +123,7 @@ impl Client {
         let mut underway = self.begin(Action::Put(place(map, key)));
         let value = underway.attempt();
         let outcome = match timeout(patience, map.put(key, value)).await {
-            Ok(returned) => outcome(returned.map(Some)),
+            Ok(returned) => outcome(returned.map(|it| Some(it.position()))),
             Err(_) => Outcome::Never,
         };
         underway.ends(outcome);
