@@ -21,7 +21,8 @@ pub struct Error {
     source: Option<Source>,
 }
 
-/// What the caller can do next.
+/// What the caller can do next. A kind that you do not know answers all the same: ask the [`Error`], by
+/// [`may_be_committed`](Error::may_be_committed) and the questions beside it. `docs/errors.md` is a table of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {

@@ -5,6 +5,7 @@
 //! A backend implements [`LogClient`]; each MUST stands as a bullet on its method and is at least one named case of
 //! the conformance suite (feature `conformance`).
 
+mod advice;
 mod capabilities;
 mod client;
 mod conflict;
