@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use globe_log_client::{
-    Capabilities, Conflict, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position,
-    Record, Result, Revision, Snapshot, Tail, Transaction, Write, async_trait,
+    Capabilities, Conflict, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId,
+    LogStatus, Position, Record, Result, Revision, Snapshot, Tail, Transaction, Write, async_trait,
 };
 use tokio::time::Instant;
 
@@ -184,6 +184,15 @@ impl LogClient for MemoryLog {
 
     fn last_failure(&self) -> Option<Error> {
         self.server.look(|state| state.last_failure.clone())
+    }
+
+    fn status(&self) -> LogStatus {
+        let (failure, head, compacted) = self.server.look(|state| {
+            let failure = state.last_failure.clone();
+            (failure, state.position(), state.store.compacted())
+        });
+        let status = LogStatus::new(self.server.capabilities.name).failing(failure.as_ref());
+        status.with("head", head).with("compacted", compacted)
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
