@@ -156,6 +156,7 @@ const CRATES: &[&str] = &[
     "tests/oracle",
     "tests/shuttle",
     "tests/support",
+    "tests/surface",
 ];
 
 #[test]

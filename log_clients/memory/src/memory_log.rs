@@ -24,7 +24,8 @@ use crate::tailing::Tailing;
 /// Besides the verbs of [`LogClient`] it has those of an operator, so that a test can do to it what happens to real
 /// logs: forget history, be restored from a backup, be wiped, be down, fall silent.
 ///
-/// It keeps its whole history until [`compact`](MemoryLog::compact) is called. It answers at once, so the
+/// It keeps its whole history until [`compact`](MemoryLog::compact) is called, unless it was
+/// [built](MemoryLogBuilder::history) to keep less. It answers at once, so the
 /// [timeout](Transaction::timeout) of a transaction means nothing to it.
 #[derive(Clone)]
 pub struct MemoryLog {
@@ -80,12 +81,15 @@ impl MemoryLog {
     /// Goes back to a backup, as an operator does who starts a cluster from one: revisions go on from there and are used
     /// again, in a new epoch; leases live for their full time again; open tails and snapshots end with `EpochChanged`.
     pub fn restore(&self, backup: &MemoryBackup) {
-        self.begin_again(backup.store.clone());
+        let mut store = backup.store.clone();
+        // The backup may be of a log that keeps more.
+        store.keep(self.server.history);
+        self.begin_again(store);
     }
 
     /// Loses everything: as [`restore`](MemoryLog::restore) to a backup of an empty log.
     pub fn wipe(&self) {
-        self.begin_again(Store::new());
+        self.begin_again(Store::new(self.server.history));
     }
 
     fn begin_again(&self, store: Store) {
