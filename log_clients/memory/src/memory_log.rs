@@ -25,7 +25,7 @@ use crate::tailing::Tailing;
 /// logs: forget history, be restored from a backup, be wiped, be down, fall silent.
 ///
 /// It keeps its whole history until [`compact`](MemoryLog::compact) is called, unless it was
-/// [built](MemoryLogBuilder::history) to keep less. It answers at once, so the
+/// [built](crate::MemoryLogBuilder::history) to keep less. It answers at once, so the
 /// [timeout](Transaction::timeout) of a transaction means nothing to it.
 #[derive(Clone)]
 pub struct MemoryLog {
