@@ -1,7 +1,9 @@
 //! A `LogClient` of one's own, in one file: a log around a log, which keeps a journal.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use globe::log_client::{Lease, LogId, Record, Snapshot, Tail, Transaction, async_trait};
+use globe::log_client::{
+    Lease, LogId, LogStatus, Record, Snapshot, Tail, Transaction, async_trait,
+};
 use globe::{
     Capabilities, Error, Globe, Keyspace, LeaseId, LogClient, MemoryLog, Position, Result,
 };
@@ -28,7 +30,8 @@ impl<L: LogClient> LogClient for JournalLog<L> {
     async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
         self.0.head(keyspace).await
     }
-    // These two have bodies of their own: a log around a log that leaves them out keeps no history and gives no reasons.
+    // These three have bodies of their own: a log around a log that leaves them out keeps no history, gives no reasons, and
+    // says little of itself.
     async fn record_at(
         &self,
         keyspace: &Keyspace,
@@ -39,6 +42,9 @@ impl<L: LogClient> LogClient for JournalLog<L> {
     }
     fn last_failure(&self) -> Option<Error> {
         self.0.last_failure()
+    }
+    fn status(&self) -> LogStatus {
+        self.0.status()
     }
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
         let what = format!("{:?}", transaction.writes()); // Shows the size of a value, never the value.

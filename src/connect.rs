@@ -12,7 +12,9 @@ const SCHEMES: &str = "memory: (always there), etcd:// and etcds:// (feature `et
 
 /// The log that a URL names.
 ///
-/// - `memory:` is a new, empty log in this process. To share one, share a [`MemoryLog`].
+/// - `memory:` is a new, empty log in this process. To share one, share a [`MemoryLog`]. It remembers its last 10,000
+///   commits, or as many as `memory:?history=N` says (from 1 on): a map that was left behind further takes a new snapshot, and
+///   shows the exact difference.
 /// - `etcd://[user[:password]@]host[:port][,host[:port]…][/namespace][?option=value&…]`, `etcds://` for TLS (feature
 ///   `etcd`; the options are those of `EtcdLog`). Credentials may come from the environment instead.
 ///
@@ -23,16 +25,12 @@ const SCHEMES: &str = "memory: (always there), etcd:// and etcds:// (feature `et
 /// `Invalid`, naming the part of the URL that is wrong; `Unsupported` for a scheme this build does not know, with those
 /// that exist and the feature that brings them. A log that cannot be reached is no error here.
 pub async fn connect(url: &str) -> Result<Arc<dyn LogClient>> {
-    let Some((scheme, rest)) = url.split_once(':') else {
+    let Some((scheme, _)) = url.split_once(':') else {
         let why = format!("the URL of a log begins with a scheme and a colon; there are {SCHEMES}");
         return Err(Error::new(ErrorKind::Invalid, why));
     };
     match scheme {
-        "memory" if rest.is_empty() => Ok(Arc::new(MemoryLog::new())),
-        "memory" => Err(Error::new(
-            ErrorKind::Invalid,
-            "nothing may follow memory: in the URL of a log",
-        )),
+        "memory" => Ok(Arc::new(MemoryLog::from_url(url)?)),
         #[cfg(feature = "etcd")]
         "etcd" | "etcds" => shared::etcd(url).await,
         #[cfg(not(feature = "etcd"))]

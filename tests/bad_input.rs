@@ -197,7 +197,7 @@ async fn what_is_over_a_limit_is_refused_with_the_limit_and_the_key() {
     ];
     for (number, (outcome, most, words)) in refused.into_iter().enumerate() {
         let error = outcome.unwrap_err();
-        let ErrorKind::TooLarge { limit, actual } = *error.kind() else {
+        let ErrorKind::TooLarge { limit, actual, .. } = *error.kind() else {
             panic!("{number}: {error}");
         };
         assert!(limit == most && actual > most, "{number}: {error}");

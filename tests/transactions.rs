@@ -378,7 +378,7 @@ async fn more_operations_than_the_log_takes_are_refused_with_the_limit() {
     let outcome =
         map.transact(|txn| (0..200).try_for_each(|key| txn.put(&map, format!("k{key}"), key)));
     let error = outcome.await.unwrap_err();
-    let ErrorKind::TooLarge { limit, actual } = *error.kind() else {
+    let ErrorKind::TooLarge { limit, actual, .. } = *error.kind() else {
         panic!("{error}");
     };
     assert_eq!((limit, actual), (128, 200));

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use globe_log_client::LogId;
+use globe_log_client::{Error, LogId, LogStatus};
 
 use crate::endpoints::Endpoints;
 use crate::fence::Fence;
@@ -39,5 +39,28 @@ impl Cluster {
             heads: Heads::default(),
             streams: Streams::default(),
         }
+    }
+
+    /// Why no member answered, if none has since.
+    pub(crate) fn last_failure(&self) -> Option<Error> {
+        let fault = self.endpoints.last_failure()?;
+        Some(fault.into_error())
+    }
+
+    /// What is known of it without asking. What no member has told yet is left out.
+    pub(crate) fn status(&self) -> LogStatus {
+        let failure = self.last_failure();
+        let mut status = LogStatus::new(self.capabilities().name)
+            .failing(failure.as_ref())
+            .with("member", self.endpoints.pinned_address())
+            .with("members", self.endpoints.len())
+            .with("streams", self.streams.count());
+        if let Some(version) = self.endpoints.pinned_version() {
+            status = status.with("version", version);
+        }
+        if let Some(cluster) = self.endpoints.known_cluster() {
+            status = status.with("cluster", format_args!("{cluster:x}"));
+        }
+        status
     }
 }

@@ -11,6 +11,7 @@ use crate::link::Link;
 use crate::settings::Settings;
 use crate::silence::Silence;
 use crate::token::Token;
+use crate::version::Version;
 
 #[derive(Default)]
 pub(crate) struct Connections {
@@ -50,6 +51,13 @@ impl Connections {
         let new = Arc::new(Link::new(address, token, settings)?);
         *link = Some(Arc::clone(&new));
         Ok(new)
+    }
+
+    /// The version the member said it has, on whichever connection.
+    pub(crate) fn told_version(&self) -> Option<Version> {
+        let lines = [Line::Unary, Line::Watch, Line::Lease];
+        let mut links = lines.into_iter().filter_map(|line| self.cell(line).clone());
+        links.find_map(|link| link.told_version())
     }
 
     /// The connection of a line has ended: the next request gets another.

@@ -143,6 +143,12 @@ impl Endpoints {
             .unwrap_or_default()
     }
 
+    /// The version the pinned member said it has, if it did.
+    pub(crate) fn pinned_version(&self) -> Option<Version> {
+        let member = self.members.get(*self.pinned.borrow())?;
+        Chosen::new(member).connections.told_version()
+    }
+
     pub(crate) fn is_pinned(&self, index: usize) -> bool {
         *self.pinned.borrow() == index
     }

@@ -52,7 +52,7 @@ impl Endpoints {
         votes
     }
 
-    fn known_cluster(&self) -> Option<u64> {
+    pub(crate) fn known_cluster(&self) -> Option<u64> {
         *self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering;
 
 use etcd_client::{Compare, CompareOp, Txn, TxnOp};
-use globe_log_client::{Capabilities, Error, ErrorKind, Transaction};
+use globe_log_client::{Capabilities, Error, Transaction};
 use tokio::time::{Instant, timeout_at};
 
 use crate::call::Repeat;
@@ -54,14 +54,7 @@ impl Cluster {
             self.learn(transaction, fault.class, given, deadline).await;
         }
         let known = transaction.check(&self.capabilities()).err();
-        let refused = || {
-            let limit = given.saturating_sub(1);
-            let kind = ErrorKind::TooLarge {
-                limit,
-                actual: given,
-            };
-            Error::new(kind, "the transaction")
-        };
+        let refused = || Error::too_large(given.saturating_sub(1), given, "the transaction");
         known
             .unwrap_or_else(refused)
             .while_doing(format_args!("the server's {flag} is exceeded"))
@@ -166,11 +159,8 @@ fn unreadable(fault: &Fault, limit: usize) -> Error {
     let text = fault.to_string();
     let told = text.split_once("found ").map(|(_, rest)| rest);
     let told = told.and_then(|rest| rest.split(' ').next()?.parse().ok());
-    let kind = ErrorKind::TooLarge {
-        limit,
-        actual: told.unwrap_or(limit + 1),
-    };
-    Error::new(kind, format!("the answer to a commit: {text}"))
+    let actual = told.unwrap_or(limit + 1);
+    Error::too_large(limit, actual, format!("the answer to a commit: {text}"))
 }
 
 /// Between what is taken and what is refused.

@@ -48,6 +48,8 @@ pub(crate) struct Link {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Greeting {
     pub(crate) version: Version,
+    /// Whether it said its version itself.
+    pub(crate) is_told: bool,
     /// The cluster's id; 0 when it was not said.
     pub(crate) cluster: u64,
 }
@@ -107,6 +109,12 @@ impl Link {
         }
     }
 
+    /// The version it said it has, if it did: what is only taken for granted is none.
+    pub(crate) fn told_version(&self) -> Option<Version> {
+        let known = self.known().filter(|known| known.is_told)?;
+        Some(known.version)
+    }
+
     /// Finds out by a watch of this range whether progress is ordered, where no version tells. A try that fails leaves it
     /// unknown.
     pub(crate) async fn watch_order(&self, range: (Vec<u8>, Vec<u8>), revision: u64) {
@@ -134,6 +142,7 @@ impl Link {
             let pulse = pulse?;
             token?;
             Ok(Greeting {
+                is_told: version.is_ok(),
                 version: version_of(version, declared)?,
                 cluster: pulse.cluster,
             })

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use globe_log_client::{
-    Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position,
-    RecentHead, Record, Result, Snapshot, Tail, Transaction, async_trait,
+    Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, LogStatus,
+    Position, RecentHead, Record, Result, Snapshot, Tail, Transaction, async_trait,
 };
 use tokio::time::Instant;
 
@@ -177,8 +177,11 @@ impl LogClient for EtcdLog {
     }
 
     fn last_failure(&self) -> Option<Error> {
-        let fault = self.cluster.endpoints.last_failure()?;
-        Some(fault.into_error())
+        self.cluster.last_failure()
+    }
+
+    fn status(&self) -> LogStatus {
+        self.cluster.status()
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {

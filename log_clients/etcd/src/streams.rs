@@ -99,6 +99,14 @@ impl Streams {
         open.push(Arc::downgrade(stream));
     }
 
+    /// How many are open.
+    pub(crate) fn count(&self) -> usize {
+        let open = lock(&self.open);
+        open.iter()
+            .filter(|stream| stream.strong_count() > 0)
+            .count()
+    }
+
     /// The stream to join on this member; nothing when there should be one more.
     pub(crate) fn to_join(&self, chosen: &Chosen, catches_up: bool) -> Option<Arc<Stream>> {
         let open: Vec<_> = lock(&self.open).iter().filter_map(Weak::upgrade).collect();

@@ -57,6 +57,14 @@ impl Shown {
         self.outcome(log.commit(twice).await);
         let lease = log.grant(Duration::from_secs(60));
         self.outcome(within("a lease", lease).await);
+        let status = log.status();
+        self.debug(&status);
+        writeln!(
+            self.0,
+            "{status} {}",
+            serde_json::to_string(&status).unwrap()
+        )
+        .unwrap();
     }
 
     fn holds_none_of(&self, secrets: &[&str]) {

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use globe_log_client::{
-    Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position, Record,
-    Result, Revision, Snapshot, Tail, Transaction, async_trait,
+    Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, LogStatus,
+    Position, Record, Result, Revision, Snapshot, Tail, Transaction, async_trait,
 };
 
 use crate::deadline::Deadline;
@@ -298,6 +298,13 @@ impl LogClient for FaultyLog {
     fn last_failure(&self) -> Option<Error> {
         let own = self.failure().clone();
         own.or_else(|| self.shared.inner.last_failure())
+    }
+
+    /// That of the log inside, with how many faults have happened.
+    fn status(&self) -> LogStatus {
+        let injected: u64 = self.injected().into_values().sum();
+        let status = self.shared.inner.status().with("faults", injected);
+        status.failing(self.last_failure().as_ref())
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {

@@ -217,6 +217,18 @@ async fn why_a_call_failed_is_known_until_one_is_answered() {
     assert!(log.last_failure().is_some());
 }
 
+#[tokio::test]
+async fn a_status_is_that_of_the_log_inside_with_the_failures_of_the_way_there() {
+    let (memory, log) = always(Fault::Refuse);
+    let error = log.head(&flags()).await.unwrap_err();
+    let status = log.status();
+    assert_eq!(status.last_failure, Some(error.to_string()));
+    assert_eq!(status.details["faults"], "1");
+    let inside = memory.status();
+    assert_eq!(inside.last_failure, None);
+    assert_eq!(status.details["head"], inside.details["head"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn tails_break_at_once_or_after_a_silence_or_never() {
     for (fault, breaks) in [

@@ -15,6 +15,7 @@ use crate::lease::{Lease, LeaseId};
 use crate::position::{Position, RecentHead};
 use crate::record::Record;
 use crate::snapshot::Snapshot;
+use crate::status::LogStatus;
 use crate::tail::Tail;
 use crate::transaction::Transaction;
 
@@ -118,6 +119,18 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// How the log is doing, as far as this client knows. Never talks to the log, and answers at once: it may be asked as
+    /// often as somebody looks.
+    ///
+    /// - It MUST have the name of the [`capabilities`](LogClient::capabilities), and the reason of the
+    ///   [`last_failure`](LogClient::last_failure).
+    /// - An address in it MUST be shown without credentials.
+    ///
+    /// A log that has nothing else to say leaves it as it is here.
+    fn status(&self) -> LogStatus {
+        LogStatus::new(self.capabilities().name).failing(self.last_failure().as_ref())
+    }
+
     /// Commits the writes if every precondition holds, and returns the position of this very commit.
     ///
     /// - All writes MUST be seen together, or none; in every keyspace they touch.
@@ -191,6 +204,10 @@ impl<L: LogClient + ?Sized> LogClient for Arc<L> {
 
     fn last_failure(&self) -> Option<Error> {
         (**self).last_failure()
+    }
+
+    fn status(&self) -> LogStatus {
+        (**self).status()
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {

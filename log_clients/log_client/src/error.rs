@@ -21,7 +21,8 @@ pub struct Error {
     source: Option<Source>,
 }
 
-/// What the caller can do next.
+/// What the caller can do next. A kind that you do not know answers all the same: ask the [`Error`], by
+/// [`may_be_committed`](Error::may_be_committed) and the questions beside it. `docs/errors.md` is a table of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -47,7 +48,9 @@ pub enum ErrorKind {
     Stale,
     /// The credentials or certificates are wrong, or do not allow it. A person has to change something.
     Denied,
-    /// A size or count over a limit of the log. Split it, or make it smaller.
+    /// A size or count over a limit of the log. Split it, or make it smaller. More may be told of it one day: match with `..`,
+    /// and make one by [`Error::too_large`].
+    #[non_exhaustive]
     TooLarge {
         /// The most the log takes.
         limit: usize,
@@ -101,6 +104,17 @@ impl Error {
     pub fn conflict(conflict: Conflict) -> Error {
         let context = conflict.to_string();
         Error::new(ErrorKind::Conflict(conflict), context)
+    }
+
+    /// A size or count was over a limit of the log; `context` as in [`Error::new`].
+    ///
+    /// ```
+    /// # use globe_log_client::{Error, ErrorKind};
+    /// let error = Error::too_large(128, 200, "the transaction has 200 writes");
+    /// assert!(matches!(*error.kind(), ErrorKind::TooLarge { limit: 128, actual: 200, .. }));
+    /// ```
+    pub fn too_large(limit: usize, actual: usize, context: impl Into<String>) -> Error {
+        Error::new(ErrorKind::TooLarge { limit, actual }, context)
     }
 
     /// What the caller can do next.

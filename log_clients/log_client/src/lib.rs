@@ -5,6 +5,7 @@
 //! A backend implements [`LogClient`]; each MUST stands as a bullet on its method and is at least one named case of
 //! the conformance suite (feature `conformance`).
 
+mod advice;
 mod capabilities;
 mod client;
 mod conflict;
@@ -16,6 +17,7 @@ mod lease;
 mod position;
 mod record;
 mod snapshot;
+mod status;
 mod tail;
 mod text;
 mod transaction;
@@ -32,5 +34,6 @@ pub use lease::{Lease, LeaseId};
 pub use position::{Epoch, Position, RecentHead, Revision, Version};
 pub use record::{Batch, Change, Record, Standing};
 pub use snapshot::Snapshot;
+pub use status::LogStatus;
 pub use tail::Tail;
 pub use transaction::{Precondition, Transaction, Write};

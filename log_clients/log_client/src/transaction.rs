@@ -322,13 +322,11 @@ fn check_size(
     if actual <= limit {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::TooLarge { limit, actual },
-        format!(
-            "{} has {actual} {unit}; the {log} log takes at most {limit}",
-            what()
-        ),
-    ))
+    let why = format!(
+        "{} has {actual} {unit}; the {log} log takes at most {limit}",
+        what()
+    );
+    Err(Error::too_large(limit, actual, why))
 }
 
 #[cfg(test)]

@@ -2,14 +2,16 @@
 //!
 //! Never makes a log that keeps less than the contract, but for what its capabilities say.
 
-use globe_log_client::Capabilities;
+use globe_log_client::{Capabilities, Result};
 
 use crate::memory_log::MemoryLog;
 use crate::server::Server;
 
 /// How one is made.
 impl MemoryLog {
-    /// A new, empty log.
+    /// A new, empty log. It keeps its whole history, so it grows with every commit until it is told to
+    /// [`compact`](MemoryLog::compact): right for a test; for a process that runs for long, say how much
+    /// [history](MemoryLogBuilder::history) it keeps.
     #[must_use]
     pub fn new() -> MemoryLog {
         MemoryLog::builder().build()
@@ -18,6 +20,14 @@ impl MemoryLog {
     /// A new, empty log that differs from the default.
     pub fn builder() -> MemoryLogBuilder {
         MemoryLogBuilder::new()
+    }
+
+    /// A new, empty log by its URL: see [`MemoryLogBuilder::from_url`].
+    ///
+    /// # Errors
+    /// `Invalid`, naming the part that is wrong.
+    pub fn from_url(url: &str) -> Result<MemoryLog> {
+        Ok(MemoryLogBuilder::from_url(url)?.build())
     }
 }
 
@@ -33,6 +43,8 @@ impl Default for MemoryLog {
 pub struct MemoryLogBuilder {
     capabilities: Capabilities,
     page_size: usize,
+    /// How many commits it keeps.
+    pub(crate) history: usize,
     is_available: bool,
 }
 
@@ -43,6 +55,7 @@ impl MemoryLogBuilder {
         MemoryLogBuilder {
             capabilities,
             page_size: 1000,
+            history: usize::MAX,
             is_available: true,
         }
     }
@@ -50,6 +63,23 @@ impl MemoryLogBuilder {
     /// The records in one page of a snapshot, 1000 if not set; zero counts as one.
     pub fn page_size(mut self, records: usize) -> MemoryLogBuilder {
         self.page_size = records.max(1);
+        self
+    }
+
+    /// How many commits the log remembers, from 1 on (zero counts as one); all of them if not set. Each commit beyond that
+    /// makes it forget the oldest, as [`MemoryLog::compact`] does, so what it holds is bounded by this and by the live
+    /// records.
+    ///
+    /// A tail that was left behind further, and a snapshot that is still being read so much later, fail with `Compacted`; a
+    /// map then takes a new snapshot by itself, and shows the exact difference. So keep more than is committed while a
+    /// snapshot is read.
+    ///
+    /// ```
+    /// # use globe_memory::MemoryLog;
+    /// let log = MemoryLog::builder().history(10_000).build();
+    /// ```
+    pub fn history(mut self, commits: usize) -> MemoryLogBuilder {
+        self.history = commits.max(1);
         self
     }
 
@@ -72,6 +102,7 @@ impl MemoryLogBuilder {
         MemoryLog::of(Server::new(
             self.capabilities,
             self.page_size,
+            self.history,
             self.is_available,
         ))
     }

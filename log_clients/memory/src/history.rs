@@ -1,6 +1,6 @@
 //! What was committed since the last compaction, and what stood at it.
 //!
-//! Never forgets but when it is told to, and then exactly as much.
+//! Never forgets but what it is told to, or what is more than it was made to keep; and then exactly as much.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -35,20 +35,34 @@ pub(crate) struct History {
     base: Records,
     /// The commits after it, one a revision.
     commits: VecDeque<Arc<Commit>>,
+    /// How many of them are kept.
+    most: usize,
 }
 
 impl History {
-    /// One of a commit that did nothing.
-    pub(crate) fn new() -> History {
+    /// One of a commit that did nothing, which keeps so many commits.
+    pub(crate) fn new(most: usize) -> History {
         History {
             compacted: Revision::ZERO,
             base: Records::new(),
             commits: VecDeque::from([Arc::default()]),
+            most,
         }
     }
 
     pub(crate) fn push(&mut self, commit: Commit) {
         self.commits.push_back(Arc::new(commit));
+        if self.commits.len() > self.most {
+            // One commit, and what it holds is the log's own: nobody else's code runs when it is dropped.
+            self.forget(self.compacted.next());
+        }
+    }
+
+    /// Keeps so many commits from now on, and forgets at once what is more.
+    pub(crate) fn keep(&mut self, most: usize) {
+        self.most = most;
+        let surplus = self.commits.len().saturating_sub(most) as u64;
+        self.forget(Revision(self.compacted.0 + surplus));
     }
 
     /// Forgets the commits up to and including `revision`, and returns them.
@@ -142,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_long_history_is_looked_through_in_short_looks() {
-        let mut history = History::new();
+        let mut history = History::new(usize::MAX);
         history.push(put("key", 2));
         for revision in 3..=3 * LOOK as u64 {
             history.push(put("other", revision));

@@ -9,7 +9,7 @@
 //! | keyspace | an ordered, persistent map |
 //! | revision | one number a commit, across all keyspaces; the empty log stands at 1 |
 //! | epoch | a random number, drawn anew by [`MemoryLog::restore`] and [`MemoryLog::wipe`] |
-//! | history | kept whole until [`MemoryLog::compact`]; from there on, what stood at a key is known of every position |
+//! | history | kept whole until [`MemoryLog::compact`], or so many commits as [`MemoryLogBuilder::history`] says; from there on, what stood at a key is known of every position |
 //! | lease | on tokio's time, exactly as long as asked |
 
 mod builder;
@@ -20,6 +20,7 @@ mod pages;
 mod server;
 mod store;
 mod tailing;
+mod url;
 
 pub use builder::MemoryLogBuilder;
 pub use memory_log::{MemoryBackup, MemoryLog};

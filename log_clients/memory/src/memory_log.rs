@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use globe_log_client::{
-    Capabilities, Conflict, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position,
-    Record, Result, Revision, Snapshot, Tail, Transaction, Write, async_trait,
+    Capabilities, Conflict, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId,
+    LogStatus, Position, Record, Result, Revision, Snapshot, Tail, Transaction, Write, async_trait,
 };
 use tokio::time::Instant;
 
@@ -24,7 +24,8 @@ use crate::tailing::Tailing;
 /// Besides the verbs of [`LogClient`] it has those of an operator, so that a test can do to it what happens to real
 /// logs: forget history, be restored from a backup, be wiped, be down, fall silent.
 ///
-/// It keeps its whole history until [`compact`](MemoryLog::compact) is called. It answers at once, so the
+/// It keeps its whole history until [`compact`](MemoryLog::compact) is called, unless it was
+/// [built](crate::MemoryLogBuilder::history) to keep less. It answers at once, so the
 /// [timeout](Transaction::timeout) of a transaction means nothing to it.
 #[derive(Clone)]
 pub struct MemoryLog {
@@ -80,12 +81,15 @@ impl MemoryLog {
     /// Goes back to a backup, as an operator does who starts a cluster from one: revisions go on from there and are used
     /// again, in a new epoch; leases live for their full time again; open tails and snapshots end with `EpochChanged`.
     pub fn restore(&self, backup: &MemoryBackup) {
-        self.begin_again(backup.store.clone());
+        let mut store = backup.store.clone();
+        // The backup may be of a log that keeps more.
+        store.keep(self.server.history);
+        self.begin_again(store);
     }
 
     /// Loses everything: as [`restore`](MemoryLog::restore) to a backup of an empty log.
     pub fn wipe(&self) {
-        self.begin_again(Store::new());
+        self.begin_again(Store::new(self.server.history));
     }
 
     fn begin_again(&self, store: Store) {
@@ -184,6 +188,15 @@ impl LogClient for MemoryLog {
 
     fn last_failure(&self) -> Option<Error> {
         self.server.look(|state| state.last_failure.clone())
+    }
+
+    fn status(&self) -> LogStatus {
+        let (failure, head, compacted) = self.server.look(|state| {
+            let failure = state.last_failure.clone();
+            (failure, state.position(), state.store.compacted())
+        });
+        let status = LogStatus::new(self.server.capabilities.name).failing(failure.as_ref());
+        status.with("head", head).with("compacted", compacted)
     }
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {

@@ -19,6 +19,8 @@ pub(crate) struct Server {
     pub(crate) id: LogId,
     pub(crate) capabilities: Capabilities,
     pub(crate) page_size: usize,
+    /// How many commits it keeps.
+    pub(crate) history: usize,
     /// Told after every commit and everything an operator does. Wakes tails in the order in which they came, so that a
     /// run on a paused clock can be repeated.
     pub(crate) changed: Notify,
@@ -44,10 +46,15 @@ pub(crate) struct State {
 }
 
 impl Server {
-    pub(crate) fn new(capabilities: Capabilities, page_size: usize, is_available: bool) -> Server {
+    pub(crate) fn new(
+        capabilities: Capabilities,
+        page_size: usize,
+        history: usize,
+        is_available: bool,
+    ) -> Server {
         let state = State {
             epoch: new_epoch(),
-            store: Store::new(),
+            store: Store::new(history),
             is_available,
             holds_tails: false,
             tails: Cell::new(0),
@@ -60,6 +67,7 @@ impl Server {
             id: LogId::unique(),
             capabilities,
             page_size,
+            history,
             changed: Notify::new(),
             state: Mutex::new(state),
         }

@@ -32,13 +32,13 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// An empty store. It stands at revision 1, so that zero is before everything.
-    pub(crate) fn new() -> Store {
+    /// An empty store, which keeps so many commits. It stands at revision 1, so that zero is before everything.
+    pub(crate) fn new(history: usize) -> Store {
         Store {
             revision: Revision::ZERO.next(),
             leases: Leases::default(),
             live: Records::new(),
-            history: History::new(),
+            history: History::new(history),
         }
     }
 
@@ -147,6 +147,11 @@ impl Store {
     /// Forgets the commits up to and including `revision`, and returns them.
     pub(crate) fn compact(&mut self, revision: Revision) -> VecDeque<Arc<Commit>> {
         self.history.forget(revision)
+    }
+
+    /// Keeps so many commits from now on, and forgets at once what is more.
+    pub(crate) fn keep(&mut self, commits: usize) {
+        self.history.keep(commits);
     }
 
     /// The next batch of a keyspace after a revision that is not forgotten.

@@ -135,6 +135,21 @@ async fn why_it_was_not_reached_is_told_until_a_call_is_answered() {
 }
 
 #[tokio::test]
+async fn a_status_tells_where_the_log_stands_and_why_it_was_not_reached() {
+    let log = MemoryLog::new();
+    let head = put(&log, "key").await;
+    log.compact(head.revision).unwrap();
+    let status = log.status();
+    assert_eq!(status.name, "memory");
+    assert_eq!(status.details["head"], head.to_string());
+    assert_eq!(status.details["compacted"], head.revision.to_string());
+    log.set_available(false);
+    assert_eq!(log.status().last_failure, None, "to look is not to ask");
+    let error = log.head(&keyspace()).await.unwrap_err();
+    assert_eq!(log.status().last_failure, Some(error.to_string()));
+}
+
+#[tokio::test]
 async fn a_log_can_be_down_from_the_start() {
     let log = MemoryLog::builder().available(false).build();
     let error = log.head(&keyspace()).await.unwrap_err();

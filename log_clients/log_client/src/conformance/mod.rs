@@ -135,6 +135,7 @@ macro_rules! conformance {
                 a_log_taken_away_between_pages_leaves_no_short_snapshot
                 a_commit_is_answered_within_its_timeout
                 why_the_log_is_away_is_told_while_a_call_still_tries
+                a_status_names_the_log_and_says_why_it_is_away
                 a_commit_whose_reply_was_lost_is_never_a_plain_failure
                 what_only_a_person_can_mend_is_denied
                 a_wiped_log_is_in_another_epoch

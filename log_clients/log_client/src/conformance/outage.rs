@@ -308,6 +308,27 @@ pub async fn why_the_log_is_away_is_told_while_a_call_still_tries(harness: &dyn 
     assert!(log.last_failure().is_none(), "it was reached again");
 }
 
+pub async fn a_status_names_the_log_and_says_why_it_is_away(harness: &dyn Harness) {
+    let space = Space::fresh(harness);
+    let (log, keyspace) = (&space.log, &space.keyspace);
+    space.head().await;
+    let well = log.status();
+    assert_eq!(well.name, log.capabilities().name);
+    assert_eq!(well.last_failure, None, "it was just reached");
+    harness.set_reachable(false).await;
+    let outcome = in_bounded_time("head", log.head(keyspace)).await;
+    let reason = || log.last_failure().map(|error| error.to_string());
+    // It may be tried again in between.
+    let (before, status, after) = (reason(), log.status(), reason());
+    harness.set_reachable(true).await;
+    drop(outcome);
+    assert_eq!(status.name, well.name);
+    let told = status.last_failure;
+    assert!([before, after].contains(&told), "it says {told:?}");
+    when_found(&space).await;
+    assert_eq!(log.status().last_failure, None, "it was reached again");
+}
+
 pub async fn a_commit_whose_reply_was_lost_is_never_a_plain_failure(harness: &dyn Harness) {
     let space = Space::fresh(harness);
     let deaf = Space {

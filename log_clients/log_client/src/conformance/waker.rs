@@ -62,7 +62,8 @@ impl Meddler {
         begin(log.head(keyspace));
         begin(log.snapshot(keyspace));
         begin(log.grant(PATIENCE));
-        let _ = (log.capabilities(), log.last_failure(), format!("{log:?}"));
+        let _ = (log.capabilities(), log.last_failure(), log.status());
+        let _ = format!("{log:?}");
     }
 }
 
