@@ -90,15 +90,18 @@ fn story(history: &History) -> Vec<String> {
             epochs.len() - 1
         })
     };
+    // Of a position or a version, `7@00000000000000fe` or `7-00000000000000fe`, what stands behind the mark.
     let line = |event: &Event| {
         let text = serde_json::to_string(event).unwrap();
-        let mut parts = text.split("\"epoch\":");
+        let mut parts = text.split_inclusive(['@', '-']);
         let mut line = parts.next().unwrap_or_default().to_owned();
         for part in parts {
-            let digits = part
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(part.len());
-            line += &format!("epoch {}{}", number(&part[..digits]), &part[digits..]);
+            match part.split_at_checked(16) {
+                Some((epoch, rest)) if epoch.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                    line += &format!("{}{rest}", number(epoch));
+                }
+                _ => line += part,
+            }
         }
         line
     };
