@@ -139,9 +139,7 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
         &self,
         mut predicate: impl FnMut(&View<K, V>) -> bool,
     ) -> Result<View<K, V>> {
-        if !mutant!("take_not_yet_for_empty") {
-            self.hydrated().await?;
-        }
+        self.hydrated().await?;
         loop {
             // Asked before looking: what is published in between ends the wait.
             let publications = self.replica().publications();

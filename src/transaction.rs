@@ -67,9 +67,6 @@ impl<'a> Txn<'a> {
     ) -> Result<Option<Arc<V>>> {
         let key = key.into_key();
         let (target, view) = self.touch(map, &key)?;
-        if mutant!("forget_what_was_read") {
-            self.guards.remove(&target);
-        }
         if let Some(pending) = self.writes.get(&target) {
             return Ok(pending
                 .value
@@ -410,7 +407,7 @@ async fn transact<R, E: From<Error>>(
         let mut attempt = Txn::new(log);
         let value = body(&mut attempt)?;
         let lives = std::mem::take(&mut attempt.lives);
-        let (mut replicas, transaction) = attempt.into_parts();
+        let (replicas, transaction) = attempt.into_parts();
         if lives.len() > 1 {
             // One map has followed the log into another life, the other has not yet.
             if committer.pause().await {
@@ -420,9 +417,6 @@ async fn transact<R, E: From<Error>>(
             return Err(Error::new(ErrorKind::EpochChanged, why).into());
         }
         let transaction = transaction.within(lives.iter().next().copied());
-        if mutant!("wait_for_one_map_only") {
-            replicas.truncate(1);
-        }
         let outcome = committer.commit(&replicas, &transaction, Basis::Read);
         if let Outcome::Committed(position) = outcome.await? {
             return Ok(Committed { position, value });

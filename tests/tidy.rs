@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// The rooms of `src/` and what stands on top of them, from the ground up. A room may import only what stands below it, so
 /// data flows the way the list reads.
 const FLOORS: &[&[&str]] = &[
-    &["ground", "mutant"],
+    &["ground"],
     &["entry"],
     &["replica"],
     &["follow", "read"],

@@ -73,7 +73,7 @@ pub(crate) fn decode_key<K: Key>(key: &[u8]) -> Result<K, String> {
     let text = std::str::from_utf8(key).map_err(|_| "the key is not UTF-8".to_owned())?;
     let read = || {
         let key = K::decode(text)?;
-        let is_canonical = key.encode()? == text || mutant!("take_any_spelling");
+        let is_canonical = key.encode()? == text;
         Ok(is_canonical.then_some(key))
     };
     match catch_unwind(read) {
@@ -95,7 +95,7 @@ pub(crate) fn encode_key<K: Key>(key: &K) -> Result<String> {
     let again = catch_unwind(|| K::decode(&text))
         .unwrap_or_else(|_| Err(key_error("decoding the key panicked")))
         .map_err(|error| error.while_doing("the key cannot be read as it was written"))?;
-    if again == *key || mutant!("send_what_nobody_can_read") {
+    if again == *key {
         return Ok(text);
     }
     Err(key_error("the key is read as another one than was written"))

@@ -63,11 +63,6 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         }
         let mut pace = Pace::new();
         for change in batch.changes {
-            if mutant!("drop_each_twentieth_commit") && batch.revision.0.is_multiple_of(20)
-                || mutant!("apply_half_a_batch") && staged.has_changes()
-            {
-                continue;
-            }
             match change {
                 Change::Put(record) => self.put(&now, &mut staged, &record)?,
                 Change::Delete { key, .. } => delete(&mut staged, &key),

@@ -47,9 +47,6 @@ pub(crate) fn continues<K: Key, V>(
 pub(crate) fn check(batch: &Batch, applied: Revision) -> Result<(), Refusal> {
     let refuse = |why: String| Err(Refusal::Violation(why));
     let revision = batch.revision;
-    if mutant!("let_violations_through") {
-        return Ok(());
-    }
     if batch.is_progress() {
         return if revision < applied {
             refuse(format!(

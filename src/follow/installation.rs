@@ -86,7 +86,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         staged.state.position = position;
         // Of what a snapshot shows it is not known since when it stood.
         staged.state.since = position.revision;
-        staged.state.resyncs += u64::from(!mutant!("hide_a_resync"));
+        staged.state.resyncs += 1;
         staged.state.resync_reason = reason;
         staged.state.quarantine.clear();
         Ok(Installation {
@@ -188,7 +188,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
     /// Publishes a snapshot, as the exact difference to what stood before. Says what it showed that should have been
     /// delivered long ago, if anything.
     pub(crate) async fn finish(&mut self, mut install: Installation<K, V>) -> Option<String> {
-        let is_whole = mutant!("forget_deletes_at_resync") || install.remove_gone().await;
+        let is_whole = install.remove_gone().await;
         let Installation {
             staged,
             missed,
@@ -215,7 +215,7 @@ impl<K: Key, V> Installation<K, V> {
         };
         self.is_odd |= is_written_otherwise(&self.before, key, &record.key);
         self.seen.push(self.hasher.hash_one(key));
-        let is_same = entry.is_from(record) || mutant!("keep_old_values_at_resync");
+        let is_same = entry.is_from(record);
         if is_same && !self.is_same_life() {
             let entry = entry.in_life(self.position().epoch);
             self.staged.state.entries.insert(key.clone(), entry);
@@ -237,9 +237,7 @@ impl<K: Key, V> Installation<K, V> {
     /// Keeps what stood before at the key of a bad record, if it is of the same key in the same life: which version that is.
     fn keep_last_good(&mut self, key: &K, record: &Record) -> Option<Version> {
         let good = self.before.entries.get(key);
-        let own = good.filter(|good| {
-            (self.is_same_life() && good.is_created_by(record)) || mutant!("keep_another_life")
-        });
+        let own = good.filter(|good| self.is_same_life() && good.is_created_by(record));
         if good.is_some() && own.is_none() {
             self.staged.remove(key);
         }

@@ -43,7 +43,7 @@ impl Pauses {
             Next::Reopen => &mut self.tails,
             Next::Resync(_) => &mut self.snapshots,
         };
-        let was_of_use = since_hydrated >= STEADY || mutant!("resync_without_a_pause");
+        let was_of_use = since_hydrated >= STEADY;
         if matches!(next, Next::Resync(_)) && was_of_use {
             pauses.reset();
         }

@@ -84,10 +84,8 @@ impl<K: Key, V> Prober<K, V> {
         loop {
             let publications = self.replica.publications();
             let here = self.replica.position();
-            if mutant!("prove_without_catching_up") || here.is_some_and(|here| here.covers(head)) {
-                let late = mutant!("prove_when_answered");
-                self.replica
-                    .prove(if late { Instant::now() } else { asked });
+            if here.is_some_and(|here| here.covers(head)) {
+                self.replica.prove(asked);
                 self.patience.reset();
                 return None;
             }
@@ -107,7 +105,7 @@ impl<K: Key, V> Prober<K, V> {
                     tracing::debug!(%keyspace, revision = %head.revision, "the tail is silent though the log is ahead");
                     self.patience.grow();
                     let next = Next::Reopen;
-                    return (!mutant!("endure_a_silent_tail")).then_some(Request { next, head });
+                    return Some(Request { next, head });
                 }
             }
         }

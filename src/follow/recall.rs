@@ -31,9 +31,6 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
     /// Looks up what stood before the bad records of a snapshot that this node has not followed, as far as the log
     /// remembers: so that every node shows the same.
     pub(crate) async fn recall_lost(&self, log: &dyn LogClient, install: &mut Installation<K, V>) {
-        if mutant!("forget_the_last_good") {
-            return;
-        }
         let epoch = install.position().epoch;
         let lost = install.take_lost(RECORDS);
         let asked = lost.into_iter().map(|lost| async move {

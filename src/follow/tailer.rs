@@ -80,7 +80,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         let keyspace = self.replica().keyspace().clone();
         let mut fetching = Fetching::begin(&*self.log, &keyspace).await?;
         self.replica().health().admitted();
-        if !self.in_haste || mutant!("hydrate_at_leisure") {
+        if !self.in_haste {
             return Ok((fetching, None));
         }
         let tail = tail_ahead(&*self.log, &keyspace, fetching.position).await?;
@@ -145,9 +145,6 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
                 .page(install, page)
                 .await
                 .map_err(Break::Refused)?;
-            if mutant!("install_half_a_snapshot") {
-                return Ok(());
-            }
             tokio::task::yield_now().await;
         }
     }
@@ -197,11 +194,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
     /// Opens a tail after what is applied.
     async fn open(&self) -> Result<Tail> {
         let replica = self.replica();
-        if mutant!("forget_doubts") {
-            replica.settle(replica.doubts());
-        }
-        let mut after = replica.state().position;
-        after.revision.0 += u64::from(mutant!("resume_one_too_far"));
+        let after = replica.state().position;
         answer("a tail", self.log.tail(replica.keyspace(), after)).await
     }
 
@@ -223,9 +216,6 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
             };
             self.applier.apply(batch).await.map_err(Break::Refused)?;
             self.recovered();
-            if mutant!("take_progress_for_proof") {
-                replica.health().prove(Instant::now());
-            }
             // A tail that always has more would otherwise never give others their turn.
             tokio::task::consume_budget().await;
         }

@@ -47,8 +47,6 @@ pub(crate) fn verdict(why: &Break) -> Result<Next> {
 /// What a failure of the log costs. Only lost history, or another one, costs a snapshot.
 fn cost(kind: &ErrorKind) -> Next {
     match kind {
-        ErrorKind::Compacted if mutant!("reopen_what_is_compacted") => Next::Reopen,
-        ErrorKind::EpochChanged if mutant!("reopen_another_life") => Next::Reopen,
         ErrorKind::Compacted => Next::Resync(ResyncReason::Compacted),
         ErrorKind::EpochChanged => Next::Resync(ResyncReason::EpochChanged),
         // Everything else may pass: even a denied permission or an expired certificate can be put right while we wait,

@@ -47,9 +47,6 @@ impl<K: Key, V> Looker<'_, K, V> {
 
     /// What is not there yet must not be taken for empty.
     async fn hydrated(&self) -> Result<()> {
-        if mutant!("take_not_yet_for_empty") {
-            return Ok(());
-        }
         match timeout_at(self.deadline, self.replica.hydrated()).await {
             Ok(hydrated) => hydrated,
             Err(_) => {
@@ -70,10 +67,8 @@ impl<K: Key, V> Looker<'_, K, V> {
             let why = format!("the log says it stands at {head}, but {before} was applied here");
             return Err(Error::new(ErrorKind::EpochChanged, why));
         }
-        if !mutant!("sync_without_waiting") {
-            self.reached(head).await?;
-            self.undoubted().await?;
-        }
+        self.reached(head).await?;
+        self.undoubted().await?;
         self.replica.prove(asked);
         Ok(head)
     }
@@ -95,7 +90,7 @@ impl<K: Key, V> Looker<'_, K, V> {
             return Ok(());
         }
         let here = self.replica.position();
-        if mutant!("look_without_waiting") || here.is_some_and(|here| here.covers(position)) {
+        if here.is_some_and(|here| here.covers(position)) {
             return Ok(());
         }
         if here.is_none_or(|here| here.epoch != position.epoch) {
@@ -123,7 +118,7 @@ impl<K: Key, V> Looker<'_, K, V> {
                 .replica
                 .health()
                 .staleness()
-                .is_some_and(|staleness| staleness <= age || mutant!("call_anything_fresh"))
+                .is_some_and(|staleness| staleness <= age)
             {
                 return Ok(());
             }

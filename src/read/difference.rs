@@ -43,7 +43,6 @@ fn of_one_key<K: Key, V>(span: &Span<K, V>, key: &K) -> Option<Change<K, V>> {
         Base::State(older) => older.entries.get(key),
         Base::Entry { entry, .. } => entry.as_ref(),
     };
-    let old = old.filter(|_| !mutant!("forget_old_values"));
     let new = span.to.entries.get(key);
     (old != new).then(|| {
         let gone_by = span.to.changed_at();

@@ -272,7 +272,6 @@ impl<K: Key, V> Replica<K, V> {
         for (key, value) in changed {
             match value {
                 Some(value) => self.index.put(key, value),
-                None if mutant!("forget_deletes_in_the_index") => {}
                 None => self.index.remove(&key),
             }
             pace.step().await;

@@ -90,7 +90,6 @@ pub(crate) fn differences<'a, K: Key, V>(
             } => (key, Some(old), Some(new)),
             DiffItem::Remove(key, old) => (key, Some(old), None),
         };
-        let old = old.filter(|_| !mutant!("forget_old_values"));
         wants(key).then(|| Change::between(key.clone(), old.cloned(), new.cloned(), gone_by))
     })
 }

@@ -50,7 +50,7 @@ impl<K: Key, V> Interest<K, V> {
     /// What a watch of these keys keeps of a state.
     pub(crate) fn base(&self, state: &Arc<State<K, V>>) -> Base<K, V> {
         match self {
-            Interest::Key(key) if !mutant!("pin_the_map_for_a_key") => Base::Entry {
+            Interest::Key(key) => Base::Entry {
                 entry: state.entries.get(key).cloned(),
                 mark: Mark::of(state),
             },
@@ -175,7 +175,7 @@ impl<K, V> Unshown<K, V> {
                 backlog.kept.push_back(Publication { before, after });
             } else {
                 let_go = std::mem::take(&mut backlog.kept);
-                backlog.is_overrun = !mutant!("forget_lost_steps");
+                backlog.is_overrun = true;
             }
         }
         (unused, let_go)
@@ -203,11 +203,6 @@ impl<K: Key, V> Subscription<K, V> {
 
     /// From now on every publication is kept, up to so many.
     pub(crate) fn keep_each(&self, room: usize) {
-        let room = if mutant!("queue_without_bound") {
-            1 << 20
-        } else {
-            room
-        };
         let mut unshown = lock(&self.subscriber.unshown);
         let is_overrun = unshown.base.is_some();
         unshown.backlog = Some(Backlog {
@@ -380,10 +375,7 @@ impl<K: Key, V> Subscribers<K, V> {
             }
             pace.step().await;
         }
-        for (number, subscriber) in self.of_many() {
-            if mutant!("wake_one_watch_only") && number > 0 {
-                continue;
-            }
+        for subscriber in self.of_many() {
             if is_covered(&subscriber.interest, changed, &mut pace).await
                 && subscriber.offer(before, after)
             {
@@ -411,11 +403,9 @@ impl<K: Key, V> Subscribers<K, V> {
         found.flatten().collect()
     }
 
-    fn of_many(&self) -> Vec<(u64, Arc<Subscriber<K, V>>)> {
+    fn of_many(&self) -> Vec<Arc<Subscriber<K, V>>> {
         let list = lock(&self.list);
-        let all = list.of_many.iter();
-        all.map(|(number, subscriber)| (*number, Arc::clone(subscriber)))
-            .collect()
+        list.of_many.values().cloned().collect()
     }
 
     /// Rings for everybody: the end has come.

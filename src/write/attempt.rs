@@ -87,7 +87,6 @@ pub(crate) fn verdict(
 ) -> Next {
     match kind {
         ErrorKind::Unavailable => Next::Resend,
-        kind if mutant!("retry_blindly") && !matches!(kind, ErrorKind::Conflict(_)) => Next::Resend,
         kind if is_another_life(kind, life) && basis != Basis::Exactly => Next::FollowLife,
         ErrorKind::Conflict(conflict) => match basis {
             Basis::Exactly => Next::GiveUp,

@@ -135,9 +135,6 @@ impl<'a> Committer<'a> {
     /// Waits until what was committed is visible here.
     async fn visible(&self, attempt: &Attempt<'_>, position: Position) -> Result<Outcome> {
         let behind = |why: String| Error::new(ErrorKind::Behind(position), why);
-        if mutant!("acknowledge_before_apply") {
-            return Ok(Outcome::Committed(position));
-        }
         for replica in attempt.replicas {
             let keyspace = replica.keyspace();
             match timeout_at(self.deadline, replica.reached(position)).await {

@@ -85,7 +85,6 @@ impl Draft {
             Draft::PutDetached(value) => (value, None),
             Draft::Put(value) => (value, stands.lease()),
         };
-        let lease = lease.filter(|_| !mutant!("take_keys_off_their_lease"));
         Some(Write::put(value.clone(), lease))
     }
 }
@@ -115,9 +114,7 @@ impl WriteSet {
     pub(crate) fn transaction(&self, keyspace: &Keyspace) -> Transaction {
         let mut transaction = Transaction::new().within(self.life);
         for (text, Guarded { stands, draft }) in &self.writes {
-            if !mutant!("drop_the_guard") {
-                transaction = transaction.when(keyspace, text.clone(), stands.precondition());
-            }
+            transaction = transaction.when(keyspace, text.clone(), stands.precondition());
             if let Some(write) = draft.write(*stands) {
                 transaction = transaction.write(keyspace, text.clone(), write);
             }

@@ -105,8 +105,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
                     Draft::Delete => Stands::Record(version.revision(), None),
                     _ => self.stands_at(&committer, &text, key, version).await?,
                 };
-                let any_life = mutant!("compare_in_any_life");
-                ((!any_life).then_some(version.epoch()), stands)
+                (Some(version.epoch()), stands)
             }
         };
         let set = WriteSet::one(life, text, stands, draft);

@@ -138,7 +138,7 @@ impl Defect {
             .iter()
             .flat_map(|line| line.split("chosen(\"").skip(1));
         let mut names = asked.filter_map(|rest| rest.split('"').next()).peekable();
-        (names.peek().is_some() || self.patches.is_empty()) && names.all(|name| name == self.name)
+        names.peek().is_some() && names.all(|name| name == self.name)
     }
 }
 

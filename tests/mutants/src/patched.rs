@@ -69,7 +69,6 @@ impl Patched {
         for file in sources.keys() {
             patched.let_choose(root, file);
         }
-        patched.let_old_ones_choose(root);
         if problems.is_empty() {
             Ok(patched)
         } else {
@@ -87,16 +86,6 @@ impl Patched {
         let text = text.or_insert_with(|| read(root, &crate_root));
         if !text.ends_with(CHOSEN) {
             text.push_str(CHOSEN);
-        }
-    }
-
-    /// The defects that still stand in the sources themselves are compiled as well.
-    fn let_old_ones_choose(&mut self, root: &Path) {
-        let file = PathBuf::from("src/mutant.rs");
-        let text = read(root, &file);
-        if !text.is_empty() {
-            let text = text.replace("cfg!(globe_mutants)", "true");
-            self.files.insert(file, text);
         }
     }
 

@@ -77,7 +77,7 @@ impl Scratch {
             "test",
             "--no-run",
             "--all-features",
-            "--message-format=json",
+            "--message-format=json-render-diagnostics",
         ]);
         for source in &sources {
             let unknown = || format!("{source} is not the source of a program of tests");

@@ -18,10 +18,6 @@
     reason = "the map uses more of its own than what threads meet in"
 )]
 
-#[macro_use]
-#[path = "../../../src/mutant.rs"]
-mod mutant;
-
 pub mod scenes;
 
 #[path = "../../../src/entry/mod.rs"]
