@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use globe::{ErrorKind, Globe, MemoryLog, Result};
+// Elsewhere: the feature `testing` of `globe-map`, and `use globe::testing::{Fault, Faults, FaultyLog};`.
 use globe_faulty::{Fault, Faults, FaultyLog};
 
 /// The application: it counts visits, each exactly once, and says so only when it is sure.

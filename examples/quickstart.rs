@@ -8,12 +8,13 @@ use globe::{Globe, Result};
 async fn main() -> Result<()> {
     let url = std::env::var("GLOBE_LOG").unwrap_or_else(|_| "memory:".into());
     let log = globe::connect(&url).await?;
+    // A keyspace of this run alone: nobody else's map is touched.
+    let keyspace = format!("example-quickstart-{:x}", fastrand::u64(..));
 
     // Each node opens the keyspace, and has the whole map when `open` returns.
-    let node_1: Globe<String, u8> = Globe::open(log.clone(), "quickstart").await?;
-    node_1.clear().await?; // What an earlier run left in the log.
+    let node_1: Globe<String, u8> = Globe::open(log.clone(), &keyspace).await?;
     node_1.put("beta", 10).await?;
-    let node_2: Globe<String, u8> = Globe::open(log, "quickstart").await?;
+    let node_2: Globe<String, u8> = Globe::open(log, &keyspace).await?;
     println!(
         "node 2 is hydrated: beta is on for {:?} %",
         node_2.get("beta")
@@ -50,6 +51,8 @@ async fn main() -> Result<()> {
     // Everything committed anywhere before a sync is visible after it.
     node_2.sync().await?;
     println!("node 2 after a sync: {:?}", node_2.get("dark-mode"));
-    println!("node 2 is {:?}", node_2.status().phase);
+    println!("node 2 is {}", node_2.status().phase);
+
+    node_1.clear().await?; // What this run wrote.
     Ok(())
 }

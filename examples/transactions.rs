@@ -23,10 +23,10 @@ fn transfer(txn: &mut Txn<'_>, bank: &Accounts, counters: &Counters, amount: i64
 async fn main() -> Result<()> {
     let url = std::env::var("GLOBE_LOG").unwrap_or_else(|_| "memory:".into());
     let log = globe::connect(&url).await?;
-    let bank: Accounts = Globe::open(log.clone(), "accounts").await?;
-    let counters: Counters = Globe::open(log, "counters").await?;
-    bank.clear().await?;
-    counters.clear().await?;
+    // Keyspaces of this run alone: nobody else's map is touched.
+    let run = fastrand::u64(..);
+    let bank: Accounts = Globe::open(log.clone(), &format!("example-accounts-{run:x}")).await?;
+    let counters: Counters = Globe::open(log, &format!("example-counters-{run:x}")).await?;
     bank.put_all([("alice".into(), 100), ("bob".into(), 0)])
         .await?;
 
@@ -44,7 +44,15 @@ async fn main() -> Result<()> {
         refused.map_or_else(|error| error.to_string(), |_| "done".into())
     );
 
-    // Compare-and-swap on one key.
+    // Views of both maps at one position: a transfer is in both, or in none.
+    let (accounts, counted) = globe::consistent_views((&bank, &counters)).await?;
+    println!(
+        "{:?} for bob, {:?} transfers",
+        accounts.get("bob"),
+        counted.get("transfers")
+    );
+
+    // Compare-and-swap on one key: somebody writes it after it was seen.
     let seen = bank
         .get_entry("bob")
         .map_or(Expected::Absent, |entry| entry.version().into());
@@ -54,5 +62,9 @@ async fn main() -> Result<()> {
         "too late: {}",
         late.map_or_else(|error| error.to_string(), |put| put.position().to_string())
     );
+
+    // What this run wrote.
+    bank.clear().await?;
+    counters.clear().await?;
     Ok(())
 }

@@ -30,6 +30,30 @@ use crate::write::writer::Writer;
 
 /// Settings of a map that is about to be opened: one that can write, made by [`Globe::builder`], or a reader, made by
 /// [`Reader::builder`], whose codec `C` need only decode.
+///
+/// Settings say how long something may take, and never change what is correct. Every time is more than zero and at most 24
+/// hours; what cannot be meant is `Invalid`, by name, when the map is opened. Setting one costs nothing and talks to nobody.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+/// use std::time::Duration;
+/// use globe::{Globe, MemoryLog};
+///
+/// let flags: Globe<String, bool> = Globe::builder(MemoryLog::new(), "flags")
+///     .open_timeout(Duration::from_secs(30)) // the log may start after us
+///     .deadline(Duration::from_secs(2)) // a write takes no longer
+///     .stale_after(Duration::from_secs(5)) // when `status` says stale
+///     .open()
+///     .await?;
+///
+/// let wrong = Globe::<String, bool>::builder(MemoryLog::new(), "flags")
+///     .deadline(Duration::ZERO)
+///     .open()
+///     .await;
+/// assert_eq!(*wrong.unwrap_err().kind(), globe::ErrorKind::Invalid);
+/// # let _ = flags;
+/// # Ok(()) }
+/// ```
 pub struct Builder<K, V, C: ?Sized = dyn Codec<V>> {
     log: Arc<dyn LogClient>,
     keyspace: String,
@@ -44,7 +68,18 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + Sync + 'static> Globe<K, V
     /// are JSON in the log.
     ///
     /// To share the connections of one log, pass a clone of it, or an `Arc<dyn LogClient>`, to each map: such an `Arc` is
-    /// what [`Globe::log`] then gives back.
+    /// what [`Reader::log`] then gives back. Costs a snapshot of the keyspace, and one tail for as long as the map is open.
+    /// Dropping the call stops everything.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # use globe::{Globe, MemoryLog};
+    /// let log = MemoryLog::new();
+    /// let flags: Globe<String, bool> = Globe::open(log.clone(), "flags").await?;
+    /// let limits: Globe<String, u64> = Globe::open(log, "limits").await?;
+    /// # let _ = (flags, limits);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Builder::open`].
@@ -67,7 +102,8 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + Sync + 'static> Globe<K, V
 }
 
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
-    /// Settings for a map whose values only a codec of the caller's can write: they need not be `Serialize`.
+    /// Settings for a map whose values only a codec of the caller's can write: they need not be `Serialize`. [`Codec`] has an
+    /// example.
     pub fn builder_with(
         log: impl LogClient,
         keyspace: &str,
@@ -79,7 +115,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
 
 /// Opening.
 impl<K: Key, V: DeserializeOwned + Send + Sync + 'static> Reader<K, V> {
-    /// As [`Globe::open`], to read only.
+    /// As [`Globe::open`], to read only: the values need only be `Deserialize`.
     ///
     /// # Errors
     /// As [`Globe::open`].
@@ -102,8 +138,10 @@ impl<K: Key, V: DeserializeOwned + Send + Sync + 'static> Reader<K, V> {
     /// # use globe::{MemoryLog, Reader};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
     /// # let log = MemoryLog::new();
-    /// let builder = Reader::<String, u64>::builder(log, "limits").deadline(Duration::from_secs(1));
-    /// let limits = builder.open().await?;
+    /// let limits: Reader<String, u64> = Reader::builder(log, "limits")
+    ///     .deadline(Duration::from_secs(1))
+    ///     .open()
+    ///     .await?;
     /// # assert!(limits.is_empty());
     /// # Ok(()) }
     /// ```
@@ -113,7 +151,7 @@ impl<K: Key, V: DeserializeOwned + Send + Sync + 'static> Reader<K, V> {
 }
 
 impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
-    /// Settings for a reader whose values only a codec of the caller's can read.
+    /// Settings for a reader whose values only a codec of the caller's can read. [`Decode`] has an example.
     pub fn builder_with(
         log: impl LogClient,
         keyspace: &str,
@@ -136,13 +174,15 @@ impl<K: Key, V: Send + Sync + 'static, C: ?Sized> Builder<K, V, C> {
     }
 
     /// How long [`Builder::open`] waits for the first snapshot. Default 10 s: longer than a leader election.
+    /// [`Builder::start`] waits for nothing, and has no use for it.
     #[must_use]
     pub fn open_timeout(mut self, bound: Duration) -> Self {
         self.settings.open_timeout = bound;
         self
     }
 
-    /// How long a write, a `sync` or a `view_at` may take in all, with every retry. Default 10 s.
+    /// How long a write, a `sync` or a `view_at` may take in all, with every retry. Default 10 s. One call or handle can have
+    /// another: [`Globe::with_deadline`], [`Reader::with_deadline`].
     #[must_use]
     pub fn deadline(mut self, bound: Duration) -> Self {
         self.settings.deadline = bound;
@@ -174,7 +214,8 @@ impl<K: Key, V: Send + Sync + 'static, C: ?Sized> Builder<K, V, C> {
         self
     }
 
-    /// The shortest and the longest pause between attempts to reach the log. Default 50 ms and 2 s, with jitter.
+    /// The shortest and the longest pause between attempts to reach the log. Default 50 ms and 2 s, with jitter; the pauses
+    /// double in between. The longest is not shorter than the shortest.
     #[must_use]
     pub fn retry(mut self, shortest: Duration, longest: Duration) -> Self {
         self.settings.retry_min = shortest;
@@ -194,7 +235,8 @@ impl<K: Key, V: Send + Sync + 'static, C: ?Sized> Builder<K, V, C> {
 
 /// A map that can write.
 impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
-    /// How values are written in the log, instead of JSON. Every program that shares the map must use the same.
+    /// How values are written in the log, instead of JSON. Every program that shares the map must use the same: what it
+    /// cannot decode is quarantined. For values that are not `Serialize` begin with [`Globe::builder_with`].
     #[must_use]
     pub fn codec(mut self, codec: impl Codec<V>) -> Self {
         self.codec = Arc::new(codec);
@@ -223,6 +265,26 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
     ///
     /// # Errors
     /// `Invalid` for a bad keyspace or setting, or when called outside a tokio runtime with a timer.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// use std::time::Duration;
+    /// use globe::{Globe, MemoryLog, Phase};
+    ///
+    /// let log = MemoryLog::new();
+    /// log.set_available(false);
+    /// let flags: Globe<String, bool> = Globe::builder(log.clone(), "flags").start()?;
+    /// assert_eq!(flags.status().phase, Phase::Hydrating);
+    ///
+    /// // Give it a moment, and go on without it if that is too short.
+    /// let moment = Duration::from_millis(50);
+    /// let is_there = tokio::time::timeout(moment, flags.hydrated()).await.is_ok();
+    /// assert!(!is_there);
+    ///
+    /// log.set_available(true);
+    /// flags.hydrated().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn start(self) -> Result<Globe<K, V>> {
         let codec = Arc::clone(&self.codec);
         let reader = self.reading().start()?;

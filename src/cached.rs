@@ -52,12 +52,13 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
 }
 
 impl<K: Key, V: Send + Sync + 'static> Cached<K, V> {
-    /// The key.
+    /// The key whose value it keeps.
     pub fn key(&self) -> &K {
         &self.key
     }
 
-    /// The value of the key: local, without waiting.
+    /// The value of the key: local, without waiting, and as fresh as [`Reader::get`]. One look at a counter while the map does
+    /// not change, otherwise a look-up.
     #[inline]
     pub fn get(&mut self) -> Option<&Arc<V>> {
         // Asked before looking: what is found is of this step, or newer.

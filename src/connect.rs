@@ -21,6 +21,22 @@ const SCHEMES: &str = "memory: (always there), etcd:// and etcds:// (feature `et
 /// Share what it returns: every map opened on one log shares its connections. An etcd log is shared anyway: while one that
 /// was opened by the same URL is in use in the same runtime, it is that one. (Build an `EtcdLog` for one of your own.)
 ///
+/// Reaches out to nobody, so it returns at once.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+/// use globe::Globe;
+///
+/// let log = globe::connect("memory:").await?; // or "etcd://h1:2379,h2:2379/prod"
+/// let flags: Globe<String, bool> = Globe::open(log.clone(), "flags").await?;
+/// let limits: Globe<String, u64> = Globe::open(log, "limits").await?;
+///
+/// let wrong = globe::connect("elsewhere://h1").await.unwrap_err();
+/// assert_eq!(*wrong.kind(), globe::ErrorKind::Unsupported);
+/// # let _ = (flags, limits);
+/// # Ok(()) }
+/// ```
+///
 /// # Errors
 /// `Invalid`, naming the part of the URL that is wrong; `Unsupported` for a scheme this build does not know, with those
 /// that exist and the feature that brings them. A log that cannot be reached is no error here.

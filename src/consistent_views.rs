@@ -40,7 +40,7 @@ use crate::read::view::View;
 ///     })
 ///     .await?;
 /// let (users, count) = globe::consistent_views((&users, &count)).await?;
-/// assert_eq!(count.get("users").map(|count| **count), Some(users.len()));
+/// assert_eq!(count.get("users").as_deref(), Some(&users.len()));
 /// # Ok(())
 /// # }
 /// ```

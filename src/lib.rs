@@ -1,5 +1,121 @@
-#![doc = include_str!("../README.md")]
+//! A map that every node holds a copy of, kept current by a replicated log.
+//!
+//! [`Globe<K, V>`](Globe) reads are local memory reads, as fast as a concurrent
+//! hash map. Writes go through a log (etcd, or one inside your process). Every
+//! other node sees them arrive, because it tails the log. It is for cluster-wide
+//! configuration, sharding assignment tables and service registries: data that
+//! fits in memory, is read all the time, and must never be silently wrong.
+//!
+//! ```
+//! use globe::{Globe, MemoryLog};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> globe::Result<()> {
+//! // Or: globe::connect("etcd://h1:2379,h2:2379").await?
+//! let log = MemoryLog::new();
+//! let limits: Globe<String, u64> = Globe::open(log, "limits").await?;
+//! let mut watch = limits.watch();
+//!
+//! // Through the log; visible here when it returns.
+//! limits.put("uploads", 25).await?;
+//!
+//! // Local: no await, no network.
+//! assert_eq!(limits.get("uploads").as_deref(), Some(&25));
+//!
+//! // The exact difference, one step at a time.
+//! let changes = watch.next().await.expect("the map is open");
+//! assert_eq!(changes.as_slice()[0].key(), "uploads");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What belongs together
+//!
+//! | to … | there is |
+//! |---|---|
+//! | **open** a map | [`Globe::open`], [`Globe::connect`]; with settings [`Globe::builder`] and [`Builder`]; without waiting for the log [`Builder::start`]; to read only [`Reader::open`]. Which log: [`connect`], [`MemoryLog`], `EtcdLog` |
+//! | **read** it | [`get`](Reader::get); [`view`](Reader::view) and [`View`] for all of it at one position, with [`Entry`], [`Iter`], [`Range`]; [`Cached`] for one key on every request; [`consistent_views`] for several maps ([`Maps`]) |
+//! | **wait** before reading | [`view_at`](Reader::view_at) with a [`Consistency`], [`sync`](Reader::sync), [`wait_for`](Reader::wait_for), [`hydrated`](Reader::hydrated); a [`Position`] is what one service tells another ([`Epoch`], [`Revision`]) |
+//! | **hear** of changes | [`watch`](Reader::watch) and [`Watch`], with [`Changes`], [`Change`], [`Cause`], [`ResyncReason`]; [`ValueWatch`] for one setting; [`PhaseWatch`]; [`QuarantineWatch`] with [`QuarantineChanges`]; each as a [`WatchStream`] |
+//! | **write** it | [`put`](Globe::put), [`create`](Globe::create), [`delete`](Globe::delete), [`put_all`](Globe::put_all) answer with [`Written`] or [`WrittenAll`]; [`put_if`](Globe::put_if) takes an [`Expected`] or a [`Version`]; [`update`](Globe::update), or [`try_update`](Globe::try_update) with [`Edit`] and [`Updated`]; [`transact`](Globe::transact) with [`Txn`] and [`Committed`] |
+//! | know **how it goes** | [`status`](Reader::status): [`Status`], [`Phase`]; [`quarantine`](Reader::quarantine): [`Quarantined`], [`LastGood`]; [`Error`] and [`ErrorKind`] below, with [`Conflict`], [`FailedPrecondition`], [`Standing`] |
+//! | use **keys and values** of your own | [`Key`] ([`key_error`]), made of [`IntoKey`], looked up by [`Lookup`] and [`Finder`], begun by [`KeyPrefix`]; [`Codec`]: [`Encode`], [`Decode`], [`CodecError`], [`Json`], `MessagePack` |
+//! | **test** your code | [`MemoryLog`], which can be made to fail; the module `testing` (feature `testing`) for one that fails by a seed |
+//! | **write a log** | [`LogClient`], [`Keyspace`], [`Capabilities`], [`Precondition`], [`LeaseId`]; all its nouns: [`log_client`] |
+//!
+//! # What an error means
+//!
+//! [`Error::kind`] says what the caller can do next. Every failure is one
+//! [`Error`]; none shows a value or a credential.
+//!
+//! | [`ErrorKind`] | was it written? | what to do |
+//! |---|---|---|
+//! | [`Conflict`](ErrorKind::Conflict) | no | look at what stands there, which is inside, and decide anew |
+//! | [`Indeterminate`](ErrorKind::Indeterminate) | perhaps | [`sync`](Reader::sync), read, and decide anew |
+//! | [`Behind`](ErrorKind::Behind) | yes | wait for the position inside; do not repeat it |
+//! | [`EpochChanged`](ErrorKind::EpochChanged) | not known of the log's new life | read, and decide anew: the log was restored |
+//! | [`Unavailable`](ErrorKind::Unavailable), [`Full`](ErrorKind::Full) | no | try again later; of `Full`, tell an operator |
+//! | [`Denied`](ErrorKind::Denied) | no | a person has to change something |
+//! | [`TooLarge`](ErrorKind::TooLarge), [`Codec`](ErrorKind::Codec), [`Invalid`](ErrorKind::Invalid), [`Unsupported`](ErrorKind::Unsupported) | no | mend the call: a later one fails as well |
+//! | [`Stale`](ErrorKind::Stale) | of a look: nothing so new by the deadline | look at what is there, or wait longer |
+//! | [`Closed`](ErrorKind::Closed), [`Panicked`](ErrorKind::Panicked) | no | open the map again; mend the `Hash`, `Ord`, `Clone` or `Drop` that panicked |
+//! | [`Aborted`](ErrorKind::Aborted) | no | as your closure decided |
+//! | [`LeaseLost`](ErrorKind::LeaseLost) | no | the lease the key had is gone: write again |
+//! | [`Compacted`](ErrorKind::Compacted) | – | only who speaks to a log by himself meets it |
+//!
+//! # What you may rely on
+//!
+//! The README names the tests that show each of these.
+//!
+//! 1. **A read is local**: it never waits, never fails, never touches the
+//!    network. It costs the memory of the whole map on every node.
+//! 2. **A [`View`] is the whole map at exactly one revision**, in O(1). A
+//!    transaction is seen whole or not at all.
+//! 3. **A replica never goes back**, across `get`, `view` and `watch`, unless
+//!    the log itself was restored: then it is in a new [`Epoch`].
+//! 4. **A write that returned `Ok` is committed and visible in this process.**
+//!    Others see it as it arrives, or when they wait for its [`Position`].
+//! 5. **Errors tell the truth**, also where the outcome is not known.
+//! 6. **[`Consistency`] is how long you wait before you look.**
+//! 7. **Nothing is lost at a gap**: after an outage, a compaction or a restore
+//!    the map moves on by one exact difference, marked as such.
+//! 8. **A slow watcher harms nobody**, and costs no unbounded memory.
+//! 9. **A dead stream is noticed and replaced**; [`Status::staleness`] counts
+//!    from the last linearizable proof, not from the last message.
+//! 10. **A bad value stays out** ([`Quarantined`]); the other keys live on.
+//! 11. **A key stays with its lease**, unless it is taken off by name
+//!     ([`Globe::put_detached`]).
+//! 12. **Every call can be dropped at any await.** A write that was dropped may
+//!     or may not have been committed, but never in part.
+//!
+//! # Where it stops
+//!
+//! - Every node holds every key, decoded, and applies every write of the
+//!   keyspace; the log orders them all. Very high write rates, many writers on
+//!   one key, and more data than fits in memory are not for it.
+//! - It is no lock service and no queue: there are no sessions, ephemeral
+//!   entries, locks or elections yet.
+//! - A transaction validates the keys it read, not ranges: see [`Txn::range`].
+//! - One commit is bounded by the log: see [`Capabilities`].
+//! - Values are decoded on arrival, on a runtime thread: a codec that blocks
+//!   there blocks the map. So do `Hash`, `Ord`, `Clone` and `Drop` of keys.
+//!
+//! # Features
+//!
+//! None is a default, and none changes what the others do.
+//!
+//! | feature | what it brings |
+//! |---|---|
+//! | `etcd` | `EtcdLog`, and the module `etcd` to build one that differs from the default; its build needs `protoc` |
+//! | `messagepack` | the codec `MessagePack`: smaller and faster than JSON, not readable in the log's own tools |
+//! | `uuid` | `uuid::Uuid` as a [`Key`] |
+//! | `testing` | the module `testing` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+// So that what the README shows is compiled and run as well.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 mod builder;
 mod cached;
@@ -62,7 +178,8 @@ pub mod etcd {
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<()> {
-/// let log = FaultyLog::builder(MemoryLog::new()).seed(7).faults(Faults::none()).build();
+/// let builder = FaultyLog::builder(MemoryLog::new());
+/// let log = builder.seed(7).faults(Faults::none()).build();
 /// let flags: Globe<String, bool> = Globe::open(log.clone(), "flags").await?;
 /// log.set_faults(Faults::legal()); // From here on it is a bad day.
 /// # log.heal();

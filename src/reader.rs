@@ -133,7 +133,19 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
 
 /// Reading: local, without waiting.
 impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
-    /// The value of a key. As fast as a concurrent hash map; never blocks the replica, nor is blocked by it.
+    /// The value of a key: local, without waiting. As fast as a concurrent hash map; never blocks the replica, nor is blocked
+    /// by it. It was decoded when it arrived, and is shared, not copied. For a key that is read on every request there is
+    /// [`Reader::cached`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # use globe::{Globe, MemoryLog};
+    /// let map: Globe<String, u64> = Globe::open(MemoryLog::new(), "numbers").await?;
+    /// map.put("a", 1).await?;
+    /// assert_eq!(map.get("a").as_deref(), Some(&1));
+    /// assert_eq!(map.get("b").map_or(0, |number| *number), 0); // with a default
+    /// # Ok(()) }
+    /// ```
     pub fn get(&self, key: impl Lookup<K>) -> Option<Arc<V>> {
         key.look_up(Values(self.replica()))
     }
@@ -144,24 +156,38 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
         self.view().get_entry(key).cloned()
     }
 
-    /// Whether there is such a key.
+    /// Whether there is such a key. As fast as [`Reader::get`].
     pub fn contains_key(&self, key: impl Lookup<K>) -> bool {
         self.get(key).is_some()
     }
 
-    /// How many entries there are.
+    /// How many entries there are, without those that are kept out. O(1).
     #[must_use]
     pub fn len(&self) -> usize {
         self.replica().state().entries.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are none: also before the first snapshot, when nothing is known yet. O(1).
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The whole map at exactly one position of the log. O(1), whatever the size. Empty before the first snapshot.
+    /// The whole map at exactly one position of the log. O(1), whatever the size. Empty before the first snapshot. What
+    /// several look-ups of one request must agree on is read from one view.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # use globe::{Globe, MemoryLog};
+    /// # let shards: Globe<u32, String> = Globe::open(MemoryLog::new(), "shards").await?;
+    /// shards.put_all([(1, "node-a".to_owned()), (2, "node-b".to_owned())]).await?;
+    /// let view = shards.view();
+    /// shards.delete(2).await?;
+    /// assert_eq!((view.len(), shards.len()), (2, 1)); // a view stands still
+    /// let from_2 = view.range(2..).map(|(shard, _)| *shard);
+    /// assert_eq!(from_2.collect::<Vec<_>>(), [2]);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn view(&self) -> View<K, V> {
         View::new(self.replica().state())
@@ -181,13 +207,15 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
         Some(view.position())
     }
 
-    /// The records that are kept out of the map because they cannot be decoded.
+    /// The records that are kept out of the map because they cannot be decoded, in the order of their keys. Costs a copy of
+    /// the list, without their values; [`Quarantined`] has an example.
     #[must_use]
     pub fn quarantine(&self) -> Vec<Quarantined> {
         self.view().quarantine().cloned().collect()
     }
 
-    /// How the map is doing.
+    /// How the map is doing: whether it follows its log, how old it may be, what went wrong. Local, without waiting, and cheap
+    /// enough for every health check. To hear of a change, [`Reader::watch_phase`].
     #[must_use]
     pub fn status(&self) -> Status {
         let mut status = self.replica().status(self.stale_after());
@@ -199,7 +227,8 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
 
 /// Waiting before looking.
 impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
-    /// Waits until the first snapshot is there: at once, but for a map from [`Builder::start`](crate::Builder::start).
+    /// Waits until the first snapshot is there: at once, but for a map from [`Builder::start`](crate::Builder::start). Has no
+    /// deadline: bound it with `tokio::time::timeout`. Cancel safe.
     ///
     /// # Errors
     /// Why the map ended, if it did first.
@@ -208,7 +237,7 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     }
 
     /// A view that has seen what `consistency` asks for, of a map that is hydrated. Waits at most for the deadline of
-    /// this handle.
+    /// this handle. Cancel safe. What each costs stands at [`Consistency`], with an example.
     ///
     /// # Errors
     /// `Stale` when it could not be had in time; `EpochChanged` for a position of another life of the log; `Unavailable`
@@ -217,7 +246,20 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
         self.looker()?.look(consistency).await
     }
 
-    /// Waits until everything committed anywhere before the call is visible here; returns up to where that is.
+    /// Waits until everything committed anywhere before the call is visible here; returns up to where that is. Costs a round
+    /// trip to the log, and the wait until its answer is applied. Cancel safe.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # use globe::{Globe, MemoryLog};
+    /// # let log = MemoryLog::new();
+    /// let here: Globe<String, u64> = Globe::open(log.clone(), "numbers").await?;
+    /// let there: Globe<String, u64> = Globe::open(log, "numbers").await?;
+    /// here.put("a", 1).await?;
+    /// there.sync().await?;
+    /// assert!(there.contains_key("a"));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Reader::view_at`].

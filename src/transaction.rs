@@ -24,7 +24,11 @@ use crate::write::replicas::{AnyReplica, Replicas};
 use crate::write::write_set::{Draft, Stands};
 use crate::write::written::Committed;
 
-/// What a closure of [`Globe::transact`](crate::Globe::transact) reads and writes through.
+/// What a closure of [`Globe::transact`](crate::Globe::transact) reads and writes through: it shows the maps as they stood
+/// when it first touched them, with what the closure wrote since.
+///
+/// Reads and writes here are local and talk to nobody. What was read or written is a precondition of the commit, and what was
+/// written an operation: [`Capabilities`](crate::Capabilities) says how many of each a log takes.
 pub struct Txn<'a> {
     log: &'a Arc<dyn LogClient>,
     maps: Vec<(Arc<dyn AnyReplica>, Seen)>,
@@ -215,7 +219,7 @@ impl<'a> Txn<'a> {
         Ok(())
     }
 
-    /// Deletes a key, if the transaction is committed.
+    /// Deletes a key, if the transaction is committed. Deleting nothing is no error.
     ///
     /// # Errors
     /// As [`Txn::put`].
@@ -235,7 +239,8 @@ impl<'a> Txn<'a> {
         Ok(())
     }
 
-    /// An error to return from the closure when it does not want to go on. Nothing is written, nothing is tried again.
+    /// An error to return from the closure when it does not want to go on, of the kind `Aborted`. Nothing is written, nothing
+    /// is tried again. For an error of your own see [`Globe::try_transact`](crate::Globe::try_transact).
     #[must_use]
     pub fn abort(&self, why: impl Into<String>) -> Error {
         Error::new(ErrorKind::Aborted, why)
@@ -385,6 +390,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     }
 
     /// As [`Globe::transact`], with an error of the caller's own, for which nothing is written and nothing tried again.
+    /// [`Globe::try_update`] has an example of such an error.
     ///
     /// # Errors
     /// As [`Globe::transact`].

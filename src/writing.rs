@@ -24,10 +24,24 @@ use crate::write::written::{Edit, Updated, Written, WrittenAll};
 /// One costs a round trip to the log, and the wait until it comes back down the tail; each attempt after a conflict costs
 /// another. The deadline, of the builder or of [`Globe::with_deadline`], is for all attempts together.
 ///
+/// Cancel safe: a write that is dropped before it returned may or may not have been committed, never in part.
+///
 /// A key that ends with a lease goes on doing so, whatever is written to it; only the methods named `…_detached` take it off
 /// its lease.
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// Writes a key, whatever stands there: the last writer wins.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # use globe::{Globe, MemoryLog};
+    /// # let map: Globe<String, u64> = Globe::open(MemoryLog::new(), "numbers").await?;
+    /// let first = map.put("a", 1).await?;
+    /// assert!(!first.replaced());
+    /// let second = map.put("a", 2).await?;
+    /// assert!(second.replaced());
+    /// assert!(second.position().covers(first.position()));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `Conflict` only when others kept overwriting the key until the deadline; otherwise as every write.
@@ -49,7 +63,21 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
             .await
     }
 
-    /// Writes a key only if there is none.
+    /// Writes a key only if there is none. Of several that try, on whatever node, exactly one does.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// use globe::{ErrorKind, Globe, MemoryLog};
+    ///
+    /// # let log = MemoryLog::new();
+    /// let here: Globe<String, String> = Globe::open(log.clone(), "owners").await?;
+    /// let there: Globe<String, String> = Globe::open(log, "owners").await?;
+    /// here.create("shard-1", "node-a".to_owned()).await?;
+    /// let refused = there.create("shard-1", "node-b".to_owned()).await.unwrap_err();
+    /// assert!(matches!(refused.kind(), ErrorKind::Conflict(_)));
+    /// assert_eq!(there.get("shard-1").as_deref().map(String::as_str), Some("node-a"));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `Conflict` with what stands there, which is then visible here; otherwise as every write.
@@ -59,6 +87,24 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
 
     /// Writes a key only if it holds what is expected: the [`version`](Entry::version) of an entry, or of what was
     /// [`Written`], is compare-and-swap.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// use globe::{Expected, Globe, MemoryLog};
+    ///
+    /// let map: Globe<String, u64> = Globe::open(MemoryLog::new(), "numbers").await?;
+    /// let seen = map.put("a", 1).await?.version();
+    ///
+    /// // With the version that was seen, by whoever was told it: it travels as text.
+    /// let expected = seen.map_or(Expected::Absent, Expected::At);
+    /// map.put_if("a", 2, expected).await?;
+    ///
+    /// // It stands there no longer, so nothing is written.
+    /// let refused = map.put_if("a", 3, expected).await.unwrap_err();
+    /// assert!(refused.is_conflict());
+    /// assert_eq!(map.get("a").as_deref(), Some(&2));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Globe::create`]; `EpochChanged` for a version of another life of the log, even if the same revision stands there.
@@ -82,7 +128,18 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         self.writer().delete(bound, &key.into_key()).await
     }
 
-    /// Deletes a key only if it holds what is expected.
+    /// Deletes a key only if it holds what is expected: with a version, exactly that write of it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # use globe::{Expected, Globe, MemoryLog};
+    /// # let map: Globe<String, u64> = Globe::open(MemoryLog::new(), "numbers").await?;
+    /// map.put("a", 1).await?;
+    /// map.delete_if("a", Expected::Present).await?;
+    /// let refused = map.delete_if("a", Expected::Present).await.unwrap_err();
+    /// assert!(refused.is_conflict());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Globe::put_if`].
@@ -97,7 +154,24 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
 
     /// Deletes every key whose text in the log begins with `prefix`, of all that was committed before the call. One
     /// transaction when they fit into one (see [`Capabilities`](crate::Capabilities)), otherwise several, with the deadline
-    /// for each. Undecodable records under the prefix are deleted as well.
+    /// for each. Undecodable records under the prefix are deleted as well. Costs a question to the log before the first of
+    /// them.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # use globe::{Globe, MemoryLog};
+    /// let shards: Globe<String, u64> = Globe::open(MemoryLog::new(), "shards").await?;
+    /// let entries = ["eu/1", "eu/2", "us/1"].map(|shard| (shard.to_owned(), 0));
+    /// shards.put_all(entries).await?;
+    ///
+    /// let deleted = shards.delete_prefix("eu/").await?;
+    /// assert_eq!((deleted.count(), shards.len()), (2, 1));
+    ///
+    /// // An empty prefix is refused; all that there is goes by name.
+    /// assert!(shards.delete_prefix("").await.is_err());
+    /// assert_eq!(shards.clear().await?.count(), 1);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `Invalid` for an empty prefix, which would be everything: that is [`Globe::clear`]. Otherwise as every write; when
@@ -112,7 +186,8 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     }
 
     /// Deletes every key, of all that was committed before the call, in as many transactions as [`Globe::delete_prefix`]
-    /// would. Undecodable records are deleted as well, whoever wrote them.
+    /// would. Undecodable records are deleted as well, whoever wrote them. Everybody who shares the keyspace loses it: there
+    /// is no way back but a backup of the log.
     ///
     /// # Errors
     /// As [`Globe::delete_prefix`].
@@ -122,7 +197,20 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     }
 
     /// Replaces the value of a key by what a closure makes of the old one, and returns the new entry. The closure is called
-    /// again when somebody else wrote the key in between, so it should do nothing but compute.
+    /// again when somebody else wrote the key in between, so it should do nothing but compute. To delete, to keep or to refuse
+    /// there is [`Globe::try_update`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # use globe::{Globe, MemoryLog};
+    /// let visits: Globe<String, u64> = Globe::open(MemoryLog::new(), "visits").await?;
+    /// let visit = || visits.update("home", |seen| seen.map_or(1, |seen| seen + 1));
+    /// visit().await?;
+    /// let entry = visit().await?;
+    /// assert_eq!(*entry, 2); // an entry reads as its value
+    /// assert_eq!(entry.version().position(), visits.view().position());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// `Conflict` only when others kept coming in between until the deadline; `Codec` when what stands there cannot be
@@ -181,6 +269,20 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
 
     /// Writes many entries, batched to the log's limits and several transactions at a time: each transaction is seen
     /// whole, the total is not one, and the deadline is for each. Of entries with the same key the last one counts.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # use globe::{Globe, MemoryLog};
+    /// let squares: Globe<u64, u64> = Globe::open(MemoryLog::new(), "squares").await?;
+    /// let written = squares.put_all((0..1_000).map(|n| (n, n * n))).await?;
+    /// assert_eq!(written.count(), 1_000);
+    /// assert_eq!(squares.get(&31).as_deref(), Some(&961));
+    ///
+    /// // Nothing to write is committed nowhere.
+    /// let nothing = squares.put_all([]).await?;
+    /// assert_eq!((nothing.position(), nothing.count()), (None, 0));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`Globe::put`]; when there were several transactions, others of them may have been committed.

@@ -15,6 +15,30 @@ pub type CodecError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// Called once for every record that arrives; a read never decodes. It is handed whatever another program wrote: it must
 /// answer with an error, never panic.
+///
+/// Alone it is enough for a [`Reader`](crate::Reader):
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+/// use globe::{CodecError, Decode, Globe, MemoryLog, Reader};
+///
+/// /// The length of a text, whatever it says.
+/// struct Length;
+///
+/// impl Decode<usize> for Length {
+///     fn decode(&self, bytes: &[u8]) -> Result<usize, CodecError> {
+///         Ok(std::str::from_utf8(bytes)?.len())
+///     }
+/// }
+///
+/// # let log = MemoryLog::new();
+/// # let names: Globe<String, u64> = Globe::open(log.clone(), "names").await?;
+/// # names.put("a", 1234).await?;
+/// let lengths: Reader<String, usize> =
+///     Reader::builder_with(log, "names", Length).open().await?;
+/// # assert_eq!(lengths.get("a").as_deref(), Some(&4));
+/// # Ok(()) }
+/// ```
 pub trait Decode<V>: Send + Sync + 'static {
     /// The value from bytes.
     ///
@@ -23,9 +47,9 @@ pub trait Decode<V>: Send + Sync + 'static {
     fn decode(&self, bytes: &[u8]) -> Result<V, CodecError>;
 }
 
-/// How values of type `V` become bytes in the log.
+/// How values of type `V` become bytes in the log: the half of a [`Codec`] that writes.
 ///
-/// Called once a write.
+/// Called once for each value that is written, however often the write is tried. It must neither wait nor call a map.
 pub trait Encode<V>: Send + Sync + 'static {
     /// The value as bytes.
     ///
@@ -58,7 +82,9 @@ pub trait Encode<V>: Send + Sync + 'static {
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
-/// let map: Globe<String, u8> = Globe::builder_with(MemoryLog::new(), "bytes", Byte).open().await?;
+/// let log = MemoryLog::new();
+/// let map: Globe<String, u8> =
+///     Globe::builder_with(log, "bytes", Byte).open().await?;
 /// map.put("a", 7).await?;
 /// # assert_eq!(map.get("a").as_deref(), Some(&7));
 /// # Ok(()) }
@@ -81,7 +107,8 @@ pub(crate) fn encode<V: 'static>(codec: &dyn Codec<V>, value: &V) -> Result<Vec<
     }
 }
 
-/// JSON: the default. Readable in the log's own tools, and by other languages.
+/// JSON: the default. Readable in the log's own tools, and by other languages. Floats come back exactly; those that are no
+/// number cannot be written.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 

@@ -15,7 +15,8 @@ use crate::entry::key::Key;
 /// ```
 /// # use globe::{Globe, MemoryLog};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
-/// let limits: Globe<(String, String), u64> = Globe::open(MemoryLog::new(), "limits").await?;
+/// let log = MemoryLog::new();
+/// let limits: Globe<(String, String), u64> = Globe::open(log, "limits").await?;
 /// limits.put(("eu", "web"), 100).await?;
 /// assert_eq!(limits.get(("eu", "web")).as_deref(), Some(&100));
 /// # Ok(()) }

@@ -30,8 +30,12 @@ use globe_log_client::{Error, ErrorKind, Result};
 ///         Ok(format!("{}-{}", self.region, self.number))
 ///     }
 ///     fn decode(text: &str) -> Result<Host> {
-///         let (region, number) = text.rsplit_once('-').ok_or_else(|| globe::key_error("a host is REGION-NUMBER"))?;
-///         let number = number.parse().map_err(|_| globe::key_error("the number of a host fits in 16 bits"))?;
+///         let parts = text.rsplit_once('-');
+///         let (region, number) = parts
+///             .ok_or_else(|| globe::key_error("a host is REGION-NUMBER"))?;
+///         let number = number.parse();
+///         let number = number
+///             .map_err(|_| globe::key_error("the number fits in 16 bits"))?;
 ///         Ok(Host { region: region.into(), number })
 ///     }
 /// }

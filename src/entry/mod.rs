@@ -22,7 +22,22 @@ use globe_log_client::{Epoch, LeaseId, Record, Revision, Version};
 /// One entry of the map: the decoded value, and which write of the key it is.
 ///
 /// It reads as its value: `entry.percent` is `entry.value().percent`. What it says of itself comes first: where the value has
-/// a method `version` of its own, that is `entry.value().version()`.
+/// a method `version` of its own, that is `entry.value().version()`. Cloning one copies no value.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+/// # use globe::{Globe, MemoryLog};
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Limit { percent: u8 }
+///
+/// # let limits: Globe<String, Limit> = Globe::open(MemoryLog::new(), "limits").await?;
+/// limits.put("web", Limit { percent: 25 }).await?;
+/// if let Some(entry) = limits.get_entry("web") {
+///     assert_eq!(entry.percent, 25);
+///     assert_eq!(entry.version(), entry.created()); // nobody wrote it since
+/// }
+/// # Ok(()) }
+/// ```
 pub struct Entry<V> {
     value: Arc<V>,
     epoch: Epoch,

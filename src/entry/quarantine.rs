@@ -9,6 +9,35 @@ use bytes::Bytes;
 use globe_log_client::{LeaseId, Record, Version};
 
 /// A record that could not be decoded, and is therefore kept out of the map.
+///
+/// Listed by [`Reader::quarantine`](crate::Reader::quarantine), counted in [`Status::quarantined`](crate::Status), followed by
+/// [`Reader::watch_quarantine`](crate::Reader::watch_quarantine). The next good write of the key heals it, and so does deleting it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+/// # use globe::{Globe, Keyspace, LogClient, MemoryLog, log_client::Transaction};
+/// use globe::LastGood;
+///
+/// # let log = MemoryLog::new();
+/// let map: Globe<String, u64> = Globe::open(log.clone(), "numbers").await?;
+/// let good = map.put("a", 1).await?;
+///
+/// // Another program writes what this one cannot read.
+/// # let keyspace = Keyspace::new("numbers")?;
+/// log.commit(Transaction::new().put(&keyspace, "a", "no number")).await?;
+/// map.sync().await?;
+///
+/// assert_eq!(map.get("a").as_deref(), Some(&1)); // the last good value
+/// for bad in map.quarantine() {
+///     assert_eq!(bad.key, "a");
+///     assert_eq!(good.version().map(LastGood::Shown), Some(bad.last_good));
+///     println!("{bad:?}"); // says why, and never shows the value
+/// }
+///
+/// map.put("a", 2).await?;
+/// assert!(map.quarantine().is_empty());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quarantined {
@@ -24,7 +53,7 @@ pub struct Quarantined {
     pub last_good: LastGood,
 }
 
-/// What a map shows at a key whose record cannot be decoded.
+/// What a map shows at a key whose record cannot be decoded: [`Quarantined::last_good`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LastGood {

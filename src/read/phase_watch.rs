@@ -17,7 +17,7 @@ use crate::replica::status::Phase;
 /// The next tick of the clock: a map is still live when it is as old as `stale_after`, and no longer after that.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Follows the phase of a map. Made by [`Globe::watch_phase`](crate::Globe::watch_phase).
+/// Follows the phase of a map. Made by [`Reader::watch_phase`](crate::Reader::watch_phase).
 ///
 /// It starts from the phase the map was in when it was made. A map goes stale by nothing but time: that wakes it as well, at
 /// the moment, though nothing was published. Publications do not wake it: while the map is live it looks once each time its

@@ -66,7 +66,7 @@ impl fmt::Debug for QuarantineChanges {
 /// What is kept out of a map, by its key in the log.
 type Quarantine = OrdMap<Bytes, Quarantined>;
 
-/// Follows the quarantine of a map. Made by [`Globe::watch_quarantine`](crate::Globe::watch_quarantine).
+/// Follows the quarantine of a map. Made by [`Reader::watch_quarantine`](crate::Reader::watch_quarantine).
 ///
 /// It starts from what is kept out when it is made; everything after that is shown by [`QuarantineWatch::next`], as the exact
 /// difference to what this watch showed last. Changes of the map's entries do not wake it. While nobody calls `next` it keeps

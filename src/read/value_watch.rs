@@ -14,7 +14,7 @@ use crate::replica::Replica;
 use crate::replica::state::State;
 use crate::replica::subscribers::Interest;
 
-/// Follows the value of one key. Made by [`Globe::watch_value`](crate::Globe::watch_value).
+/// Follows the value of one key. Made by [`Reader::watch_value`](crate::Reader::watch_value).
 ///
 /// It begins with the present value, of a map that is hydrated; then it shows the newest one whenever the key was written,
 /// be it with an equal value, or deleted. What came and went between two looks is not shown. Other keys' changes do not wake
@@ -33,7 +33,7 @@ use crate::replica::subscribers::Interest;
 /// limits.close().await;
 /// let mut shown = Vec::new();
 /// while let Some(value) = limit.next().await {
-///     shown.push(value.map_or(5, |value| *value)); // Without a value, the default is 5.
+///     shown.push(value.map_or(5, |value| *value)); // the default is 5
 /// }
 /// assert_eq!(shown, [20]);
 /// # Ok(())

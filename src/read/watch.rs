@@ -33,6 +33,30 @@ pub enum Cause {
 }
 
 /// All changes between two views, as one step: a transaction is in it whole or not at all.
+///
+/// Shown by [`Watch::next`]. It keeps the view after it for as long as it is held.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+/// use globe::{Cause, Globe, MemoryLog};
+///
+/// let ports: Globe<String, u16> = Globe::open(MemoryLog::new(), "ports").await?;
+/// let mut watch = ports.watch();
+/// let written = ports.put_all([("web".into(), 80), ("ssh".into(), 22)]).await?;
+///
+/// let changes = watch.next().await.expect("the map is open");
+/// assert_eq!(changes.cause(), Cause::Step); // both were one commit
+/// assert_eq!(Some(changes.to()), written.position());
+/// assert_eq!(changes.after().len(), 2);
+/// for change in &changes {
+///     match (change.old_value(), change.new_value()) {
+///         (None, Some(new)) => println!("{} is new: {new}", change.key()),
+///         (Some(_), Some(new)) => println!("{}: {new}", change.key()),
+///         _ => println!("{} is gone", change.key()),
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 pub struct Changes<K, V> {
     from: Position,
     to: Arc<State<K, V>>,
@@ -64,7 +88,7 @@ impl<K: Key, V> Changes<K, V> {
         self.to.position
     }
 
-    /// The whole map with these changes.
+    /// The whole map with these changes, not only what the watch covers. O(1).
     #[must_use]
     pub fn after(&self) -> View<K, V> {
         View {
@@ -145,6 +169,21 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
     /// The view may be of another handle on the same keyspace, or of one that is closed by now: the difference is then
     /// made key by key, once. If that handle had seen more of the log than this one, nothing is shown before this one has
     /// seen as much.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # use globe::{Globe, MemoryLog};
+    /// let map: Globe<String, u64> = Globe::open(MemoryLog::new(), "numbers").await?;
+    /// let view = map.view();
+    /// // What is built from the view takes a while, and the map goes on.
+    /// map.put("a", 1).await?;
+    ///
+    /// let mut watch = map.watch().since(&view);
+    /// let missed = watch.next().await.expect("the map is open");
+    /// assert_eq!(missed.from(), view.position());
+    /// assert_eq!(missed.as_slice()[0].key(), "a");
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn since(mut self, view: &View<K, V>) -> Watch<K, V> {
         self.since = Some(self.subscription.interest().base(&view.state));
@@ -155,7 +194,26 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
     /// Wants every revision by itself, not only the net difference: up to `buffer` steps (1 to 1,048,576; what is outside
     /// counts as the nearest) are kept for a watch that falls behind, each with the map as it was. One that falls further
     /// behind loses none of what changed, but sees all that was kept as one [`Cause::Coalesced`] difference to what stands
-    /// when it looks, and goes on by steps from there.
+    /// when it looks, and goes on by steps from there. A resync is one difference here as well: a snapshot shows no steps.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// use globe::{Cause, Globe, MemoryLog};
+    ///
+    /// let map: Globe<String, u64> = Globe::open(MemoryLog::new(), "numbers").await?;
+    /// let mut net = map.watch();
+    /// let mut each = map.watch().every_revision(100);
+    /// map.put("a", 1).await?;
+    /// map.put("a", 2).await?;
+    ///
+    /// let changes = net.next().await.expect("the map is open");
+    /// assert_eq!(changes.cause(), Cause::Coalesced);
+    /// for value in [1, 2] {
+    ///     let changes = each.next().await.expect("the map is open");
+    ///     assert_eq!(changes.as_slice()[0].new_value().map(|new| **new), Some(value));
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn every_revision(self, buffer: usize) -> Watch<K, V> {
         self.subscription.keep_each(buffer.clamp(1, MOST_STEPS));
@@ -163,7 +221,19 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
     }
 
     /// The whole map as it stands now. What leads to it counts as shown: the next changes are those after it. Called
-    /// first, it is the list to begin with.
+    /// first, it is the list to begin with. O(1).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # use globe::{Globe, MemoryLog};
+    /// # let shards: Globe<u32, String> = Globe::open(MemoryLog::new(), "shards").await?;
+    /// let mut watch = shards.watch();
+    /// for (shard, node) in &watch.catch_up() {
+    ///     println!("{shard} is at {}", node.value());
+    /// }
+    /// // `watch.next()` shows what has changed since: nothing lies in between.
+    /// # Ok(()) }
+    /// ```
     pub fn catch_up(&mut self) -> View<K, V> {
         let state = self.subscription.catch_up(|| self.replica.state());
         (self.since, self.span) = (None, None);
@@ -171,9 +241,10 @@ impl<K: Key, V: Send + Sync + 'static> Watch<K, V> {
     }
 
     /// Waits for the next changes of what this watch covers. `None` when the map has ended and everything was shown:
-    /// [`Watch::ended`] says why.
+    /// [`Watch::ended`] says why. An outage is no end: it waits.
     ///
-    /// Cancel safe: what was not returned is shown by the next call.
+    /// Cancel safe: what was not returned is shown by the next call. Costs time that grows with what has changed, not with
+    /// the size of the map, and lets other tasks have their turn meanwhile.
     pub async fn next(&mut self) -> Option<Changes<K, V>> {
         loop {
             // Asked before looking: what was published before the end is still shown.

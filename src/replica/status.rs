@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 
 use crate::entry::change::ResyncReason;
 
-/// Whether a map follows its log. Its text, in `Display` and serde alike, is the name in lower case: `live`.
+/// Whether a map follows its log: [`Status::phase`], and what a [`PhaseWatch`](crate::PhaseWatch) shows. Its text, in `Display` and serde alike, is the name in lower case: `live`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -21,7 +21,7 @@ pub enum Phase {
     Live,
     /// Serving the last known state, which could not be proved current for longer than `stale_after`.
     Stale,
-    /// Closed by [`Globe::close`](crate::Globe::close). Reads go on showing the last state.
+    /// Closed by [`Reader::close`](crate::Reader::close). Reads go on showing the last state.
     Closed,
     /// Given up, for the reason in [`Status::last_error`]: an undecodable value under the builder's `strict`, or a panic in
     /// a key or value of the caller's. Reads go on showing the last state.
@@ -68,7 +68,8 @@ impl fmt::Display for Phase {
 /// ```
 /// # use globe::{Globe, MemoryLog};
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let flags: Globe<String, bool> = Globe::open(MemoryLog::new(), "flags").await.unwrap();
+/// let log = MemoryLog::new();
+/// let flags: Globe<String, bool> = Globe::open(log, "flags").await.unwrap();
 /// let status = serde_json::to_value(flags.status()).unwrap();
 /// assert_eq!(status["phase"], "live");
 /// assert!(status["staleness_seconds"].as_f64().unwrap() < 1.8);
@@ -88,7 +89,7 @@ pub struct Status {
     pub staleness: Option<Duration>,
     /// How many entries there are; 0 before the first snapshot.
     pub entries: usize,
-    /// How many records are kept out now because they cannot be decoded: [`Globe::quarantine`](crate::Globe::quarantine)
+    /// How many records are kept out now because they cannot be decoded: [`Reader::quarantine`](crate::Reader::quarantine)
     /// lists them.
     pub quarantined: usize,
     /// How many snapshots were installed after the first one, since the map was opened.

@@ -5,7 +5,21 @@
 use globe_log_client::Version;
 
 /// What must stand at a key for [`Globe::put_if`](crate::Globe::put_if) and
-/// [`Globe::delete_if`](crate::Globe::delete_if) to write. A [`Version`] alone stands for [`Expected::At`].
+/// [`Globe::delete_if`](crate::Globe::delete_if) to write. A [`Version`] alone stands for [`Expected::At`]:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+/// use globe::{Expected, Globe, MemoryLog};
+///
+/// let map: Globe<String, u64> = Globe::open(MemoryLog::new(), "numbers").await?;
+/// map.put_if("a", 1, Expected::Absent).await?; // what `create` does
+/// if let Some(seen) = map.get_entry("a") {
+///     map.put_if("a", *seen + 1, seen.version()).await?;
+/// }
+/// map.put_if("a", 9, Expected::Present).await?;
+/// # assert_eq!(map.get("a").as_deref(), Some(&9));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Expected {

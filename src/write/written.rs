@@ -8,6 +8,26 @@ use crate::entry::Entry;
 use crate::write::write_set::WriteSet;
 
 /// What the write of one key did. It is committed, and visible here.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+/// use globe::{Consistency, Globe, MemoryLog};
+///
+/// # let log = MemoryLog::new();
+/// let here: Globe<String, u64> = Globe::open(log.clone(), "stock").await?;
+/// # let there: Globe<String, u64> = Globe::open(log, "stock").await?;
+/// let written = here.put("apples", 7).await?;
+/// assert!(!written.replaced() && written.version().is_some());
+///
+/// // What another node is told, so that it shows at least this.
+/// there.view_at(Consistency::AtLeast(written.position())).await?;
+/// assert!(there.contains_key("apples"));
+///
+/// let deleted = here.delete("apples").await?;
+/// assert!(deleted.replaced() && deleted.version().is_none());
+/// assert!(!here.delete("apples").await?.replaced()); // nothing stood there
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
     position: Position,
@@ -46,7 +66,8 @@ impl Written {
     }
 }
 
-/// What a write of many keys did. All of it is committed, and visible here.
+/// What a write of many keys did: [`Globe::put_all`](crate::Globe::put_all), [`Globe::clear`](crate::Globe::clear) and
+/// [`Globe::delete_prefix`](crate::Globe::delete_prefix). All of it is committed, and visible here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WrittenAll {
     position: Option<Position>,
@@ -136,7 +157,8 @@ impl<V> std::fmt::Debug for Updated<V> {
     }
 }
 
-/// What a transaction came to. It is committed, and visible in every map it touched.
+/// What a transaction came to: [`Globe::transact`](crate::Globe::transact). It is committed, and visible in every map it
+/// touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed<R> {
     pub(crate) position: Position,
