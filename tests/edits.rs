@@ -365,11 +365,15 @@ async fn a_range_over_the_logs_limit_or_over_a_bad_value_is_refused() {
     let entries = (0..200).map(|key| (format!("k{key:03}"), 1));
     map.put_all(entries).await.unwrap();
     let read = map.transact(|txn| txn.prefix(&map, "k")).await.unwrap_err();
-    let limit = ErrorKind::TooLarge {
-        limit: 128,
-        actual: 200,
-    };
-    assert_eq!(*read.kind(), limit);
+    let too_large = matches!(
+        *read.kind(),
+        ErrorKind::TooLarge {
+            limit: 128,
+            actual: 200,
+            ..
+        }
+    );
+    assert!(too_large, "{read}");
     write_raw(&log, "numbers", "bad", b"bad").await;
     until("it is listed", || map.quarantine().len() == 1).await;
     let read = map.transact(|txn| txn.prefix(&map, "b")).await.unwrap_err();
