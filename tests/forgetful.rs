@@ -49,7 +49,7 @@ async fn a_map_that_keeps_up_with_a_forgetful_log_never_needs_a_second_snapshot(
     let log = MemoryLog::builder().history(KEPT).build();
     let (map, other) = (numbers(&log).await, numbers(&log).await);
     for value in 0..10 * KEPT as u64 {
-        let last = map.put("key", value).await.unwrap();
+        let last = map.put("key", value).await.unwrap().position();
         until("the other has it", || {
             other.position().unwrap().covers(last)
         })

@@ -204,10 +204,7 @@ mod tests {
     #[test]
     fn only_what_was_surely_not_written_is_sent_again() {
         let behind = ErrorKind::Behind(Position::new(LIFE, Revision(1)));
-        let large = ErrorKind::TooLarge {
-            limit: 1,
-            actual: 2,
-        };
+        let large = Error::too_large(1, 2, "two").kind().clone();
         let table = [
             (ErrorKind::Unavailable, Next::Resend),
             (ErrorKind::Indeterminate, Next::GiveUp),
