@@ -10,7 +10,7 @@
 
 mod rig;
 
-use globe::{Expected, Globe, MemoryLog, Phase, Revision};
+use globe::{ErrorKind, Expected, Globe, MemoryLog, Phase, Revision};
 use globe_faulty::{Fault, Faults, FaultyLog};
 use rig::{brisk, delete_raw, until, within, write_raw};
 
@@ -245,6 +245,8 @@ async fn a_stale_head_proves_nothing_and_takes_nothing_back() {
         assert_eq!(scene.map.get("a").as_deref(), Some(&30));
     }
     assert!(scene.log.injected()[&Fault::StaleHead] > 0);
+    let refused = scene.map.sync().await.unwrap_err();
+    assert_eq!(*refused.kind(), ErrorKind::EpochChanged, "{refused}");
     scene.log.heal();
     within("it is proved again", scene.map.sync())
         .await
