@@ -16,6 +16,7 @@ fn limits(per_second: u32, burst: u32) -> Limits {
 }
 
 /// What a request handler keeps: the value of one key, looked up anew only when the map has changed. Clone it for each thread.
+#[derive(Clone)]
 struct Handler {
     limits: Cached<String, Limits>,
 }

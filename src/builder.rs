@@ -246,7 +246,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
     /// Opens the map and waits until it is hydrated, at most for the open timeout.
     ///
     /// A log that refuses (credentials, certificates, what it cannot do) is asked again for two seconds, in case the refusal
-    /// passes: a user that is just being created, a balancer in between. Dropping the call stops everything.
+    /// passes: a user that is just being created, a balancer in between. Cancel safe: dropping the call stops everything.
     ///
     /// # Errors
     /// `Invalid` for a bad keyspace or setting, or a runtime without a timer; `Unavailable` when the log could not be

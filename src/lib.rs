@@ -33,14 +33,14 @@
 //!
 //! | to … | there is |
 //! |---|---|
-//! | **open** a map | [`Globe::open`], [`Globe::connect`]; with settings [`Globe::builder`] and [`Builder`]; without waiting for the log [`Builder::start`]; to read only [`Reader::open`]. Which log: [`connect`], [`MemoryLog`], `EtcdLog` |
+//! | **open** a map | [`Globe::open`], [`Globe::connect`]; with settings [`Globe::builder`] and [`Builder`]; without waiting for the log [`Builder::start`]; to read only [`Reader::open`]. Which log: [`connect`], [`MemoryLog`], [`EtcdLog`] with the module [`etcd`] |
 //! | **read** it | [`get`](Reader::get); [`view`](Reader::view) and [`View`] for all of it at one position, with [`Entry`], [`Iter`], [`Range`]; [`Cached`] for one key on every request; [`consistent_views`] for several maps ([`Maps`]) |
 //! | **wait** before reading | [`view_at`](Reader::view_at) with a [`Consistency`], [`sync`](Reader::sync), [`wait_for`](Reader::wait_for), [`hydrated`](Reader::hydrated); a [`Position`] is what one service tells another ([`Epoch`], [`Revision`]) |
 //! | **hear** of changes | [`watch`](Reader::watch) and [`Watch`], with [`Changes`], [`Change`], [`Cause`], [`ResyncReason`]; [`ValueWatch`] for one setting; [`PhaseWatch`]; [`QuarantineWatch`] with [`QuarantineChanges`]; each as a [`WatchStream`] |
 //! | **write** it | [`put`](Globe::put), [`create`](Globe::create), [`delete`](Globe::delete), [`put_all`](Globe::put_all) answer with [`Written`] or [`WrittenAll`]; [`put_if`](Globe::put_if) takes an [`Expected`] or a [`Version`]; [`update`](Globe::update), or [`try_update`](Globe::try_update) with [`Edit`] and [`Updated`]; [`transact`](Globe::transact) with [`Txn`] and [`Committed`] |
 //! | know **how it goes** | [`status`](Reader::status): [`Status`], [`Phase`]; [`quarantine`](Reader::quarantine): [`Quarantined`], [`LastGood`]; [`Error`] and [`ErrorKind`] below, with [`Conflict`], [`FailedPrecondition`], [`Standing`] |
-//! | use **keys and values** of your own | [`Key`] ([`key_error`]), made of [`IntoKey`], looked up by [`Lookup`] and [`Finder`], begun by [`KeyPrefix`]; [`Codec`]: [`Encode`], [`Decode`], [`CodecError`], [`Json`], `MessagePack` |
-//! | **test** your code | [`MemoryLog`], which can be made to fail; the module `testing` (feature `testing`) for one that fails by a seed |
+//! | use **keys and values** of your own | [`Key`] ([`key_error`]), made of [`IntoKey`], looked up by [`Lookup`] and [`Finder`], begun by [`KeyPrefix`]; [`Codec`]: [`Encode`], [`Decode`], [`CodecError`], [`Json`], [`MessagePack`] |
+//! | **test** your code | [`MemoryLog`], which can be made to fail; the module [`testing`] for one that fails by a seed |
 //! | **write a log** | [`LogClient`], [`Keyspace`], [`Capabilities`], [`Precondition`], [`LeaseId`]; all its nouns: [`log_client`] |
 //!
 //! # What an error means
@@ -53,7 +53,7 @@
 //! | [`Conflict`](ErrorKind::Conflict) | no | look at what stands there, which is inside, and decide anew |
 //! | [`Indeterminate`](ErrorKind::Indeterminate) | perhaps | [`sync`](Reader::sync), read, and decide anew |
 //! | [`Behind`](ErrorKind::Behind) | yes | wait for the position inside; do not repeat it |
-//! | [`EpochChanged`](ErrorKind::EpochChanged) | not known of the log's new life | read, and decide anew: the log was restored |
+//! | [`EpochChanged`](ErrorKind::EpochChanged) | no, of a version of a former life; otherwise not known | read, and decide anew: the log was restored |
 //! | [`Unavailable`](ErrorKind::Unavailable), [`Full`](ErrorKind::Full) | no | try again later; of `Full`, tell an operator |
 //! | [`Denied`](ErrorKind::Denied) | no | a person has to change something |
 //! | [`TooLarge`](ErrorKind::TooLarge), [`Codec`](ErrorKind::Codec), [`Invalid`](ErrorKind::Invalid), [`Unsupported`](ErrorKind::Unsupported) | no | mend the call: a later one fails as well |
@@ -106,10 +106,20 @@
 //!
 //! | feature | what it brings |
 //! |---|---|
-//! | `etcd` | `EtcdLog`, and the module `etcd` to build one that differs from the default; its build needs `protoc` |
-//! | `messagepack` | the codec `MessagePack`: smaller and faster than JSON, not readable in the log's own tools |
+//! | `etcd` | [`EtcdLog`], and the module [`etcd`] to build one that differs from the default; its build needs `protoc` |
+//! | `messagepack` | the codec [`MessagePack`]: smaller and faster than JSON, not readable in the log's own tools |
 //! | `uuid` | `uuid::Uuid` as a [`Key`] |
-//! | `testing` | the module `testing` |
+//! | `testing` | the module [`testing`] |
+//!
+// What a feature brings is a link where it is there, and otherwise one to the table of features.
+#![cfg_attr(feature = "etcd", doc = "[`EtcdLog`]: crate::EtcdLog")]
+#![cfg_attr(feature = "etcd", doc = "[`etcd`]: crate::etcd")]
+#![cfg_attr(feature = "messagepack", doc = "[`MessagePack`]: crate::MessagePack")]
+#![cfg_attr(feature = "testing", doc = "[`testing`]: crate::testing")]
+#![cfg_attr(not(feature = "etcd"), doc = "[`EtcdLog`]: #features")]
+#![cfg_attr(not(feature = "etcd"), doc = "[`etcd`]: #features")]
+#![cfg_attr(not(feature = "messagepack"), doc = "[`MessagePack`]: #features")]
+#![cfg_attr(not(feature = "testing"), doc = "[`testing`]: #features")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // So that what the README shows is compiled and run as well.

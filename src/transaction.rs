@@ -355,7 +355,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// An error that the closure returns is returned as it is: what it was decided on has not been validated, and may be
     /// older than the log.
     ///
-    /// What is validated is the keys it read, or wrote. Each map is read at one position; several maps may be read at
+    /// Cancel safe, as every write is. What is validated is the keys it read, or wrote. Each map is read at one position; several maps may be read at
     /// different ones until the commit proves that nothing in between mattered.
     ///
     /// ```

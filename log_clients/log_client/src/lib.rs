@@ -4,6 +4,28 @@
 //!
 //! A backend implements [`LogClient`]; each MUST stands as a bullet on its method and is at least one named case of
 //! the conformance suite (feature `conformance`).
+//!
+//! | to … | there is |
+//! |---|---|
+//! | name what a log holds | [`Keyspace`], [`Record`], [`Standing`], [`Lease`] and [`LeaseId`] |
+//! | say where in it | [`Position`]: a [`Revision`] in an [`Epoch`]; [`Version`] of one key; [`RecentHead`]; [`LogId`] |
+//! | read it | [`Snapshot`]; [`Tail`] of [`Batch`]es of [`Change`]s |
+//! | write it | [`Transaction`] of [`Precondition`]s and [`Write`]s |
+//! | say what it cannot do | [`Capabilities`] |
+//! | fail | [`Error`] with an [`ErrorKind`]; [`Conflict`] with its [`FailedPrecondition`]s |
+//!
+//! ```
+//! use globe_log_client::{Keyspace, Precondition, Transaction};
+//!
+//! # fn main() -> globe_log_client::Result<()> {
+//! let flags = Keyspace::new("flags")?;
+//! let transaction = Transaction::new()
+//!     .when(&flags, "dark-mode", Precondition::Absent)
+//!     .put(&flags, "dark-mode", "on");
+//! assert_eq!(transaction.writes().len(), 1);
+//! # Ok(())
+//! # }
+//! ```
 
 mod advice;
 mod capabilities;

@@ -4,6 +4,24 @@
 //! It keeps every MUST of the contract but durability, and never touches a disk or a network: what it holds ends with
 //! its last clone.
 //!
+//! ```
+//! use globe_log_client::{Keyspace, LogClient, Transaction};
+//! use globe_memory::MemoryLog;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> globe_log_client::Result<()> {
+//! let log = MemoryLog::new();
+//! let flags = Keyspace::new("flags")?;
+//! let put = Transaction::new().put(&flags, "dark-mode", "on");
+//! let position = log.commit(put).await?;
+//! assert!(log.head(&flags).await?.covers(position));
+//!
+//! log.set_available(false); // Every call fails, until it is true again.
+//! assert!(log.head(&flags).await.is_err());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! | the contract's word | here |
 //! |---|---|
 //! | keyspace | an ordered, persistent map |
