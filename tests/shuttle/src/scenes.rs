@@ -13,7 +13,7 @@ use crate::entry::Entry;
 use crate::read::view::View;
 use crate::read::watch::{Cause, Watch};
 use crate::replica::subscribers::Interest;
-use crate::replica::{Changed, Replica};
+use crate::replica::{Delta, Replica};
 
 type Map = Arc<Replica<String, u64>>;
 
@@ -34,16 +34,16 @@ fn replica() -> Map {
 fn publish(map: &Map, last: u64) {
     for revision in 1..=last {
         let mut state = map.state().successor();
-        let mut changed = Changed::new();
+        let mut delta = Delta::new();
         for key in KEYS {
             let record = Record::new(key, "", Revision(1), Revision(revision));
             let entry = Entry::new(&record, Epoch::new(1), revision);
-            changed.push((key.to_owned(), Some(Arc::clone(entry.value()))));
+            delta.push((key.to_owned(), Some(Arc::clone(entry.value()))));
             state.entries.insert(key.to_owned(), entry);
         }
         state.position = at(revision);
         state.sequence += 1;
-        future::block_on(map.publish(state, changed));
+        future::block_on(map.publish(state, delta));
     }
 }
 
