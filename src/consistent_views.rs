@@ -11,8 +11,9 @@ use crate::entry::key::Key;
 use crate::globe::Globe;
 use crate::read::agreement::{Aligned, Part, agree};
 use crate::read::view::View;
+use crate::reader::Reader;
 
-/// Views of two to six maps of one log, whatever their types, that are all true at one position of it: a transaction over
+/// Views of two to six maps of one log, whatever their types and through handles of either kind, that are all true at one position of it: a transaction over
 /// several of them is in all the views or in none. Their [`View::position`]s may differ: each says up to where its view is
 /// known to hold.
 ///
@@ -48,7 +49,7 @@ pub async fn consistent_views<M: Maps>(maps: M) -> Result<M::Views> {
     maps.views().await
 }
 
-/// Two to six maps, by reference: what [`consistent_views`] looks at.
+/// Two to six maps, by reference: what [`consistent_views`] looks at. Each is a [`Globe`] or a [`Reader`].
 pub trait Maps: sealed::Sealed {
     /// A view of each, in the same order.
     type Views;
@@ -57,26 +58,57 @@ pub trait Maps: sealed::Sealed {
     fn views(self) -> impl Future<Output = Result<Self::Views>> + Send;
 }
 
+/// A map through a handle of either kind.
+pub trait AnyMap: sealed::Sealed + Sync {
+    /// Its keys.
+    type Key: Key;
+    /// Its values.
+    type Value: Send + Sync + 'static;
+
+    #[doc(hidden)]
+    fn as_reader(&self) -> &Reader<Self::Key, Self::Value>;
+}
+
 mod sealed {
     /// Nobody else's types are maps.
     pub trait Sealed {}
 }
 
-/// For so many maps, each with a name for it and its types.
-macro_rules! maps {
-    ($first:ident: $K:ident, $V:ident $(, $other:ident: $L:ident, $W:ident)+) => {
-        impl<$K, $V $(, $L, $W)+> sealed::Sealed for (&Globe<$K, $V> $(, &Globe<$L, $W>)+) {}
+impl<K, V> sealed::Sealed for Globe<K, V> {}
 
-        impl<$K: Key, $V: Send + Sync + 'static $(, $L: Key, $W: Send + Sync + 'static)+> Maps
-            for (&Globe<$K, $V> $(, &Globe<$L, $W>)+)
-        {
-            type Views = (View<$K, $V> $(, View<$L, $W>)+);
+impl<K: Key, V: Send + Sync + 'static> AnyMap for Globe<K, V> {
+    type Key = K;
+    type Value = V;
+
+    fn as_reader(&self) -> &Reader<K, V> {
+        self
+    }
+}
+
+impl<K, V> sealed::Sealed for Reader<K, V> {}
+
+impl<K: Key, V: Send + Sync + 'static> AnyMap for Reader<K, V> {
+    type Key = K;
+    type Value = V;
+
+    fn as_reader(&self) -> &Reader<K, V> {
+        self
+    }
+}
+
+/// For so many maps, each with a name for it and its type.
+macro_rules! maps {
+    ($first:ident: $A:ident $(, $other:ident: $B:ident)+) => {
+        impl<$A: AnyMap $(, $B: AnyMap)+> sealed::Sealed for (&$A $(, &$B)+) {}
+
+        impl<$A: AnyMap $(, $B: AnyMap)+> Maps for (&$A $(, &$B)+) {
+            type Views = (View<$A::Key, $A::Value> $(, View<$B::Key, $B::Value>)+);
 
             async fn views(self) -> Result<Self::Views> {
                 let ($first $(, $other)+) = self;
-                let deadline = $first.deadline()?;
-                let mut $first = Part::new($first.log(), $first.replica());
-                $(let mut $other = Part::new($other.log(), $other.replica());)+
+                let deadline = $first.as_reader().deadline()?;
+                let mut $first = part($first);
+                $(let mut $other = part($other);)+
                 in_time(deadline, &mut [&mut $first $(, &mut $other)+]).await?;
                 Ok(($first.into_view() $(, $other.into_view())+))
             }
@@ -84,11 +116,16 @@ macro_rules! maps {
     };
 }
 
-maps!(a: A, S, b: B, T);
-maps!(a: A, S, b: B, T, c: C, U);
-maps!(a: A, S, b: B, T, c: C, U, d: D, W);
-maps!(a: A, S, b: B, T, c: C, U, d: D, W, e: E, X);
-maps!(a: A, S, b: B, T, c: C, U, d: D, W, e: E, X, f: F, Y);
+maps!(a: A, b: B);
+maps!(a: A, b: B, c: C);
+maps!(a: A, b: B, c: C, d: D);
+maps!(a: A, b: B, c: C, d: D, e: E);
+maps!(a: A, b: B, c: C, d: D, e: E, f: F);
+
+fn part<M: AnyMap>(map: &M) -> Part<M::Key, M::Value> {
+    let map = map.as_reader();
+    Part::new(map.log(), map.replica())
+}
 
 async fn in_time(deadline: Duration, maps: &mut [&mut dyn Aligned]) -> Result<()> {
     timeout(deadline, agree(maps)).await.unwrap_or_else(|_| {

@@ -147,7 +147,7 @@ mod writing;
 pub use builder::Builder;
 pub use cached::Cached;
 pub use connect::connect;
-pub use consistent_views::{Maps, consistent_views};
+pub use consistent_views::{AnyMap, Maps, consistent_views};
 pub use entry::Entry;
 pub use entry::change::{Change, ResyncReason};
 #[cfg(feature = "messagepack")]

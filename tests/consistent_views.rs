@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use globe::log_client::{Bytes, Transaction};
 use globe::{ErrorKind, Globe, LogClient, MemoryLog, View, consistent_views};
-use rig::{Around, keyspace, until, within, write_raw};
+use rig::{Around, Calls, keyspace, until, within, write_raw};
 use tokio::time::Instant;
 
 type Numbers = Globe<String, u64>;
@@ -27,6 +27,13 @@ async fn open(log: &(impl LogClient + Clone), name: &str) -> Numbers {
     let builder = Globe::builder(log.clone(), name)
         .retry(Duration::from_millis(5), Duration::from_millis(20))
         .deadline(5 * SECOND);
+    within("a map is opened", builder.open()).await.unwrap()
+}
+
+/// One that does not ask the log by itself.
+async fn open_unprobed(log: &Around, name: &str) -> Numbers {
+    let builder = Globe::builder(log.clone(), name);
+    let builder = builder.probe_interval(60 * SECOND).stale_after(60 * SECOND);
     within("a map is opened", builder.open()).await.unwrap()
 }
 
@@ -141,19 +148,46 @@ async fn a_map_that_lags_is_waited_for_and_one_that_runs_ahead_is_seen_as_it_was
 }
 
 #[tokio::test(start_paused = true)]
+async fn handles_that_only_read_are_seen_together_with_those_that_write() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let (a, b) = (open(&log, "a").await, open(&around, "b").await);
+    let (read_a, read_b) = (a.reader(), b.reader().with_deadline(SECOND));
+    write_all(&log, &["a", "b"], 1).await;
+    read_a.sync().await.unwrap();
+    let views = consistent_views((&read_a, &b)).await.unwrap();
+    assert_eq!((value(&views.0), value(&views.1)), (1, 1));
+    let views = consistent_views((&a, &read_b, &read_a)).await.unwrap();
+    assert_eq!((value(&views.1), value(&views.2)), (1, 1));
+    // The deadline is that of the first handle, of whichever kind.
+    around.cut(true);
+    write_all(&log, &["a", "b"], 2).await;
+    until("one is ahead", || a.get("k").as_deref() == Some(&2)).await;
+    let begun = Instant::now();
+    let error = consistent_views((&read_b, &a)).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Stale, "{error}");
+    assert_eq!(begun.elapsed(), SECOND);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_quiet_map_beside_a_busy_one_is_asked_after_and_not_waited_for() {
     let log = MemoryLog::new();
-    let builder = |name| {
-        let builder = Globe::<String, u64>::builder(log.clone(), name);
-        builder.probe_interval(60 * SECOND).stale_after(60 * SECOND)
-    };
-    let (busy, quiet) = (builder("busy").open(), builder("quiet").open());
-    let (busy, quiet) = (busy.await.unwrap(), quiet.await.unwrap());
+    let around = Around::new(&log);
+    let (busy, quiet) = (open(&log, "busy"), open_unprobed(&around, "quiet"));
+    let (busy, quiet) = (busy.await, quiet.await);
+    // As etcd does: a quiet keyspace hears how far the others are when it asks.
+    around.hold_progress();
+    let heads = || Calls::of(&around.calls().heads);
+    let asked = heads();
     busy.put("k", 1).await.unwrap();
+    tokio::time::sleep(SECOND).await;
+    let at = busy.position().unwrap();
+    assert!(!quiet.position().unwrap().covers(at), "it heard nothing");
     let begun = Instant::now();
     let views = consistent_views((&quiet, &busy)).await.unwrap();
-    assert!(views.0.position().covers(busy.position().unwrap()));
+    assert!(views.0.position().covers(at));
     assert!(begun.elapsed() < SECOND);
+    assert_eq!(heads(), asked + 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@
 
 mod rig;
 
-use globe::{ErrorKind, Expected, Globe, Key, MemoryLog, Result};
+use globe::{ErrorKind, Expected, Globe, Key, LastGood, MemoryLog, Result};
 use rig::{until, within, write_raw};
 use serde::{Deserialize, Serialize};
 
@@ -203,6 +203,100 @@ async fn two_records_of_equal_keys_harm_no_other_key_and_are_no_breach() {
     until("the resync", || map.status().resyncs == 1).await;
     assert_eq!(map.get(&Caseless("other".into())), None);
     assert!(map.contains_key(&Caseless("a".into())));
+}
+
+/// The texts of the log that are shown, and those that are kept out, each with why.
+fn shown_and_kept_out(map: &Globe<Caseless, u64>) -> (Vec<String>, Vec<String>) {
+    let view = map.view();
+    let shown = view.keys().map(|key| key.0.clone()).collect();
+    let out = view.quarantine().map(|bad| {
+        assert!(bad.reason.contains("written otherwise"), "{bad:?}");
+        String::from_utf8(bad.key.to_vec()).unwrap()
+    });
+    (shown, out.collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_records_of_equal_keys_in_one_snapshot_one_is_shown_and_the_other_listed() {
+    let log = MemoryLog::new();
+    for (key, value) in [("A", b"1"), ("B", b"2"), ("a", b"3")] {
+        write_raw(&log, "caseless", key, value).await;
+    }
+    let map: Globe<Caseless, u64> = Globe::open(log.clone(), "caseless").await.unwrap();
+    let (shown, kept_out) = shown_and_kept_out(&map);
+    assert_eq!(
+        (shown, kept_out),
+        (vec!["A".into(), "B".into()], vec!["a".into()])
+    );
+    assert_eq!(map.get(&Caseless("a".into())).as_deref(), Some(&1));
+    assert_eq!(map.status().quarantined, 1);
+    // What is kept out changes nothing of what is shown: neither when it is written nor when it goes.
+    write_raw(&log, "caseless", "a", b"4").await;
+    within("it is seen", map.sync()).await.unwrap();
+    assert_eq!(map.get(&Caseless("a".into())).as_deref(), Some(&1));
+    rig::delete_raw(&log, "caseless", "a").await;
+    within("it is seen", map.sync()).await.unwrap();
+    assert_eq!((map.len(), map.quarantine().len()), (2, 0));
+    assert_eq!(map.get(&Caseless("A".into())).as_deref(), Some(&1));
+    assert_eq!(map.status().violations, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_good_value_of_a_bad_record_takes_nothing_from_one_of_an_equal_key() {
+    let log = MemoryLog::new();
+    for (key, value) in [("A", b"1"), ("A", b"?"), ("a", b"3")] {
+        write_raw(&log, "caseless", key, value).await;
+    }
+    let map: Globe<Caseless, u64> = Globe::open(log.clone(), "caseless").await.unwrap();
+    assert_eq!(map.get(&Caseless("A".into())).as_deref(), Some(&3));
+    let kept_out = map.quarantine();
+    assert_eq!((&*kept_out[0].key, kept_out.len()), (&b"A"[..], 1));
+    assert_eq!(kept_out[0].last_good, LastGood::None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_records_of_equal_keys_the_one_that_is_shown_stays_so_in_a_resync() {
+    let log = MemoryLog::new();
+    write_raw(&log, "caseless", "a", b"1").await;
+    let map: Globe<Caseless, u64> = Globe::open(log.clone(), "caseless").await.unwrap();
+    let resync = async |count, key: &str, value: Option<&[u8]>| {
+        log.hold_tails(true);
+        let at = match value {
+            Some(value) => write_raw(&log, "caseless", key, value).await,
+            None => rig::delete_raw(&log, "caseless", key).await,
+        };
+        log.compact(at.revision).unwrap();
+        log.hold_tails(false);
+        until("the resync", || map.status().resyncs == count).await;
+    };
+    let get = || map.get(&Caseless("a".into())).as_deref().copied();
+    let one = |text: &str| vec![text.to_owned()];
+    // Another comes, which stands before it in the log.
+    resync(1, "A", Some(b"2")).await;
+    assert_eq!(
+        (shown_and_kept_out(&map), get()),
+        ((one("a"), one("A")), Some(1))
+    );
+    // What is shown is written meanwhile, and then what is not.
+    resync(2, "a", Some(b"3")).await;
+    assert_eq!(
+        (shown_and_kept_out(&map), get()),
+        ((one("a"), one("A")), Some(3))
+    );
+    resync(3, "A", Some(b"4")).await;
+    assert_eq!(
+        (shown_and_kept_out(&map), get()),
+        ((one("a"), one("A")), Some(3))
+    );
+    // What was shown goes: then the other is shown.
+    resync(4, "a", None).await;
+    assert_eq!(
+        (shown_and_kept_out(&map), get()),
+        ((one("A"), vec![]), Some(4))
+    );
+    resync(5, "A", None).await;
+    assert_eq!((map.len(), map.quarantine().len()), (0, 0));
+    assert_eq!((map.status().violations, get()), (0, None));
 }
 
 #[tokio::test]

@@ -16,6 +16,10 @@ use crate::follow::door::Refusal;
 use crate::follow::staged::Staged;
 use crate::replica::state::State;
 
+/// Why a record is kept out whose key is equal to that of one that is shown.
+pub(crate) const WRITTEN_OTHERWISE: &str =
+    "another record has an equal key that is written otherwise";
+
 /// Decodes the records of one map.
 pub(crate) struct Decoder<V> {
     keyspace: Keyspace,
@@ -93,7 +97,7 @@ impl<V: 'static> Decoder<V> {
 pub(crate) fn key_beside<K: Key, V>(shown: &State<K, V>, text: &[u8]) -> Result<K, String> {
     let key = decode_key(text)?;
     if is_written_otherwise(shown, &key, text) {
-        return Err("another record has an equal key that is written otherwise".to_owned());
+        return Err(WRITTEN_OTHERWISE.to_owned());
     }
     Ok(key)
 }

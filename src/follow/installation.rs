@@ -27,9 +27,9 @@ pub(crate) struct Installation<K, V> {
     seen: Vec<u64>,
     last_key: Option<Bytes>,
     is_first: bool,
-    /// A key is equal to one that stood before, but written otherwise: counting tells nothing then.
-    is_odd: bool,
-    before: Arc<State<K, V>>,
+    /// Whose key is equal to another's, but written otherwise: only when all is there it is known which of them is shown.
+    pub(crate) rivals: Vec<(K, Record)>,
+    pub(crate) before: Arc<State<K, V>>,
     /// A record that should have been delivered long ago.
     missed: Option<String>,
     lost: Vec<Lost<K>>,
@@ -95,7 +95,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             seen: Vec::new(),
             last_key: None,
             is_first,
-            is_odd: false,
+            rivals: Vec::new(),
             before: now,
             missed: None,
             lost: Vec::new(),
@@ -116,14 +116,18 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
                 install.last_key.as_deref(),
                 install.position().revision,
             )?;
-            self.read(install, &mut news, &record)?;
-            install.last_key = Some(record.key);
+            install.last_key = Some(record.key.clone());
+            self.read(install, &mut news, record)?;
             pace.step().await;
         }
         // Only now: the copies of the keys that this makes would otherwise lie between the keys and values of the index,
         // which is as dense as a map that holds nothing else.
-        for (key, entry) in news {
-            install.staged.put(key, entry);
+        for (key, entry, record) in news {
+            if is_written_otherwise(&install.staged.state, &key, &record.key) {
+                install.rivals.push((key, record));
+            } else {
+                install.staged.put(key, entry);
+            }
             pace.step().await;
         }
         Ok(())
@@ -133,8 +137,8 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
     fn read(
         &mut self,
         install: &mut Installation<K, V>,
-        news: &mut Vec<(K, Entry<V>)>,
-        record: &Record,
+        news: &mut Vec<(K, Entry<V>, Record)>,
+        record: Record,
     ) -> Result<(), Refusal> {
         let epoch = install.position().epoch;
         let key = match decode_key::<K>(&record.key) {
@@ -143,24 +147,28 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
                 let staged = &mut install.staged;
                 return self
                     .decoder
-                    .keep_out(staged, record, &reason, LastGood::None);
+                    .keep_out(staged, &record, &reason, LastGood::None);
             }
         };
-        if install.keep_same(&key, record) {
+        if is_written_otherwise(&install.before, &key, &record.key) {
+            install.rivals.push((key, record));
             return Ok(());
         }
-        install.notice_missed(record);
-        match self.decoder.entry(record, epoch) {
+        if install.keep_same(&key, &record) {
+            return Ok(());
+        }
+        install.notice_missed(&record);
+        match self.decoder.entry(&record, epoch) {
             Ok(entry) => {
-                news.push((key, entry));
+                news.push((key, entry, record));
                 Ok(())
             }
-            Err(reason) => self.read_bad(install, key, record, &reason),
+            Err(reason) => self.read_bad(install, key, &record, &reason),
         }
     }
 
     /// Keeps a record of a snapshot out, and what stood before in its place, if that is of the same key in the same life.
-    fn read_bad(
+    pub(crate) fn read_bad(
         &mut self,
         install: &mut Installation<K, V>,
         key: K,
@@ -213,7 +221,6 @@ impl<K: Key, V> Installation<K, V> {
         let Some(entry) = self.before.entries.get(key) else {
             return false;
         };
-        self.is_odd |= is_written_otherwise(&self.before, key, &record.key);
         self.seen.push(self.hasher.hash_one(key));
         let is_same = entry.is_from(record);
         if is_same && !self.is_same_life() {
@@ -224,7 +231,7 @@ impl<K: Key, V> Installation<K, V> {
     }
 
     /// Keeps a bad record as it was listed before, if it is the same write in the same life. Whether it is.
-    fn keep_same_bad(&mut self, record: &Record) -> bool {
+    pub(crate) fn keep_same_bad(&mut self, record: &Record) -> bool {
         let bad = self.before.quarantine.get(&record.key);
         let same =
             bad.filter(|bad| self.is_same_life() && bad.version.revision() == record.modified);
@@ -236,6 +243,9 @@ impl<K: Key, V> Installation<K, V> {
 
     /// Keeps what stood before at the key of a bad record, if it is of the same key in the same life: which version that is.
     fn keep_last_good(&mut self, key: &K, record: &Record) -> Option<Version> {
+        if is_written_otherwise(&self.before, key, &record.key) {
+            return None;
+        }
         let good = self.before.entries.get(key);
         let own = good.filter(|good| self.is_same_life() && good.is_created_by(record));
         if good.is_some() && own.is_none() {
@@ -249,15 +259,11 @@ impl<K: Key, V> Installation<K, V> {
     async fn remove_gone(&mut self) -> bool {
         let before = Arc::clone(&self.before);
         let gone = before.entries.len().saturating_sub(self.seen.len());
-        if gone == 0 && !self.is_odd {
+        if gone == 0 {
             return true;
         }
+        let seen = self.seen().await;
         let mut pace = Pace::new();
-        let mut seen = HashSet::with_capacity(self.seen.len());
-        for hash in std::mem::take(&mut self.seen) {
-            seen.insert(hash);
-            pace.step().await;
-        }
         let mut found = 0;
         for key in before.entries.keys() {
             if !seen.contains(&self.hasher.hash_one(key)) {
@@ -266,11 +272,32 @@ impl<K: Key, V> Installation<K, V> {
             }
             pace.step().await;
         }
-        found == gone || self.is_odd
+        found == gone
+    }
+
+    /// The hashes of the keys that stood before and are in the snapshot.
+    pub(crate) async fn seen(&self) -> HashSet<u64> {
+        let mut pace = Pace::new();
+        let mut seen = HashSet::with_capacity(self.seen.len());
+        for hash in &self.seen {
+            seen.insert(*hash);
+            pace.step().await;
+        }
+        seen
+    }
+
+    pub(crate) fn hash(&self, key: &K) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// Takes out what stood before at a key, because its record is gone.
+    pub(crate) fn give_way(&mut self, key: &K) {
+        self.staged.remove(key);
+        self.seen.push(self.hash(key));
     }
 
     /// Notices a record that is news although it was written before what was applied: it should have been delivered.
-    fn notice_missed(&mut self, record: &Record) {
+    pub(crate) fn notice_missed(&mut self, record: &Record) {
         let applied = self.before.position;
         let is_old = applied.epoch == self.staged.state.position.epoch
             && record.modified <= applied.revision

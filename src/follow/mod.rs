@@ -13,6 +13,7 @@ pub(crate) mod opening;
 pub(crate) mod pauses;
 pub(crate) mod prober;
 pub(crate) mod recall;
+pub(crate) mod rivals;
 pub(crate) mod running;
 pub(crate) mod staged;
 pub(crate) mod tailer;

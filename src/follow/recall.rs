@@ -9,6 +9,7 @@ use crate::entry::Entry;
 use crate::entry::key::Key;
 use crate::entry::quarantine::LastGood;
 use crate::follow::applier::Applier;
+use crate::follow::decoder::is_written_otherwise;
 use crate::follow::fetching::answer;
 use crate::follow::installation::{Installation, Lost};
 
@@ -77,6 +78,8 @@ fn recall<K: Key, V>(install: &mut Installation<K, V>, lost: Lost<K>, recalled: 
     let staged = &mut install.staged;
     let last_good = match recalled {
         Recalled::Forgotten => return,
+        // Another record is shown there.
+        _ if is_written_otherwise(&staged.state, &lost.key, &lost.text) => LastGood::None,
         Recalled::Never => {
             staged.remove(&lost.key);
             LastGood::None

@@ -10,12 +10,12 @@ use crate::entry::Entry;
 use crate::entry::key::Key;
 use crate::entry::quarantine::Quarantined;
 use crate::replica::state::State;
-use crate::replica::{Changed, Replica};
+use crate::replica::{Delta, Replica};
 
 /// A state in the making.
 pub(crate) struct Staged<K, V> {
     pub(crate) state: State<K, V>,
-    changed: Changed<K, V>,
+    delta: Delta<K, V>,
 }
 
 impl<K: Key, V> Staged<K, V> {
@@ -23,13 +23,13 @@ impl<K: Key, V> Staged<K, V> {
     pub(crate) fn after(now: &State<K, V>) -> Staged<K, V> {
         Staged {
             state: now.successor(),
-            changed: Changed::new(),
+            delta: Delta::new(),
         }
     }
 
     /// Whether what will be published holds other entries than what is.
     pub(crate) fn has_changes(&self) -> bool {
-        !self.changed.is_empty()
+        !self.delta.is_empty()
     }
 
     /// Puts an entry in its place. The index is given this key, and the state a copy: made beside its value, it lies beside
@@ -37,13 +37,13 @@ impl<K: Key, V> Staged<K, V> {
     pub(crate) fn put(&mut self, key: K, entry: Entry<V>) {
         let value = Arc::clone(entry.value());
         self.state.entries.insert(key.clone(), entry);
-        self.changed.push((key, Some(value)));
+        self.delta.push((key, Some(value)));
     }
 
     /// Takes an entry out, if there is one.
     pub(crate) fn remove(&mut self, key: &K) {
         if self.state.entries.remove(key).is_some() {
-            self.changed.push((key.clone(), None));
+            self.delta.push((key.clone(), None));
         }
     }
 
@@ -67,7 +67,7 @@ impl<K: Key, V> Staged<K, V> {
             self.state.changed = self.state.position.revision;
         }
         let kept_out = self.state.quarantine.len();
-        replica.publish(self.state, self.changed).await;
+        replica.publish(self.state, self.delta).await;
         kept_out
     }
 }

@@ -67,6 +67,8 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         let (mut fetching, tail) = self.fetch().await.map_err(Break::Log)?;
         let mut install = self.begin(fetching.position, reason).await?;
         self.take_in(&mut install, &mut fetching).await?;
+        let settled = self.applier.settle_rivals(&mut install).await;
+        settled.map_err(Break::Refused)?;
         self.applier.recall_lost(&*self.log, &mut install).await;
         self.show(install, asked).await;
         self.replica().settle(doubts);

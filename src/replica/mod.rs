@@ -44,8 +44,8 @@ pub(crate) struct Replica<K, V> {
     origin: Arc<()>,
 }
 
-/// What a publication changed: the keys, and what stands there now.
-pub(crate) type Changed<K, V> = Vec<(K, Option<Arc<V>>)>;
+/// What a publication changes: the keys, and what stands there then.
+pub(crate) type Delta<K, V> = Vec<(K, Option<Arc<V>>)>;
 
 impl<K: Key, V> Replica<K, V> {
     pub(crate) fn new(keyspace: Keyspace) -> Replica<K, V> {
@@ -230,26 +230,26 @@ impl<K: Key, V> Replica<K, V> {
     ///
     /// The order is the promise: readers are sent to the view before it moves, and called back to the index after that
     /// has caught up; so a `get` shows no less than any view taken before it, and no more than any taken after it.
-    pub(crate) async fn publish(&self, state: State<K, V>, changed: Changed<K, V>)
+    pub(crate) async fn publish(&self, state: State<K, V>, delta: Delta<K, V>)
     where
         V: Send + Sync + 'static,
     {
         let position = state.position;
         let state = Arc::new(state);
-        if changed.is_empty() {
+        if delta.is_empty() {
             let older = self.view.swap(Arc::clone(&state));
             self.passed(&older, &state);
         } else {
-            let count = changed.len();
+            let count = delta.len();
             self.index.mark_behind();
             self.index.make_room(count);
             let older = self.view.swap(Arc::clone(&state));
             // Asked after that: whoever comes later begins with this state.
             let keys = match self.subscribers.is_empty() {
                 true => Vec::new(),
-                false => keys(&changed).await,
+                false => keys(&delta).await,
             };
-            self.bring_up(changed).await;
+            self.bring_up(delta).await;
             self.index.mark_level();
             self.subscribers.published(&older, &state, &keys).await;
             self.passed(&older, &state);
@@ -266,10 +266,10 @@ impl<K: Key, V> Replica<K, V> {
     }
 
     /// Brings the index up to the view.
-    async fn bring_up(&self, changed: Changed<K, V>) {
+    async fn bring_up(&self, delta: Delta<K, V>) {
         let mut pace = Pace::new();
         // Moved, not cloned: a key made beside its value lies beside it in memory, where a look-up wants both.
-        for (key, value) in changed {
+        for (key, value) in delta {
             match value {
                 Some(value) => self.index.put(key, value),
                 None => self.index.remove(&key),
@@ -299,10 +299,10 @@ impl<K: Key, V> Replica<K, V> {
     }
 }
 
-async fn keys<K: Key, V>(changed: &Changed<K, V>) -> Vec<K> {
-    let mut keys = Vec::with_capacity(changed.len());
+async fn keys<K: Key, V>(delta: &Delta<K, V>) -> Vec<K> {
+    let mut keys = Vec::with_capacity(delta.len());
     let mut pace = Pace::new();
-    for (key, _) in changed {
+    for (key, _) in delta {
         keys.push(key.clone());
         pace.step().await;
     }

@@ -136,6 +136,8 @@ struct Shared {
     is_cut: watch::Sender<bool>,
     /// Held: whoever opens a snapshot waits until it is let go.
     holds_snapshots: watch::Sender<bool>,
+    /// Held: progress waits until somebody asks for the head.
+    holds_progress: watch::Sender<bool>,
     /// How many pages of a snapshot come; the next one never does.
     hangs_after_pages: Mutex<Option<usize>>,
     /// What every request is refused with.
@@ -188,6 +190,11 @@ impl Around {
 
     pub(crate) fn hold_replies(&self, held: bool) {
         self.shared.holds_replies.send_replace(held);
+    }
+
+    /// Progress comes from now on when the head is asked for, and not before.
+    pub(crate) fn hold_progress(&self) {
+        self.shared.holds_progress.send_replace(true);
     }
 
     /// Snapshots from now on hang after so many pages, or not.
@@ -269,12 +276,22 @@ fn cut_off() -> Error {
 }
 
 /// The next batch, unless the way is cut first.
-async fn unless_cut(tail: &mut Tail, is_cut: &mut watch::Receiver<bool>) -> Result<Batch> {
+async fn unless_cut(tail: &mut Tail, shared: &Shared) -> Result<Batch> {
+    let mut is_cut = shared.is_cut.subscribe();
     tokio::select! {
         biased;
         _ = is_cut.wait_for(|is_cut| *is_cut) => Err(cut_off()),
-        batch = tail.next() => batch,
+        batch = unless_held(tail, shared) => batch,
     }
+}
+
+async fn unless_held(tail: &mut Tail, shared: &Shared) -> Result<Batch> {
+    let batch = tail.next().await?;
+    if batch.is_progress() {
+        let mut held = shared.holds_progress.subscribe();
+        let _ = held.wait_for(|held| !held).await;
+    }
+    Ok(batch)
 }
 
 fn distorted(shared: &Shared, batch: Batch) -> Vec<Batch> {
@@ -321,10 +338,10 @@ impl LogClient for Around {
         self.check_way()?;
         let tail = self.inner.tail(keyspace, after).await?;
         let shared = Arc::clone(&self.shared);
-        let state = (tail, self.shared.is_cut.subscribe());
+        let state = (tail, Arc::clone(&shared));
         let breaks = self.shared.breaks_tails_after.lock().unwrap().clone();
-        let batches = futures::stream::unfold(state, |(mut tail, mut is_cut)| async move {
-            Some((unless_cut(&mut tail, &mut is_cut).await, (tail, is_cut)))
+        let batches = futures::stream::unfold(state, |(mut tail, shared)| async move {
+            Some((unless_cut(&mut tail, &shared).await, (tail, shared)))
         });
         let passed = batches.flat_map(move |batch| {
             let batches = match batch {
@@ -359,6 +376,7 @@ impl LogClient for Around {
         self.shared.calls.heads.fetch_add(1, Ordering::SeqCst);
         self.reach().await?;
         let head = self.inner.head(keyspace).await?;
+        self.shared.holds_progress.send_replace(false);
         let delay = self.shared.delays_heads.load(Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(delay)).await;
         Ok(match &mut *self.shared.misreport.lock().unwrap() {

@@ -11,7 +11,7 @@ use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 
 use crate::entry::Entry;
-use crate::replica::{Changed, Replica};
+use crate::replica::{Delta, Replica};
 
 type Map = Arc<Replica<u8, u64>>;
 
@@ -28,11 +28,11 @@ fn publish(map: &Map, revision: u64) {
     let mut state = map.state().successor();
     let record = Record::new("7", "", Revision(1), Revision(revision));
     let entry = Entry::new(&record, Epoch::new(1), revision);
-    let changed: Changed<u8, u64> = vec![(KEY, Some(Arc::clone(entry.value())))];
+    let delta: Delta<u8, u64> = vec![(KEY, Some(Arc::clone(entry.value())))];
     state.entries.insert(KEY, entry);
     state.position = Position::new(Epoch::new(1), Revision(revision));
     state.sequence += 1;
-    let published = map.publish(state, changed).now_or_never();
+    let published = map.publish(state, delta).now_or_never();
     assert!(published.is_some(), "so little is published in one turn");
 }
 

@@ -1,8 +1,8 @@
 //! The sources of the map that several threads meet in, compiled once more with the locks, atomics and threads of
 //! [`shuttle`], which runs them in thousands of orders and remembers the one that failed.
 //!
-//! Nothing of the map is copied: the modules below are its own files. Only `sync`, which names what is shared, is another
-//! one here.
+//! Nothing of the map is copied: the modules below are its own files. Only `sync`, which names what is shared, and
+//! `reader`, a handle without a log, are others here.
 //!
 //! What is modelled and what is not:
 //! - every lock, atomic and notification of ours is a point at which another thread may go on;
@@ -20,9 +20,12 @@
 
 pub mod scenes;
 
+#[path = "../../../src/cached.rs"]
+mod cached;
 #[path = "../../../src/entry/mod.rs"]
 mod entry;
 mod ground;
 mod read;
+mod reader;
 #[path = "../../../src/replica/mod.rs"]
 mod replica;

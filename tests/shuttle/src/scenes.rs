@@ -5,15 +5,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, Position, Record, Revision};
+use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, Position, Record, Revision, Version};
 use shuttle::sync::mpsc;
 use shuttle::{future, thread};
 
 use crate::entry::Entry;
+use crate::entry::quarantine::{LastGood, Quarantined};
 use crate::read::view::View;
 use crate::read::watch::{Cause, Watch};
+use crate::reader::Reader;
 use crate::replica::subscribers::Interest;
-use crate::replica::{Changed, Replica};
+use crate::replica::{Delta, Replica};
 
 type Map = Arc<Replica<String, u64>>;
 
@@ -34,16 +36,17 @@ fn replica() -> Map {
 fn publish(map: &Map, last: u64) {
     for revision in 1..=last {
         let mut state = map.state().successor();
-        let mut changed = Changed::new();
+        let mut delta = Delta::new();
         for key in KEYS {
             let record = Record::new(key, "", Revision(1), Revision(revision));
             let entry = Entry::new(&record, Epoch::new(1), revision);
-            changed.push((key.to_owned(), Some(Arc::clone(entry.value()))));
+            delta.push((key.to_owned(), Some(Arc::clone(entry.value()))));
             state.entries.insert(key.to_owned(), entry);
         }
         state.position = at(revision);
+        state.since = Revision(revision);
         state.sequence += 1;
-        future::block_on(map.publish(state, changed));
+        future::block_on(map.publish(state, delta));
     }
 }
 
@@ -124,6 +127,106 @@ pub fn who_was_told_sees_as_much() {
     listener
         .join()
         .unwrap_or_else(|_| panic!("the listener failed"));
+}
+
+/// What one thread has seen, another that was told of it sees as well through a value that it keeps.
+pub fn who_was_told_sees_as_much_through_a_cached_key() {
+    let map = replica();
+    let (tell, told) = mpsc::channel();
+    let teller = {
+        let map = Arc::clone(&map);
+        thread::spawn(move || {
+            for key in KEYS {
+                let _ = tell.send(view(&map));
+                let _ = tell.send(get(&map, key));
+            }
+        })
+    };
+    let listener = {
+        let mut cached = Reader::new(Arc::clone(&map)).cached("a");
+        thread::spawn(move || {
+            let mut last = cached.get().map_or(0, |value| **value);
+            for seen in told.iter() {
+                let here = cached.get().map_or(0, |value| **value);
+                assert!(here >= seen, "told of {seen}, saw {here}");
+                assert!(here >= last, "{here} after {last}");
+                last = here;
+            }
+        })
+    };
+    publish(&map, 3);
+    for thread in [teller, listener] {
+        thread.join().unwrap_or_else(|_| panic!("a thread failed"));
+    }
+}
+
+/// Who wants the map as it was at one commit is handed that, or hears that it will not come: nobody sleeps for ever.
+pub fn who_wants_a_moment_has_it() {
+    let map = replica();
+    let want = |revision: u64| {
+        let map = Arc::clone(&map);
+        thread::spawn(move || {
+            let wanted = map.moments().at(at(revision));
+            let here = map.state().position.revision.0;
+            // What is passed before it was wanted is not kept; what was ended before is not told.
+            if here >= revision || map.ended().is_some() {
+                return;
+            }
+            let found = future::block_on(wanted);
+            assert_eq!(found.is_ok(), revision <= 2, "{revision}");
+            if let Ok(state) = found {
+                assert_eq!(state.position, at(revision));
+            }
+        })
+    };
+    let wanting = [want(1), want(2), want(3)];
+    publish(&map, 2);
+    end(&map);
+    wanting.into_iter().for_each(|one| {
+        one.join()
+            .unwrap_or_else(|_| panic!("who wanted it failed"))
+    });
+}
+
+/// Who makes the ring's future before he looks hears of the end, and of what is kept out: no ring is lost.
+pub fn no_ring_of_a_bell_is_lost() {
+    let map = replica();
+    let waiting = [true, false].map(|awaits_the_end| {
+        let map = Arc::clone(&map);
+        thread::spawn(move || {
+            let bells = map.bells();
+            let bell = if awaits_the_end {
+                &bells.end
+            } else {
+                &bells.quarantine
+            };
+            loop {
+                let rung = bell.notified();
+                let is_out = !awaits_the_end && !map.state().quarantine.is_empty();
+                if is_out || map.has_ended() {
+                    return;
+                }
+                future::block_on(rung);
+            }
+        })
+    });
+    publish(&map, 1);
+    keep_out(&map, 2);
+    end(&map);
+    waiting
+        .into_iter()
+        .for_each(|one| one.join().unwrap_or_else(|_| panic!("who waited failed")));
+}
+
+/// Publishes a commit that is kept out.
+fn keep_out(map: &Map, revision: u64) {
+    let mut state = map.state().successor();
+    let record = Record::new("a", "", Revision(1), Revision(revision));
+    let version = Version::new(Epoch::new(1), Revision(revision));
+    let bad = Quarantined::new(&record, version, "bad", LastGood::None);
+    state.quarantine.insert(bad.key.clone(), bad);
+    state.position = at(revision);
+    future::block_on(map.publish(state, Delta::new()));
 }
 
 /// How a watch of a scene follows.

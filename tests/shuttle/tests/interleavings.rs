@@ -34,6 +34,21 @@ fn who_was_told_sees_as_much() {
 }
 
 #[test]
+fn who_was_told_sees_as_much_through_a_cached_key() {
+    in_every_order(scenes::who_was_told_sees_as_much_through_a_cached_key);
+}
+
+#[test]
+fn who_wants_a_moment_has_it() {
+    in_every_order(scenes::who_wants_a_moment_has_it);
+}
+
+#[test]
+fn no_ring_of_a_bell_is_lost() {
+    in_every_order(scenes::no_ring_of_a_bell_is_lost);
+}
+
+#[test]
 fn a_watch_of_everything_misses_nothing() {
     in_every_order(|| scenes::a_watch_misses_nothing(Follow::All));
 }

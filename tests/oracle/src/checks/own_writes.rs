@@ -2,7 +2,7 @@
 //!
 //! What a `sync` returned counts as a write: it too promised that everything up to there is visible.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::floor::{Look, Raise, below};
 use super::monotonic::{Spans, subject};
@@ -53,15 +53,25 @@ fn promised(op: &Op, timeline: &Timeline) -> Vec<(String, Moment)> {
     let Outcome::Done(position) = &op.outcome else {
         return Vec::new();
     };
-    if let (Some(position), Action::Sync(keyspace)) = (position, &op.action) {
-        return vec![(keyspace.clone(), timeline.moment(*position))];
-    }
-    if let (Some(position), Some(place)) = (position, op.action.places().first()) {
-        return vec![(place.keyspace.clone(), timeline.moment(*position))];
+    if let Some(position) = position {
+        let moment = timeline.moment(*position);
+        let touched = touched(&op.action).into_iter();
+        return touched.map(|keyspace| (keyspace, moment)).collect();
     }
     let tag = op.tags.last().map_or("", String::as_str);
     let landed = timeline.landed(tag).iter();
     landed
         .map(|landing| (Place::clone(&landing.place).keyspace, landing.at))
         .collect()
+}
+
+/// The keyspaces that an operation said to stand at its position: of a transaction, those it only read as well.
+fn touched(action: &Action) -> BTreeSet<String> {
+    let read: &[_] = match action {
+        Action::Sync(keyspace) => return BTreeSet::from([keyspace.clone()]),
+        Action::Transact { reads, .. } => reads,
+        _ => &[],
+    };
+    let places = read.iter().map(|(place, _)| place).chain(action.places());
+    places.map(|place| place.keyspace.clone()).collect()
 }

@@ -39,7 +39,7 @@ impl Client {
                 attempt.put(&second, "twin-c", value)
             })
             .await;
-        underway.ends(outcome(returned.map(|_| None)));
+        underway.ends(outcome(returned.map(|it| Some(it.position()))));
     }
 
     /// Moves an amount from one account to another.
@@ -69,7 +69,7 @@ impl Client {
                 Ok(())
             })
             .await;
-        underway.ends(outcome(returned.map(|_| None)));
+        underway.ends(outcome(returned.map(|it| Some(it.position()))));
     }
 
     /// Reads some lists and appends to some of them, over both maps.
@@ -102,7 +102,7 @@ impl Client {
                 Ok(())
             })
             .await;
-        underway.ends(outcome(returned.map(|_| None)));
+        underway.ends(outcome(returned.map(|it| Some(it.position()))));
     }
 }
 

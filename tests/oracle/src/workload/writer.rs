@@ -2,13 +2,13 @@
 //!
 //! It touches only the keys `k…`, so that each of them is a register.
 
-use globe::{Revision, Version};
+use globe::{Entry, Position, Revision, Version};
 use tokio::time::{Duration, timeout};
 
 use super::Map;
 use super::client::{Client, place};
 use super::recording::{failure, outcome};
-use crate::history::{Action, Outcome};
+use crate::history::{Action, Outcome, Value};
 
 /// How many keys are seldom written.
 const COLD: usize = 20;
@@ -103,7 +103,11 @@ impl Client {
                 underway.attempt()
             })
             .await;
-        underway.ends(outcome(returned.map(|_| None)));
+        let position = |entry: Entry<Value>| {
+            let version = entry.version();
+            Some(Position::new(version.epoch(), version.revision()))
+        };
+        underway.ends(outcome(returned.map(position)));
     }
 
     async fn put_all(&mut self, map: &Map) {
