@@ -87,14 +87,17 @@ async fn what_was_shown_once_is_never_taken_back_in_any_way_of_looking() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_second_thread_told_by_the_first_sees_no_less() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
-    map.put("n", 0).await.unwrap();
-    let (tell, told) = mpsc::sync_channel::<(u64, usize)>(0);
+/// A thread that looks in every way in turn, and tells what it saw.
+struct Teller {
+    stop: Arc<AtomicBool>,
+    thread: thread::JoinHandle<usize>,
+}
+
+/// Begins one; what it tells, with the number of the look.
+fn tells_what_it_sees(map: &Globe<String, u64>) -> (Teller, mpsc::Receiver<(u64, usize)>) {
+    let (tell, told) = mpsc::sync_channel(0);
     let stop = Arc::new(AtomicBool::new(false));
-    let first = {
+    let thread = {
         let (map, stop) = (map.clone(), Arc::clone(&stop));
         thread::spawn(move || {
             let mut look = 0;
@@ -105,6 +108,23 @@ async fn a_second_thread_told_by_the_first_sees_no_less() {
             look
         })
     };
+    (Teller { stop, thread }, told)
+}
+
+impl Teller {
+    /// Ends it; it must have told something.
+    fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        assert!(self.thread.join().unwrap() > 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_thread_told_by_the_first_sees_no_less() {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    map.put("n", 0).await.unwrap();
+    let (teller, told) = tells_what_it_sees(&map);
     let second = {
         let map = map.clone();
         thread::spawn(move || {
@@ -120,8 +140,7 @@ async fn a_second_thread_told_by_the_first_sees_no_less() {
         tokio::task::yield_now().await;
     }
     within("the map follows", map.sync()).await.unwrap();
-    stop.store(true, Ordering::Release);
-    assert!(first.join().unwrap() > 0);
+    teller.stop();
     second.join().unwrap();
 }
 
@@ -319,19 +338,7 @@ async fn a_cached_value_lies_between_the_looks_around_it_on_any_thread() {
     let log = MemoryLog::new();
     let map = numbers(&log).await;
     map.put("n", 0).await.unwrap();
-    let (tell, told) = mpsc::sync_channel::<(u64, usize)>(0);
-    let stop = Arc::new(AtomicBool::new(false));
-    let first = {
-        let (map, stop) = (map.clone(), Arc::clone(&stop));
-        thread::spawn(move || {
-            let mut look = 0;
-            while !stop.load(Ordering::Acquire) {
-                tell.send((looks()[look % 5](&map), look)).unwrap();
-                look += 1;
-            }
-            look
-        })
-    };
+    let (teller, told) = tells_what_it_sees(&map);
     let second = {
         let map = map.clone();
         thread::spawn(move || {
@@ -349,8 +356,7 @@ async fn a_cached_value_lies_between_the_looks_around_it_on_any_thread() {
         tokio::task::yield_now().await;
     }
     within("the map follows", map.sync()).await.unwrap();
-    stop.store(true, Ordering::Release);
-    assert!(first.join().unwrap() > 0);
+    teller.stop();
     second.join().unwrap();
     let mut cached = map.cached("n");
     assert_eq!(cached.get().map(|n| **n), Some(9_999));

@@ -14,36 +14,13 @@ use std::ops::Bound;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use globe::{Globe, MemoryLog, Phase, QuarantineChanges};
 use rig::shown::{changed, next, seen};
+use rig::wakes::wakes;
 use rig::{Around, brisk, delete_raw, numbers, until, within, write_raw};
-
-struct Count(AtomicUsize);
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-/// How often who waits is woken while the map does something.
-async fn wakes(waiting: impl Future, during: impl Future) -> usize {
-    let count = Arc::new(Count(AtomicUsize::new(0)));
-    let waker = Waker::from(Arc::clone(&count));
-    let mut waiting = pin!(waiting);
-    assert!(
-        waiting
-            .as_mut()
-            .poll(&mut Context::from_waker(&waker))
-            .is_pending()
-    );
-    during.await;
-    count.0.load(Ordering::SeqCst)
-}
 
 #[tokio::test]
 async fn a_watch_of_a_range_shows_it_and_sleeps_through_all_others() {

@@ -11,14 +11,11 @@
 mod rig;
 
 use std::collections::BTreeMap;
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Wake, Waker};
 
 use futures::FutureExt;
-use globe::{Cause, Changes, ErrorKind, Globe, MemoryLog, ResyncReason, View, Watch};
+use globe::{Cause, Changes, ErrorKind, Globe, MemoryLog, ResyncReason, View};
 use rig::shown::{changed, next, seen};
+use rig::wakes::wakes;
 use rig::{Around, brisk, delete_raw, numbers, until, within, write_raw};
 
 fn content(view: &View<String, u64>) -> BTreeMap<String, u64> {
@@ -110,29 +107,6 @@ async fn delete_then_recreate_while_disconnected_is_seen() {
     assert_eq!(changes.cause(), Cause::Resync(ResyncReason::Compacted));
 }
 
-struct Count(AtomicUsize);
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-/// How often a waiting watch is woken while the map does something.
-async fn wakes(watch: &mut Watch<String, u64>, during: impl Future) -> usize {
-    let count = Arc::new(Count(AtomicUsize::new(0)));
-    let waker = Waker::from(Arc::clone(&count));
-    let mut waiting = pin!(watch.next());
-    assert!(
-        waiting
-            .as_mut()
-            .poll(&mut Context::from_waker(&waker))
-            .is_pending()
-    );
-    during.await;
-    count.0.load(Ordering::SeqCst)
-}
-
 #[tokio::test]
 async fn a_watch_of_one_key_or_prefix_sleeps_through_all_others() {
     let map = numbers(&MemoryLog::new()).await;
@@ -143,15 +117,15 @@ async fn a_watch_of_one_key_or_prefix_sleeps_through_all_others() {
         }
     };
     let mut of_key = map.watch_key("a");
-    assert_eq!(wakes(&mut of_key, others()).await, 0);
-    assert_eq!(wakes(&mut of_key, map.put("a", 1)).await, 1);
+    assert_eq!(wakes(of_key.next(), others()).await, 0);
+    assert_eq!(wakes(of_key.next(), map.put("a", 1)).await, 1);
     assert_eq!(
         seen(&next(&mut of_key).await),
         [changed("a", None, Some(1))]
     );
     let mut of_prefix = map.watch_prefix("a/");
-    assert_eq!(wakes(&mut of_prefix, others()).await, 0);
-    assert_eq!(wakes(&mut of_prefix, map.put("a/1", 1)).await, 1);
+    assert_eq!(wakes(of_prefix.next(), others()).await, 0);
+    assert_eq!(wakes(of_prefix.next(), map.put("a/1", 1)).await, 1);
     assert_eq!(
         seen(&next(&mut of_prefix).await),
         [changed("a/1", None, Some(1))]

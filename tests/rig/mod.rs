@@ -7,6 +7,7 @@
 pub(crate) mod ear;
 pub(crate) mod shown;
 pub(crate) mod truth;
+pub(crate) mod wakes;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
