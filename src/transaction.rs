@@ -33,7 +33,7 @@ pub struct Txn<'a> {
     log: &'a Arc<dyn LogClient>,
     maps: Vec<(Arc<dyn AnyReplica>, Seen)>,
     /// The lives of the log the views are from: one, but for a moment after a restore.
-    lives: HashSet<Epoch>,
+    epochs: HashSet<Epoch>,
     /// What was read or written: what this attempt relies on standing there.
     guards: BTreeMap<(Keyspace, Bytes), Stands>,
     writes: BTreeMap<(Keyspace, Bytes), Pending>,
@@ -53,7 +53,7 @@ impl<'a> Txn<'a> {
         Txn {
             log,
             maps: Vec::new(),
-            lives: HashSet::new(),
+            epochs: HashSet::new(),
             guards: BTreeMap::new(),
             writes: BTreeMap::new(),
         }
@@ -289,7 +289,7 @@ impl<'a> Txn<'a> {
             return Ok(view);
         }
         let view = map.view();
-        self.lives.extend(view.state.epoch());
+        self.epochs.extend(view.state.epoch());
         self.maps
             .push((Arc::clone(map.replica()) as _, Arc::new(view.clone())));
         Ok(view)
@@ -412,9 +412,9 @@ async fn transact<R, E: From<Error>>(
     loop {
         let mut attempt = Txn::new(log);
         let value = body(&mut attempt)?;
-        let lives = std::mem::take(&mut attempt.lives);
+        let epochs = std::mem::take(&mut attempt.epochs);
         let (replicas, transaction) = attempt.into_parts();
-        if lives.len() > 1 {
+        if epochs.len() > 1 {
             // One map has followed the log into another life, the other has not yet.
             if committer.pause().await {
                 continue;
@@ -422,7 +422,7 @@ async fn transact<R, E: From<Error>>(
             let why = "the maps of a transaction show different lives of the log";
             return Err(Error::new(ErrorKind::EpochChanged, why).into());
         }
-        let transaction = transaction.within(lives.iter().next().copied());
+        let transaction = transaction.within(epochs.iter().next().copied());
         let outcome = committer.commit(&replicas, &transaction, Basis::Read);
         if let Outcome::Committed(position) = outcome.await? {
             return Ok(Committed { position, value });

@@ -19,7 +19,10 @@ type Numbers = Globe<String, u64>;
 /// What a map shows at a key, and what it says of the bad record there.
 fn shown(map: &Numbers, key: &str) -> (Option<u64>, Option<LastGood>) {
     let view = map.view();
-    let bad = view.quarantine().find(|bad| bad.key == key).cloned();
+    let bad = view
+        .quarantine()
+        .find(|bad| bad.key() == key.as_bytes())
+        .cloned();
     (
         view.get(key).map(|value| *value),
         bad.map(|bad| bad.last_good),

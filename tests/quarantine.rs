@@ -31,11 +31,11 @@ async fn an_undecodable_value_leaves_the_last_good_one_and_is_listed() {
     let listed = map.quarantine();
     let places: Vec<_> = listed
         .iter()
-        .map(|bad| (bad.key.clone(), bad.version.revision()))
+        .map(|bad| (bad.key(), bad.version.revision()))
         .collect();
     assert_eq!(
         places,
-        [("a".into(), bad.revision), ("fresh".into(), fresh.revision)]
+        [(&b"a"[..], bad.revision), (b"fresh", fresh.revision)]
     );
     assert!(
         listed[0].reason.contains("expected u64"),

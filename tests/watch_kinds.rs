@@ -145,7 +145,7 @@ fn moved(changes: &QuarantineChanges) -> (Vec<String>, Vec<String>) {
     let keys = |bad: &[globe::Quarantined]| {
         let keys = bad
             .iter()
-            .map(|bad| String::from_utf8_lossy(&bad.key).into_owned());
+            .map(|bad| String::from_utf8_lossy(bad.key()).into_owned());
         keys.collect()
     };
     (keys(changes.came_in()), keys(changes.left()))

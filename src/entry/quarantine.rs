@@ -29,7 +29,7 @@ use globe_log_client::{LeaseId, Record, Version};
 ///
 /// assert_eq!(map.get("a").as_deref(), Some(&1)); // the last good value
 /// for bad in map.quarantine() {
-///     assert_eq!(bad.key, "a");
+///     assert_eq!(bad.key(), b"a");
 ///     assert_eq!(good.version().map(LastGood::Shown), Some(bad.last_good));
 ///     println!("{bad:?}"); // says why, and never shows the value
 /// }
@@ -41,8 +41,7 @@ use globe_log_client::{LeaseId, Record, Version};
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quarantined {
-    /// The key as it stands in the log, without the keyspace.
-    pub key: Bytes,
+    key: Bytes,
     /// The write that is bad.
     pub version: Version,
     /// The lease the record ends with, if any.
@@ -70,6 +69,17 @@ pub enum LastGood {
 }
 
 impl Quarantined {
+    /// The key as it stands in the log, without the keyspace. Where it is the key that cannot be decoded it may be any bytes.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The same key, to be kept: it shares the bytes.
+    pub(crate) fn text(&self) -> &Bytes {
+        &self.key
+    }
+
     pub(crate) fn new(
         record: &Record,
         version: Version,

@@ -21,7 +21,7 @@ impl Complaints {
     /// One more bad record was found, which was not known before.
     pub(crate) fn of(&mut self, keyspace: &Keyspace, bad: &Quarantined) {
         self.found += 1;
-        let key = String::from_utf8_lossy(&bad.key);
+        let key = String::from_utf8_lossy(bad.key());
         let (version, reason) = (bad.version, &*bad.reason);
         if self.found <= FEW {
             self.told = self.found;

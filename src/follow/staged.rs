@@ -49,7 +49,7 @@ impl<K: Key, V> Staged<K, V> {
 
     /// Lists a record as kept out.
     pub(crate) fn keep_out(&mut self, bad: Quarantined) {
-        self.state.quarantine.insert(bad.key.clone(), bad);
+        self.state.quarantine.insert(bad.text().clone(), bad);
     }
 
     /// A record is kept out no more.

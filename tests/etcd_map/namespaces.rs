@@ -33,7 +33,7 @@ async fn a_map_named_like_a_namespace_neither_shows_nor_removes_what_is_globes_o
             assert!(
                 !kept_out
                     .iter()
-                    .any(|record| is_own(&String::from_utf8_lossy(&record.key)))
+                    .any(|record| is_own(&String::from_utf8_lossy(record.key())))
             );
             map.clear().await.unwrap();
             assert_eq!(server.etcdctl(&own).await, before, "all of it is there");

@@ -111,7 +111,7 @@ async fn a_value_that_cannot_be_decoded_is_quarantined_and_the_others_live_on() 
     );
     let quarantine = map.quarantine();
     assert_eq!(quarantine.len(), 1);
-    assert_eq!(quarantine[0].key, "a");
+    assert_eq!(quarantine[0].key(), b"a");
     assert_eq!(map.status().quarantined, 1);
     let fresh = node(&server.url()).await;
     assert_eq!(contents(&fresh), contents(&map), "looked up in the history");

@@ -212,7 +212,11 @@ fn keys_that_are_no_text_stay_out_and_harm_no_others() {
             assert_eq!(its.get("between").as_deref(), Some(&3));
             assert_eq!(its.get("\0").as_deref(), Some(&4));
             assert_eq!((its.status().violations, its.status().resyncs), (0, 0));
-            let bad: Vec<_> = its.quarantine().into_iter().map(|bad| bad.key).collect();
+            let bad: Vec<_> = its
+                .quarantine()
+                .into_iter()
+                .map(|bad| bad.key().to_vec())
+                .collect();
             assert!(BINARY.iter().all(|key| bad.iter().any(|bad| bad == key)));
         }
         // Written again and deleted, while nobody listens and while everybody does.

@@ -224,7 +224,7 @@ fn keep_out(map: &Map, revision: u64) {
     let record = Record::new("a", "", Revision(1), Revision(revision));
     let version = Version::new(Epoch::new(1), Revision(revision));
     let bad = Quarantined::new(&record, version, "bad", LastGood::None);
-    state.quarantine.insert(bad.key.clone(), bad);
+    state.quarantine.insert(bad.text().clone(), bad);
     state.position = at(revision);
     future::block_on(map.publish(state, Delta::new()));
 }
