@@ -82,6 +82,9 @@ impl<K: Eq + Hash, V> Index<K, V> {
     }
 
     /// Calls readers back. Called when the index holds what the published view holds.
+    ///
+    /// Whoever sees the index level must find it: the map itself by this release, which [`step`](Index::step) acquires. Its
+    /// entries would be found by the locks of the map alone.
     pub(crate) fn mark_level(&self) {
         if self.step().is_none() {
             self.steps.fetch_add(1, Ordering::Release);
