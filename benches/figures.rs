@@ -5,6 +5,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
+use arc_swap::{ArcSwap, Cache};
 use dashmap::DashMap;
 use globe::{Globe, Result};
 use globe_bench::{Target, Turns, filled, key, report, shuffled_keys};
@@ -46,15 +47,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             &get(&pair),
             Target::Times(1.05),
         );
+        report(
+            &format!("`Cached` of {name}, beside a bare `arc_swap` cache"),
+            &cached(&pair),
+            Target::None,
+        );
         let (begun, before) = (Instant::now(), log.head_position().revision.0);
         let writing = runtime.spawn(write(globe, entries));
-        let turns = get(&pair);
+        let (turns, of_one_key) = (get(&pair), cached(&pair));
         writing.abort();
         let writes = log.head_position().revision.0 - before;
         let rate = writes as f64 / begun.elapsed().as_secs_f64();
         report(
             &format!("the same while {rate:.0} writes/s are applied to the map"),
             &turns,
+            Target::None,
+        );
+        report(
+            "`Cached` meanwhile, of a key that nobody writes often",
+            &of_one_key,
             Target::None,
         );
     }
@@ -91,6 +102,27 @@ fn get(pair: &Pair) -> Turns {
         || {
             for key in bare_keys.by_ref().take(READS) {
                 black_box(bare.get(key).map(|value| Arc::clone(&value)));
+            }
+            READS
+        },
+    )
+}
+
+/// One key, read all the time.
+fn cached(pair: &Pair) -> Turns {
+    let mut cached = pair.globe.cached(key(0));
+    let mut bare = Cache::new(Arc::new(ArcSwap::from_pointee(0_u64)));
+    Turns::take(
+        ROUNDS,
+        || {
+            for _ in 0..READS {
+                black_box(cached.get().is_some());
+            }
+            READS
+        },
+        || {
+            for _ in 0..READS {
+                black_box(**bare.load() == 0);
             }
             READS
         },
