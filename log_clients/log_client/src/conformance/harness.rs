@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::future::BoxFuture;
 
 use crate::client::LogClient;
 use crate::position::Revision;
@@ -91,7 +90,7 @@ pub trait Harness: Send + Sync + 'static {
 }
 
 /// Runs one case on a log of its own.
-pub async fn run<H: Harness>(case: impl for<'a> FnOnce(&'a dyn Harness) -> BoxFuture<'a, ()>) {
+pub async fn run<H: Harness>(case: impl AsyncFnOnce(&dyn Harness)) {
     let harness = H::start().await;
     let outcome = tokio::time::timeout(CASE, case(&harness)).await;
     assert!(outcome.is_ok(), "the case took longer than {CASE:?}");

@@ -165,10 +165,7 @@ macro_rules! conformance_cases {
 
                 $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
-                    $crate::conformance::run::<$harness>(|harness| {
-                        ::std::boxed::Box::pin($crate::conformance::$theme::$case(harness))
-                    })
-                    .await;
+                    $crate::conformance::run::<$harness>($crate::conformance::$theme::$case).await;
                 })*
             })*
         }
