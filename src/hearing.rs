@@ -81,6 +81,18 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
 
     /// Watches the keys for which a predicate is true. It is asked by the watch, never by the replica, so a slow one slows
     /// only its watch down.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # use globe::{Globe, MemoryLog};
+    /// # let shards: Globe<u64, String> = Globe::open(MemoryLog::new(), "shards").await?;
+    /// let mut mine = shards.watch_where(|shard| shard % 3 == 0);
+    /// shards.put(4_u64, "other".to_owned()).await?;
+    /// shards.put(6_u64, "mine".to_owned()).await?;
+    /// let changes = mine.next().await.expect("the map is open");
+    /// assert_eq!(changes.iter().map(|change| *change.key()).collect::<Vec<_>>(), [6]);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn watch_where(
         &self,

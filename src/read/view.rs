@@ -23,6 +23,22 @@ use crate::replica::state::{State, differences};
 ///
 /// Taking and cloning one costs O(1), whatever the size of the map; holding one keeps only what has changed since in
 /// memory. Two views taken one after the other never go back. It reads like a map of `std`, and nothing of it waits or fails.
+///
+/// ```
+/// # use globe::{Globe, MemoryLog};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+/// # let shards: Globe<u32, String> = Globe::open(MemoryLog::new(), "shards").await?;
+/// shards.put_all((0..4).map(|shard| (shard, format!("node-{}", shard % 2)))).await?;
+///
+/// // All of it is of one moment, whatever is written meanwhile.
+/// let view = shards.view();
+/// shards.put(0, "node-9".to_owned()).await?;
+/// let of_node_0 = view.iter().filter(|(_, node)| node.as_str() == "node-0");
+/// assert_eq!(of_node_0.map(|(shard, _)| *shard).collect::<Vec<_>>(), [0, 2]);
+/// assert_eq!(view.range(2..).count(), 2);
+/// assert_eq!(view.last().map(|(shard, _)| *shard), Some(3));
+/// # Ok(()) }
+/// ```
 pub struct View<K, V> {
     pub(crate) state: Arc<State<K, V>>,
 }
@@ -150,6 +166,20 @@ impl<K: Key, V> View<K, V> {
 
     /// What turns `older` into this view, in the order of the keys: exact, in time that grows with the number of
     /// changes and not with the size of the map, when both come from one `Globe`. Found in one go: it never yields.
+    ///
+    /// ```
+    /// # use globe::{Globe, MemoryLog};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # let nodes: Globe<String, u16> = Globe::open(MemoryLog::new(), "nodes").await?;
+    /// nodes.put("a", 1).await?;
+    /// let before = nodes.view();
+    /// nodes.put("b", 2).await?;
+    /// nodes.delete("a").await?;
+    /// let changes = nodes.view().diff(&before);
+    /// let changes = changes.iter().map(|change| (change.key().as_str(), change.new_value().is_some()));
+    /// assert_eq!(changes.collect::<Vec<_>>(), [("a", false), ("b", true)]);
+    /// # Ok(()) }
+    /// ```
     pub fn diff(&self, older: &View<K, V>) -> Vec<Change<K, V>> {
         differences(&older.state, &self.state, |_| true)
             .flatten()

@@ -10,7 +10,22 @@ use crate::keyspace::Keyspace;
 use crate::position::{Position, Version};
 use crate::record::Standing;
 
-/// What stood where preconditions failed, and when that was looked at.
+/// What stood where preconditions failed, and when that was looked at: nothing was written.
+///
+/// ```
+/// # use globe_log_client::{Conflict, Epoch, Error, ErrorKind, FailedPrecondition, Keyspace, Position, Revision, Standing};
+/// # let flags = Keyspace::new("flags").unwrap();
+/// # let found = Standing::new(Revision(1), Revision(7));
+/// # let failed = FailedPrecondition::new(flags.clone(), "dark-mode", found);
+/// # let error = Error::conflict(Conflict::new(Position::new(Epoch::new(1), Revision(9)), vec![failed]));
+/// // An error of a compare-and-swap.
+/// if let ErrorKind::Conflict(conflict) = error.kind() {
+///     // What to compare with next, after a look at what stands there now.
+///     let version = conflict.version(&flags, b"dark-mode");
+///     assert_eq!(version.map(|version| version.revision()), Some(Revision(7)));
+///     assert_eq!(conflict.to_string(), "flags/dark-mode stands at revision 7");
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Conflict {

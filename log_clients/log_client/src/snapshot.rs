@@ -14,6 +14,17 @@ use crate::record::Record;
 ///
 /// All pages are true at [`Snapshot::position`], however long the reading takes. If the log forgets that position in
 /// between, the next page is an error of kind [`Compacted`](crate::ErrorKind::Compacted): take a new snapshot.
+///
+/// ```
+/// # use globe_log_client::{Position, Record, Result, Snapshot};
+/// async fn keys(mut snapshot: Snapshot) -> Result<usize> {
+///     let mut count = 0;
+///     while let Some(page) = snapshot.next_page().await? {
+///         count += page.len();
+///     }
+///     Ok(count)
+/// }
+/// ```
 pub struct Snapshot {
     position: Position,
     pages: BoxStream<'static, Result<Vec<Record>>>,

@@ -9,7 +9,23 @@ use futures::stream::{BoxStream, Stream, StreamExt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Batch;
 
-/// The batches committed in one keyspace after a position.
+/// The batches committed in one keyspace after a position: every commit that changed it, in the order of their revisions,
+/// each as one batch; and now and then a batch without changes, which says that nothing was missed.
+///
+/// ```
+/// # use globe_log_client::{Change, Result, Tail};
+/// async fn follow(mut tail: Tail) -> Result<()> {
+///     loop {
+///         let batch = tail.next().await?;
+///         for change in &batch.changes {
+///             match change {
+///                 Change::Put(record) => println!("{}: put {:?}", batch.revision, record.key),
+///                 gone => println!("{}: deleted {:?}", batch.revision, gone.key()),
+///             }
+///         }
+///     }
+/// }
+/// ```
 pub struct Tail {
     batches: BoxStream<'static, Result<Batch>>,
     broken: bool,

@@ -69,6 +69,22 @@ impl fmt::Debug for Write {
 /// Writes that are committed together if every precondition holds: whole, or not at all.
 ///
 /// Without writes it only checks its preconditions. Each key may be written once.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use globe_log_client::{Epoch, Keyspace, Position, Precondition, Revision, Transaction};
+/// # let seen = Position::new(Epoch::new(1), Revision(7));
+/// let shards = Keyspace::new("shards")?;
+/// // Hands a shard over, if its owner has not changed since it was looked at.
+/// let hand_over = Transaction::new()
+///     .within(seen.epoch)
+///     .when(&shards, "17", Precondition::At(seen.revision))
+///     .put(&shards, "17", "node-b")
+///     .delete(&shards, "17/draining")
+///     .taking_at_most(Duration::from_secs(5));
+/// assert_eq!(hand_over.writes().len(), 2);
+/// # Ok::<(), globe_log_client::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Transaction {
     preconditions: Vec<(Keyspace, Bytes, Precondition)>,

@@ -24,6 +24,32 @@ use crate::tailing::Tailing;
 /// Besides the verbs of [`LogClient`] it has those of an operator, so that a test can do to it what happens to real
 /// logs: forget history, be restored from a backup, be wiped, be down, fall silent.
 ///
+/// ```
+/// use globe_log_client::{ErrorKind, Keyspace, LogClient, Transaction};
+/// use globe_memory::MemoryLog;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> globe_log_client::Result<()> {
+/// let log = MemoryLog::new();
+/// let flags = Keyspace::new("flags")?;
+/// let before = log.commit(Transaction::new().put(&flags, "a", "1")).await?;
+/// let backup = log.backup();
+/// log.commit(Transaction::new().put(&flags, "a", "2")).await?;
+///
+/// // An operator starts it from its backup: what came later did not happen.
+/// let mut tail = log.tail(&flags, before).await?;
+/// log.restore(&backup);
+/// let ended = loop {
+///     if let Err(error) = tail.next().await {
+///         break error;
+///     }
+/// };
+/// assert_eq!(*ended.kind(), ErrorKind::EpochChanged);
+/// assert_eq!(log.head_position().revision, before.revision);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// It keeps its whole history until [`compact`](MemoryLog::compact) is called, unless it was
 /// [built](crate::MemoryLogBuilder::history) to keep less. It answers at once, so the
 /// [timeout](Transaction::timeout) of a transaction means nothing to it.
