@@ -1,6 +1,6 @@
 //! The handle a user holds: everything a [`Reader`] does, and writing.
 //!
-//! It only passes on: reads to the replica, writes to the writer, waits to the looker.
+//! It only passes on: reads to the replica, writes to the writer, waits to the barrier.
 
 use std::fmt;
 use std::ops::Deref;

@@ -16,7 +16,8 @@ use crate::entry::key::Key;
 use crate::entry::lookup::{Finder, Lookup};
 use crate::entry::quarantine::Quarantined;
 use crate::ground::tasks::Tasks;
-use crate::read::consistency::{Consistency, Looker};
+use crate::read::barrier::Barrier;
+use crate::read::consistency::Consistency;
 use crate::read::view::View;
 use crate::replica::Replica;
 use crate::replica::status::Status;
@@ -88,8 +89,8 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
         self.replica().keyspace()
     }
 
-    pub(crate) fn looker(&self) -> Result<Looker<'_, K, V>> {
-        Ok(Looker {
+    pub(crate) fn barrier(&self) -> Result<Barrier<'_, K, V>> {
+        Ok(Barrier {
             log: self.log(),
             replica: self.replica(),
             deadline: Instant::now() + self.deadline()?,
@@ -243,7 +244,7 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     /// `Stale` when it could not be had in time; `EpochChanged` for a position of another life of the log; `Unavailable`
     /// when the log cannot be asked; `Closed`.
     pub async fn view_at(&self, consistency: Consistency) -> Result<View<K, V>> {
-        self.looker()?.look(consistency).await
+        self.barrier()?.view_at(consistency).await
     }
 
     /// Waits until everything committed anywhere before the call is visible here; returns up to where that is. Costs a round
@@ -264,7 +265,7 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     /// # Errors
     /// As [`Reader::view_at`].
     pub async fn sync(&self) -> Result<Position> {
-        self.looker()?.sync().await
+        self.barrier()?.sync().await
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nothing here changes the replica, and nothing holds it up.
 
 pub(crate) mod agreement;
+pub(crate) mod barrier;
 pub(crate) mod consistency;
 pub(crate) mod difference;
 pub(crate) mod iter;

@@ -16,7 +16,7 @@ use globe_log_client::{
 
 use crate::entry::codec::{self, Codec};
 use crate::entry::key::{Key, decode_key, encode_key};
-use crate::read::consistency::Looker;
+use crate::read::barrier::Barrier;
 use crate::replica::Replica;
 use crate::replica::state::State;
 use crate::write::attempt::{Basis, Outcome};
@@ -259,12 +259,12 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         if state.epoch() == Some(version.epoch()) && at(here) {
             return Ok(here);
         }
-        let looker = Looker {
+        let barrier = Barrier {
             log: &self.log,
             replica: &self.replica,
             deadline: committer.deadline,
         };
-        let seen = looker.at_least(version.position()).await;
+        let seen = barrier.at_least(version.position()).await;
         seen.map_err(|error| match error.kind() {
             ErrorKind::Stale => {
                 let why = format!("{} was not seen at {version} here", self.name(text));
