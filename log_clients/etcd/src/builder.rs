@@ -11,10 +11,10 @@ use std::time::Duration;
 use globe_log_client::Result;
 
 use crate::credentials::Source;
+use crate::server_version::ServerVersion;
 use crate::settings::Settings;
 use crate::tls::Tls;
 use crate::url;
-use crate::version::Version;
 
 /// An [`EtcdLog`](crate::EtcdLog) in the making. Every setting is checked when it is connected.
 #[derive(Clone)]
@@ -198,7 +198,7 @@ impl EtcdBuilder {
     /// that is older than said here is believed where it should not be.
     #[must_use]
     pub fn server_version(mut self, version: impl AsRef<str>) -> EtcdBuilder {
-        self.settings.server_version = Some(Version::parse(version.as_ref()));
+        self.settings.server_version = Some(ServerVersion::parse(version.as_ref()));
         self
     }
 
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(settings.rebalance_after, second * 7);
         assert_eq!(settings.page_size, 5);
         assert_eq!(settings.max_message_bytes, 5 << 20);
-        assert_eq!(settings.server_version, Some(Version::parse("3.6.9")));
+        assert_eq!(settings.server_version, Some(ServerVersion::parse("3.6.9")));
     }
 
     #[test]

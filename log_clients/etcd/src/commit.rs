@@ -15,9 +15,9 @@ use crate::call::Repeat;
 use crate::cluster::Cluster;
 use crate::fault::{Class, Fault};
 use crate::life::{Judgement, Known, Signs, judge};
-use crate::outcome;
 use crate::reading::ranges_of;
 use crate::round::{Attempt, Round, pause};
+use crate::txn;
 use crate::writer::Held;
 
 /// The most that is left of a caller's time limit for the answer to reach it.
@@ -108,7 +108,7 @@ impl Cluster {
         if answer.succeeded {
             return Ok(position);
         }
-        let failed = outcome::failed(transaction, &ranges_of(answer));
+        let failed = txn::failed(transaction, &ranges_of(answer));
         Err(Error::conflict(Conflict::new(position, failed)))
     }
 
@@ -132,18 +132,18 @@ impl Cluster {
                 deadline,
             };
             let taken = self.fence.take(self, epoch, deadline).await;
-            if self.fence.take_doubt() {
+            if self.fence.take_epoch_check() {
                 round
                     .look_again()
                     .await
-                    .inspect_err(|_| self.fence.doubt())?;
+                    .inspect_err(|_| self.fence.require_epoch_check())?;
                 // Each time it comes here something that was left open is closed for good.
                 continue;
             }
             let attempt = match taken {
                 Ok(Some(held)) => round.fenced(held).await?,
                 Ok(None) => round.unfenced().await?,
-                Err(fault) if fault.class == Class::Full && outcome::only_deletes(transaction) => {
+                Err(fault) if fault.class == Class::Full && txn::only_deletes(transaction) => {
                     round.unfenced().await?
                 }
                 Err(fault) if fault.class == Class::Denied => Attempt::Unfenced(fault),
@@ -172,9 +172,9 @@ impl Cluster {
         held: Option<&Held>,
         tag: &[u8],
     ) -> Result<Txn> {
-        let mut compares = outcome::compares(&self.keys, transaction)?;
-        let mut writes = outcome::writes(&self.keys, transaction)?;
-        let mut standing = outcome::look(&self.keys, transaction);
+        let mut compares = txn::compares(&self.keys, transaction)?;
+        let mut writes = txn::writes(&self.keys, transaction)?;
+        let mut standing = txn::look(&self.keys, transaction);
         if let Some(held) = held {
             compares.push(held.compare());
             writes.push(held.put(tag));

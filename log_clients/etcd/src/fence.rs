@@ -23,7 +23,7 @@ pub(crate) struct Fence {
     pub(crate) turn: tokio::sync::Mutex<()>,
     is_forbidden: AtomicBool,
     /// Slots were rewritten, or given up with their lease, without a look at the life of the log they are in.
-    is_doubtful: AtomicBool,
+    needs_epoch_check: AtomicBool,
 }
 
 impl Fence {
@@ -33,7 +33,7 @@ impl Fence {
             writer: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             is_forbidden: AtomicBool::new(false),
-            is_doubtful: AtomicBool::new(false),
+            needs_epoch_check: AtomicBool::new(false),
         }
     }
 
@@ -51,13 +51,13 @@ impl Fence {
     }
 
     /// Whether the life of the log has to be looked at, once.
-    pub(crate) fn take_doubt(&self) -> bool {
-        self.is_doubtful.swap(false, Ordering::Relaxed)
+    pub(crate) fn take_epoch_check(&self) -> bool {
+        self.needs_epoch_check.swap(false, Ordering::Relaxed)
     }
 
     /// It could not be, or there is a new reason.
-    pub(crate) fn doubt(&self) {
-        self.is_doubtful.store(true, Ordering::Relaxed);
+    pub(crate) fn require_epoch_check(&self) {
+        self.needs_epoch_check.store(true, Ordering::Relaxed);
     }
 
     /// Whether something was left without an answer, and may yet land.

@@ -9,7 +9,7 @@ use globe_log_client::Epoch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::cluster::Cluster;
-use crate::fate::Asked;
+use crate::commit_outcome::Asked;
 use crate::fault::{Class, Fault};
 use crate::fence::Fence;
 use crate::settling::Settled;
@@ -99,7 +99,7 @@ impl Fence {
             return Ok(());
         }
         // What stands in the slots may be of another life, and will not show that once they are rewritten.
-        self.doubt();
+        self.require_epoch_check();
         if is_usable && close_slots(cluster, &writer, deadline).await? {
             return Ok(());
         }
@@ -137,7 +137,7 @@ async fn keep(cluster: &Cluster, writer: &Writer, deadline: Instant) -> Result<b
     let sent = Instant::now();
     match cluster.renew_by(writer.lease, deadline).await {
         Ok(_) => {
-            writer.was_renewed(sent);
+            writer.set_renewed(sent);
             Ok(true)
         }
         Err(fault) if fault.class == Class::LeaseGone => Ok(false),
@@ -178,7 +178,7 @@ fn late<E>(_: E) -> Fault {
 impl Cluster {
     /// Closes what was left open, now that a member has answered: for as long as that may take for one request. Never
     /// fails, and never waits for another that does the same: the next call tries again.
-    pub(crate) async fn tidy(&self) {
+    pub(crate) async fn close_open_slots(&self) {
         let fence = &self.fence;
         if fence.is_forbidden() || !fence.is_open() {
             return;

@@ -8,9 +8,9 @@ use std::sync::PoisonError;
 use futures::future::join_all;
 use tokio::time::timeout;
 
+use crate::connection::Connection;
 use crate::endpoints::{Chosen, Endpoints};
 use crate::fault::{Class, Fault};
-use crate::link::Link;
 
 impl Endpoints {
     /// Refuses a member that says it is of another cluster than the others. The ids of a cluster change when it is wiped or
@@ -40,10 +40,10 @@ impl Endpoints {
             .all()
             .filter(|o| o.endpoint.index != chosen.endpoint.index);
         let asked = others.map(async |other| {
-            let (address, token) = (&other.endpoint.address, &self.session.token);
-            let link = Link::new(address, token, &self.settings).ok()?;
-            let pulse = timeout(limit, link.pulse()).await.ok()?.ok()?;
-            (pulse.cluster != 0).then_some(pulse.cluster)
+            let (address, token) = (&other.endpoint.address, &self.authenticator.token);
+            let connection = Connection::new(address, token, &self.settings).ok()?;
+            let liveness = timeout(limit, connection.liveness()).await.ok()?.ok()?;
+            (liveness.cluster != 0).then_some(liveness.cluster)
         });
         let mut votes = HashMap::from([(cluster, 1)]);
         for vote in join_all(asked).await.into_iter().flatten() {

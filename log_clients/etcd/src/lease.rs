@@ -7,9 +7,9 @@ use std::time::Duration;
 use globe_log_client::{Error, ErrorKind, Lease, LeaseId, Result};
 use tokio::time::Instant;
 
-use crate::call::{Repeat, Terms};
+use crate::call::{CallOptions, Repeat};
 use crate::cluster::Cluster;
-use crate::dial::Line;
+use crate::dial::Purpose;
 use crate::fault::{Class, Fault};
 use crate::records::{lease_id, lease_number};
 
@@ -31,10 +31,10 @@ impl Cluster {
     pub(crate) async fn grant_by(&self, ttl: Duration, deadline: Instant) -> Result<Lease, Fault> {
         let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        let terms = self.endpoints.terms(Repeat::Harmless, deadline);
+        let call_options = self.endpoints.call_options(Repeat::Harmless, deadline);
         let granted = self
             .endpoints
-            .call(terms, |client| async move {
+            .call(call_options, |client| async move {
                 client.lease_client().grant(seconds, None).await
             })
             .await?;
@@ -51,13 +51,13 @@ impl Cluster {
 
     /// Renews a lease, each time on a stream of its own that ends with the answer.
     pub(crate) async fn renew_by(&self, lease: LeaseId, deadline: Instant) -> Result<Lease, Fault> {
-        let terms = Terms {
-            line: Line::Lease,
-            ..self.endpoints.terms(Repeat::Harmless, deadline)
+        let call_options = CallOptions {
+            purpose: Purpose::Lease,
+            ..self.endpoints.call_options(Repeat::Harmless, deadline)
         };
         let renewed = self
             .endpoints
-            .call_member(terms, |client| async move {
+            .call_member(call_options, |client| async move {
                 let number = lease_number(lease);
                 let (mut keeper, mut answers) = client.lease_client().keep_alive(number).await?;
                 // What the first answer says of the time, the client keeps to itself.
@@ -68,19 +68,23 @@ impl Cluster {
         let Some(answer) = renewed.answer else {
             return Err(Fault::new(Class::Unknown, "the stream of renewals ended"));
         };
-        let is_true = renewed.link.version().renews_truthfully();
-        if answer.ttl() > 0 && (is_true || self.lives(lease, deadline).await?) {
+        let is_true = renewed.connection.version().renews_truthfully();
+        if answer.ttl() > 0 && (is_true || self.lease_exists(lease, deadline).await?) {
             return Ok(Lease::new(lease, seconds_of(answer.ttl())));
         }
         Err(Fault::new(Class::LeaseGone, "the lease has ended"))
     }
 
     /// Whether a lease exists.
-    pub(crate) async fn lives(&self, lease: LeaseId, deadline: Instant) -> Result<bool, Fault> {
-        let terms = self.endpoints.terms(Repeat::Harmless, deadline);
+    pub(crate) async fn lease_exists(
+        &self,
+        lease: LeaseId,
+        deadline: Instant,
+    ) -> Result<bool, Fault> {
+        let call_options = self.endpoints.call_options(Repeat::Harmless, deadline);
         let asked = self
             .endpoints
-            .call(terms, |client| async move {
+            .call(call_options, |client| async move {
                 client
                     .lease_client()
                     .time_to_live(lease_number(lease), None)
@@ -102,10 +106,10 @@ impl Cluster {
 
     /// Ends a lease; one that has ended already is no error.
     pub(crate) async fn revoke_by(&self, lease: LeaseId, deadline: Instant) -> Result<(), Fault> {
-        let terms = self.endpoints.terms(Repeat::Harmless, deadline);
+        let call_options = self.endpoints.call_options(Repeat::Harmless, deadline);
         let revoked = self
             .endpoints
-            .call(terms, |client| async move {
+            .call(call_options, |client| async move {
                 client.lease_client().revoke(lease_number(lease)).await
             })
             .await;

@@ -105,11 +105,11 @@ impl EtcdLog {
         }
     }
 
-    /// What was answered, after what earlier commits left open was closed: see `Cluster::tidy`.
+    /// What was answered, after what earlier commits left open was closed: see `Cluster::close_open_slots`.
     async fn answered<T>(&self, answer: Result<T>) -> Result<T> {
         let is_answer = |error: &Error| *error.kind() != ErrorKind::Unavailable;
         if answer.as_ref().err().is_none_or(is_answer) {
-            self.cluster.tidy().await;
+            self.cluster.close_open_slots().await;
         }
         answer
     }

@@ -44,8 +44,8 @@ impl Cluster {
             // Whether there is such a revision.
             None => as_of(self.keys.start(keyspace), at),
         }];
-        let terms = self.endpoints.terms(Repeat::Harmless, deadline);
-        let reading = self.read(keyspace, &question, Some(after.epoch), terms);
+        let call_options = self.endpoints.call_options(Repeat::Harmless, deadline);
+        let reading = self.read(keyspace, &question, Some(after.epoch), call_options);
         let reading = reading.await?;
         let found = reading.answers.first().and_then(|found| found.kvs.first());
         let is_same = match last {
@@ -57,7 +57,7 @@ impl Cluster {
         };
         if !is_same {
             let why = "what changed last in a keyspace is not what was seen there";
-            self.disown(keyspace, after.epoch, why, deadline).await?;
+            self.end_epoch(keyspace, after.epoch, why, deadline).await?;
             let text = "the log is in another epoch";
             return Err(Fault::new(Class::Future, text));
         }
@@ -111,9 +111,9 @@ impl Cluster {
             self.count(keyspace, to),
             self.newer(keyspace, from_revision, to),
         ];
-        let terms = self.endpoints.terms(Repeat::Costly, deadline);
+        let call_options = self.endpoints.call_options(Repeat::Costly, deadline);
         let reading = self
-            .read(keyspace, &ranges, Some(from.epoch), terms)
+            .read(keyspace, &ranges, Some(from.epoch), call_options)
             .await?;
         Ok(Comparison::of(&reading.answers).is_some_and(|found| found.is_quiet()))
     }
@@ -126,8 +126,8 @@ impl Cluster {
         deadline: Instant,
     ) -> Result<(), Fault> {
         let range = as_of(self.keys.start(keyspace), after.revision.0);
-        let terms = self.endpoints.terms(Repeat::Harmless, deadline);
-        self.read(keyspace, &[range], Some(after.epoch), terms)
+        let call_options = self.endpoints.call_options(Repeat::Harmless, deadline);
+        self.read(keyspace, &[range], Some(after.epoch), call_options)
             .await
             .map(drop)
     }

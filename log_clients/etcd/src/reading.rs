@@ -10,12 +10,12 @@ use etcd_client::{GetOptions, Txn, TxnOp};
 use globe_log_client::{Epoch, Keyspace, Position, Record, Revision};
 use tokio::time::Instant;
 
-use crate::call::{Repeat, Terms};
+use crate::call::{CallOptions, Repeat};
 use crate::cluster::Cluster;
+use crate::connection::Connection;
 use crate::fault::{Class, Fault};
 use crate::heads::{Answer, Head, Turn};
 use crate::life::{Judgement, Known, Signs, judge};
-use crate::link::Link;
 use crate::marker::Marker;
 use crate::records::{number, record};
 use crate::witness::{Testimony, Witness};
@@ -60,7 +60,7 @@ enum Asks {
 
 /// What a read has gone through so far.
 #[derive(Default)]
-struct Course {
+struct ReadState {
     /// The life it is about. What was found of one life says nothing of the next, which may have begun meanwhile.
     life: Option<Epoch>,
     asks: Asks,
@@ -106,39 +106,38 @@ impl Cluster {
         keyspace: &Keyspace,
         ranges: &[TxnOp],
         epoch: Option<Epoch>,
-        terms: Terms,
+        call_options: CallOptions,
     ) -> Result<Reading, Fault> {
-        let mut course = Course::default();
+        let mut state = ReadState::default();
         loop {
             let known = self.life.known();
             let known_epoch = known.as_ref().map(|known| known.epoch);
-            if course.life != known_epoch {
-                course = Course {
+            if state.life != known_epoch {
+                state = ReadState {
                     life: known_epoch,
-                    ..Course::default()
+                    ..ReadState::default()
                 };
             }
-            let question = self.question(known, course.asks);
+            let question = self.question(known, state.asks);
             if epoch.is_some() && known_epoch.is_some() && epoch != known_epoch {
                 return Err(Fault::new(Class::Future, "the log is in another epoch"));
             }
-            let asks_life_only =
-                course.asks.is_lost() || (epoch.is_some() && known_epoch.is_none());
+            let asks_life_only = state.asks.is_lost() || (epoch.is_some() && known_epoch.is_none());
             let ranges = if asks_life_only { &[] } else { ranges };
             let asked = question.with(ranges, || self.probe(keyspace));
-            let (link, answer) = match self.send_over(terms, asked).await {
+            let (connection, answer) = match self.send_over(call_options, asked).await {
                 Ok(answered) => answered,
                 Err(fault) => {
-                    self.survive(fault, &question, &mut course)?;
+                    self.survive(fault, &question, &mut state)?;
                     continue;
                 }
             };
-            self.remember_refusals(course.asks, &question);
+            self.remember_refusals(state.asks, &question);
             let (signs, answers) = question.signs(answer);
-            let same = self.settle_life(&question, &signs, &mut course, terms.deadline);
+            let same = self.settle_life(&question, &signs, &mut state, call_options.deadline);
             let same = same.await?;
             if same.is_some() {
-                link.is_of_known_life();
+                connection.set_checked();
             }
             if let Some(epoch) = same
                 && !asks_life_only
@@ -163,10 +162,12 @@ impl Cluster {
         // Revision 0 would mean the present, and at etcd's first, 1, there is no record yet.
         let options = GetOptions::new().with_revision(number(at.revision.0.max(1)));
         let get = TxnOp::get(self.keys.record(keyspace, key), Some(options));
-        let terms = self
+        let call_options = self
             .endpoints
-            .terms(Repeat::Harmless, self.endpoints.deadline());
-        let reading = self.read(keyspace, &[get], Some(at.epoch), terms).await;
+            .call_options(Repeat::Harmless, self.endpoints.deadline());
+        let reading = self
+            .read(keyspace, &[get], Some(at.epoch), call_options)
+            .await;
         let found = reading.map_err(failed)?.answers.into_iter().next();
         let found = found.and_then(|found| found.kvs.into_iter().next());
         Ok(found.map(|found| record(&self.keys, keyspace, found)))
@@ -178,8 +179,8 @@ impl Cluster {
         keyspace: &Keyspace,
         deadline: Instant,
     ) -> Result<Position, Fault> {
-        let terms = self.endpoints.terms(Repeat::Harmless, deadline);
-        Ok(self.read(keyspace, &[], None, terms).await?.position)
+        let call_options = self.endpoints.call_options(Repeat::Harmless, deadline);
+        Ok(self.read(keyspace, &[], None, call_options).await?.position)
     }
 
     /// The head of the log, which was asked for it after `earliest`.
@@ -201,11 +202,11 @@ impl Cluster {
                     }
                 }
                 Turn::Wait(read) => drop(self.heads.wait_for(&read, NEXT_AFTER).await),
-                Turn::Ask(asking) => {
-                    let asked = asking.asked;
+                Turn::Ask(read) => {
+                    let asked = read.asked;
                     let position = self.now(keyspace, deadline).await;
                     let answer = position.map(|position| Head { position, asked });
-                    asking.end(answer.clone());
+                    read.end(answer.clone());
                     return answer;
                 }
             }
@@ -222,16 +223,16 @@ impl Cluster {
         transaction: Txn,
         deadline: Instant,
     ) -> Result<PbTxnResponse, Fault> {
-        let terms = self.endpoints.terms(repeat, deadline);
-        Ok(self.send_over(terms, transaction).await?.1)
+        let call_options = self.endpoints.call_options(repeat, deadline);
+        Ok(self.send_over(call_options, transaction).await?.1)
     }
 
     /// Sends it, and says over which connection the answer came.
     async fn send_over(
         &self,
-        terms: Terms,
+        call_options: CallOptions,
         transaction: Txn,
-    ) -> Result<(Arc<Link>, PbTxnResponse), Fault> {
+    ) -> Result<(Arc<Connection>, PbTxnResponse), Fault> {
         let largest = self.endpoints.settings.max_message_bytes;
         let request = |client: Arc<etcd_client::Client>| {
             let transaction = transaction.clone();
@@ -240,12 +241,12 @@ impl Cluster {
                 kv.txn(transaction).await
             }
         };
-        let answered = self.endpoints.call_member(terms, request).await?;
+        let answered = self.endpoints.call_member(call_options, request).await?;
         let answer = answered.answer.0;
         if let Some(header) = &answer.header {
-            self.endpoints.heard(header.raft_term);
+            self.endpoints.observe_term(header.raft_term);
         }
-        Ok((answered.link, answer))
+        Ok((answered.connection, answer))
     }
 
     fn question(&self, known: Option<Known>, asks: Asks) -> Question {
@@ -264,14 +265,19 @@ impl Cluster {
     }
 
     /// Whether the read may go on after this fault, in another way; or the fault.
-    fn survive(&self, fault: Fault, question: &Question, course: &mut Course) -> Result<(), Fault> {
+    fn survive(
+        &self,
+        fault: Fault,
+        question: &Question,
+        state: &mut ReadState,
+    ) -> Result<(), Fault> {
         if let (Class::Compacted, Some(witness)) = (fault.class, &question.witness)
             && !witness.is_forgotten
         {
             self.life.weaken(witness);
             return Ok(());
         }
-        course.asks = course.asks.after(fault.class, question).ok_or(fault)?;
+        state.asks = state.asks.after(fault.class, question).ok_or(fault)?;
         Ok(())
     }
 
@@ -295,12 +301,12 @@ impl Cluster {
         &self,
         question: &Question,
         signs: &Signs,
-        course: &mut Course,
+        state: &mut ReadState,
         deadline: Instant,
     ) -> Result<Option<Epoch>, Fault> {
         let known = question.known.as_ref();
         let mut judgement = judge(known, signs);
-        if course.asks.is_lost() && judgement == Judgement::Same {
+        if state.asks.is_lost() && judgement == Judgement::Same {
             judgement = Judgement::Changed("a revision it once had does not exist");
         }
         let before = known.map(|known| known.epoch);
@@ -328,13 +334,13 @@ impl Cluster {
                 Ok(None)
             }
             (Judgement::Changed(why), Some(known))
-                if course.is_suspicious || course.asks.is_lost() =>
+                if state.is_suspicious || state.asks.is_lost() =>
             {
                 self.begin_again(known, signs, why, deadline).await?;
                 Ok(None)
             }
             (Judgement::Changed(_), _) => {
-                course.is_suspicious = true;
+                state.is_suspicious = true;
                 Ok(None)
             }
         }

@@ -13,9 +13,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
-use crate::asking::Asking;
 use crate::fault::{Class, Fault};
 use crate::mailbox::{Delivery, Post};
+use crate::progress_requests::ProgressRequests;
 use crate::route::{Route, revision_of};
 
 /// How long events may take on their own before progress is asked for.
@@ -54,7 +54,7 @@ enum Request {
 }
 
 /// The state of a stream's task.
-pub(crate) struct Draining {
+pub(crate) struct StreamTask {
     requests: WatchRequestSender,
     responses: WatchResponseStream,
     commands: UnboundedReceiver<Command>,
@@ -66,7 +66,7 @@ pub(crate) struct Draining {
     /// How many creations were answered.
     answered: Arc<AtomicU64>,
     outbox: VecDeque<Request>,
-    asking: Asking,
+    progress_requests: ProgressRequests,
     next_ask: Option<Instant>,
     pause: Duration,
     /// A request for progress was sent since the last reply.
@@ -78,15 +78,15 @@ pub(crate) struct Draining {
     held: Option<(u64, Instant)>,
 }
 
-impl Draining {
+impl StreamTask {
     /// A stream on which the watch of tail 0 was just created.
     pub(crate) fn new(
         (requests, responses): (WatchRequestSender, WatchResponseStream),
         commands: UnboundedReceiver<Command>,
         answered: Arc<AtomicU64>,
         (created, first, post): (PbWatchResponse, u64, Post),
-    ) -> Draining {
-        let mut draining = Draining {
+    ) -> StreamTask {
+        let mut task = StreamTask {
             requests,
             responses,
             commands,
@@ -96,7 +96,7 @@ impl Draining {
             creations: VecDeque::new(),
             answered,
             outbox: VecDeque::new(),
-            asking: Asking::default(),
+            progress_requests: ProgressRequests::default(),
             next_ask: None,
             pause: ASK_AGAIN,
             is_asked: false,
@@ -104,8 +104,8 @@ impl Draining {
             highest: 0,
             held: None,
         };
-        draining.created(created);
-        draining
+        task.created(created);
+        task
     }
 
     /// Runs until the stream breaks or nobody uses it any more.
@@ -177,7 +177,7 @@ impl Draining {
         } = creation;
         self.creating = Some(key);
         self.outbox.push_back(Request::Create(start, options));
-        let route = Route::new(first, post, self.asking.asked());
+        let route = Route::new(first, post, self.progress_requests.asked());
         self.routes.insert(key, route);
     }
 
@@ -229,7 +229,7 @@ impl Draining {
             return;
         }
         // It comes after the replies to all that was asked before the watch was created.
-        self.asking.settle(route.asked);
+        self.progress_requests.settle(route.asked);
         let last = message.events.last().and_then(|event| event.kv.as_ref());
         let reached = last.map_or(0, |kv| u64::try_from(kv.mod_revision).unwrap_or(0));
         if !message.fragment {
@@ -242,12 +242,12 @@ impl Draining {
     fn progress(&mut self, revision: u64) {
         self.is_asked = false;
         self.pause = ASK_AGAIN;
-        self.asking.reply();
+        self.progress_requests.reply();
         for route in self.routes.values() {
             // When the server created the watch it had a lower revision: it gave this answer later.
             let is_later = route.id.is_some() && (1..revision).contains(&route.created_at);
             if is_later {
-                self.asking.settle(route.asked + 1);
+                self.progress_requests.settle(route.asked + 1);
             }
         }
         let keys: Vec<u64> = self
@@ -261,7 +261,7 @@ impl Draining {
             let Some(route) = self.routes.get_mut(&key) else {
                 continue;
             };
-            if !self.asking.is_after(route.asked) {
+            if !self.progress_requests.is_after(route.asked) {
                 too_early = true;
                 continue;
             }
@@ -342,7 +342,7 @@ impl Draining {
             .any(|request| matches!(request, Request::Progress))
         {
             self.outbox.push_back(Request::Progress);
-            self.asking.ask();
+            self.progress_requests.ask();
             self.is_asked = true;
         }
     }

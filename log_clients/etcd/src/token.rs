@@ -1,6 +1,6 @@
 //! What shows servers who this client is: one token for all its connections.
 //!
-//! Never logs in: that is the session.
+//! Never logs in: that is the authenticator.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,10 +11,10 @@ const LOGIN: &str = "/etcdserverpb.Auth/Authenticate";
 
 /// The token of the present.
 #[derive(Default)]
-pub(crate) struct Token(Mutex<State>);
+pub(crate) struct Token(Mutex<CurrentToken>);
 
 #[derive(Default)]
-struct State {
+struct CurrentToken {
     login: Login,
     /// How many tokens there have been.
     generation: u64,
@@ -34,7 +34,7 @@ impl Token {
     /// Puts it on a request.
     pub(crate) fn sign<B>(&self, mut request: Request<B>) -> Request<B> {
         if request.uri().path() != LOGIN
-            && let Login::Done(token) = &self.state().login
+            && let Login::Done(token) = &self.current().login
         {
             request.headers_mut().insert("token", token.clone());
         }
@@ -43,33 +43,33 @@ impl Token {
 
     /// Which one a request that is sent now bears.
     pub(crate) fn generation(&self) -> u64 {
-        self.state().generation
+        self.current().generation
     }
 
     pub(crate) fn is_there(&self) -> bool {
-        matches!(self.state().login, Login::Done(_))
+        matches!(self.current().login, Login::Done(_))
     }
 
     pub(crate) fn is_needed(&self) -> bool {
-        matches!(self.state().login, Login::Needed)
+        matches!(self.current().login, Login::Needed)
     }
 
     /// Takes over what came of a login.
     pub(crate) fn set(&self, login: Login) {
-        let mut state = self.state();
-        state.login = login;
-        state.generation += 1;
+        let mut current = self.current();
+        current.login = login;
+        current.generation += 1;
     }
 
     /// This one is of no use any more, unless it was replaced already.
     pub(crate) fn drop_if(&self, generation: u64) {
-        let mut state = self.state();
-        if state.generation == generation {
-            state.login = Login::Needed;
+        let mut current = self.current();
+        if current.generation == generation {
+            current.login = Login::Needed;
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn current(&self) -> MutexGuard<'_, CurrentToken> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

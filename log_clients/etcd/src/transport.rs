@@ -111,9 +111,9 @@ impl Error for Ended {}
 
 /// A connection that could not be made, told to each request that would have used it.
 #[derive(Debug)]
-pub(crate) struct Undialled(pub(crate) Option<Arc<Box<dyn Error + Send + Sync>>>);
+pub(crate) struct NotConnected(pub(crate) Option<Arc<Box<dyn Error + Send + Sync>>>);
 
-impl fmt::Display for Undialled {
+impl fmt::Display for NotConnected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(why) => write!(f, "it could not be dialled: {why}"),
@@ -122,7 +122,7 @@ impl fmt::Display for Undialled {
     }
 }
 
-impl Error for Undialled {
+impl Error for NotConnected {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         let why: &(dyn Error + 'static) = &***self.0.as_ref()?;
         Some(why)

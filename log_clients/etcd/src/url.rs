@@ -9,9 +9,9 @@ use percent_encoding::percent_decode_str;
 
 use crate::address;
 use crate::credentials::Source;
+use crate::server_version::ServerVersion;
 use crate::settings::{Settings, invalid};
 use crate::tls::Tls;
-use crate::version::Version;
 
 const OPTIONS: &str = "connect_timeout, request_timeout, deadline, tail_timeout, keep_alive_interval, \
                        keep_alive_timeout, rebalance_after, page_size, max_message_bytes, server_version, max_operations, \
@@ -118,7 +118,7 @@ fn options(settings: &mut Settings, query: &str, is_tls: bool) -> Result<()> {
             "rebalance_after" => settings.rebalance_after = duration(&name, value)?,
             "page_size" => settings.page_size = count(&name, value)?,
             "max_message_bytes" => settings.max_message_bytes = count(&name, value)?,
-            "server_version" => settings.server_version = Some(Version::parse(value)),
+            "server_version" => settings.server_version = Some(ServerVersion::parse(value)),
             "max_operations" => settings.commits.max_operations = count(&name, value)?,
             "max_transaction_bytes" => {
                 settings.commits.max_transaction_bytes = count(&name, value)?;
@@ -244,7 +244,10 @@ mod tests {
         assert_eq!(settings.rebalance_after, Duration::ZERO);
         assert_eq!(settings.page_size, 3);
         assert_eq!(settings.max_message_bytes, 8 * 1024 * 1024);
-        assert_eq!(settings.server_version, Some(Version::parse("3.5.30")));
+        assert_eq!(
+            settings.server_version,
+            Some(ServerVersion::parse("3.5.30"))
+        );
     }
 
     #[test]
