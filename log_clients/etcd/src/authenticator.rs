@@ -20,12 +20,18 @@ use crate::token::{Login, Token};
 const LONGEST: Duration = Duration::from_secs(120);
 
 /// What every connection of a client shares.
+///
+/// A login that was cut off is still paid for: the server's check of the password runs on. So 200 clients that gave up
+/// after a while and began again were seen never to get in, while 200 that wait take seven seconds together. Logins are
+/// therefore waited for by all who need one, go on in tasks of their own, and are begun again only when their
+/// connection must be dead.
 pub(crate) struct Authenticator {
     settings: Arc<Settings>,
     pub(crate) token: Arc<Token>,
     logins: Mutex<Logins>,
 }
 
+/// Which logins are under way, and the last refusal.
 #[derive(Default)]
 struct Logins {
     under_way: Vec<PendingLogin>,
@@ -34,6 +40,7 @@ struct Logins {
     refusals: u32,
 }
 
+/// A login that any number of callers wait for. It goes on in its task when they give up.
 type SharedLogin = Shared<BoxFuture<'static, Result<(), Fault>>>;
 
 /// A login that was begun, and with whom.
@@ -118,6 +125,7 @@ impl Authenticator {
         Some(there.map(|login| login.attempt.clone()).collect())
     }
 
+    /// Begins a login in a task of its own.
     fn begin(self: &Arc<Self>, connection: Arc<Connection>) -> SharedLogin {
         let authenticator = Arc::clone(self);
         let task = tokio::spawn(async move { authenticator.attempt(&connection).await });
@@ -127,6 +135,7 @@ impl Authenticator {
         ended.boxed().shared()
     }
 
+    /// One login: with the credentials as they are now, unless the server has just refused these very ones.
     async fn attempt(&self, connection: &Connection) -> Result<(), Fault> {
         let Some(credentials) = self.credentials().await? else {
             self.token.set(Login::NotNeeded);
@@ -188,6 +197,7 @@ impl Authenticator {
         Ok(read.map_err(ended)??)
     }
 
+    /// The last refusal, if it was of these credentials and is recent. A password that was changed is tried at once.
     fn standing_refusal(&self, credentials: &(String, String)) -> Option<Fault> {
         let logins = self.logins();
         let refused = logins.refused.as_ref()?;
@@ -195,6 +205,7 @@ impl Authenticator {
         stands.then(|| refused.fault.clone())
     }
 
+    /// Remembers a refusal. Nothing of the caller's was sent, whatever failed.
     fn failed(&self, fault: Fault, credentials: (String, String)) -> Fault {
         let fault = fault.never_sent();
         if fault.class == Class::Denied {

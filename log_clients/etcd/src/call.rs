@@ -84,6 +84,8 @@ impl Drop for Waiting<'_> {
 }
 
 /// What to do after a failed attempt.
+///
+/// Decisions are made here, and carried out in `call_member`: so that a table of faults can be a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     /// The member is not well: put it aside and ask another.
@@ -102,6 +104,8 @@ enum Next {
     Report,
 }
 
+/// What a fault calls for, given what repeating the request would do. What is not named here is an answer, and the
+/// caller's.
 fn next_after(class: Class, repeat: Repeat, logged_in: bool) -> Next {
     match (class, repeat) {
         (Class::Ended, _) => Next::Dial,
@@ -124,6 +128,7 @@ fn too_late(time_up: Fault, last: Option<Fault>) -> Fault {
 }
 
 impl Endpoints {
+    /// Until when a call that begins now must be answered.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.settings.deadline
     }
@@ -139,6 +144,9 @@ impl Endpoints {
     }
 
     /// Sends a request to one member after the other until one answers or the deadline is over.
+    ///
+    /// A member is left for the next at the first failure, but what may have been done goes to nobody else, unless
+    /// repeating it is harmless: an etcd that was frozen carries out what it holds when it wakes.
     pub(crate) async fn call<T, F, Fut, E>(
         &self,
         call_options: CallOptions,
@@ -238,6 +246,8 @@ impl Endpoints {
         }
     }
 
+    /// One try with one member: a connection, and the request over it. A connection that has ended is forgotten, so
+    /// that the next try dials.
     async fn attempt<T, F, Fut, E>(
         &self,
         chosen: &Chosen,
@@ -259,6 +269,9 @@ impl Endpoints {
         }
     }
 
+    /// Sends the request, and waits for the answer beside the questions that tell a slow member from a dead one (see
+    /// `patience`). Not tonic's own timeout: that covers the wait for the head of a response only, not that for a
+    /// connection, and is told as `Cancelled`.
     async fn send<T, F, Fut, E>(
         &self,
         chosen: &Chosen,

@@ -24,6 +24,8 @@ use crate::writer::Held;
 const MARGIN: Duration = Duration::from_millis(50);
 
 impl Cluster {
+    /// Checks a transaction, carries it out, and has the tails of its keyspaces reach it: who has just written waits to
+    /// see it.
     pub(crate) async fn commit(&self, transaction: Transaction) -> Result<Position> {
         transaction.check(&self.capabilities())?;
         let deadline = self.deadline_of(&transaction);
@@ -79,6 +81,7 @@ impl Cluster {
         }
     }
 
+    /// The life of the log; asks for it if this client has not seen any yet.
     async fn known(&self, keyspace: &Keyspace, deadline: Instant) -> Result<Known> {
         loop {
             if let Some(known) = self.life.known() {
@@ -90,6 +93,8 @@ impl Cluster {
         }
     }
 
+    /// Preconditions without writes: a read, which needs no fence and may be repeated. It is acknowledged, so what was
+    /// left open is closed before it as before any commit.
     async fn check_only(
         &self,
         transaction: &Transaction,
@@ -166,6 +171,8 @@ impl Cluster {
         }
     }
 
+    /// The transaction as it is sent: where everything holds the writes, else a look at what stands in the way. The
+    /// slot comes last in each part, so that it is found again in the answer.
     pub(crate) fn compose(
         &self,
         transaction: &Transaction,

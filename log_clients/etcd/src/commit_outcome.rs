@@ -91,6 +91,9 @@ impl SlotContent {
 }
 
 /// The table. Whatever is asked next is asked later in the order of `Asked`, so that there is an end.
+///
+/// Rows are pure, so that a test can go through all of them; whoever adds a [`Class`] has to say here what it means for
+/// a commit, or it is one of which nothing was written.
 pub(crate) fn outcome_of(asked: Asked, reply: Reply) -> Outcome {
     use Asked::{Commit, Delete, Read, Rewrite};
     use Reply::{Done, Ended, Failed, Slot as Shows};

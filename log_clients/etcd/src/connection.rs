@@ -24,7 +24,7 @@ use crate::transport;
 /// Any key: that reading it is not allowed is an answer as good as another.
 const TOKEN_PROBE: &str = ".globe/epoch";
 
-/// One connection.
+/// One connection, its two clients, and what was learned over it. It dials with its first request.
 pub(crate) struct Connection {
     // Cloning a client clones what it holds for each service, which costs more than the rest of sending a request.
     client: Arc<Client>,
@@ -63,6 +63,7 @@ pub(crate) struct Liveness {
 }
 
 impl Connection {
+    /// A connection that is not dialled yet.
     pub(crate) fn new(
         address: &str,
         token: &Arc<Token>,
@@ -127,6 +128,10 @@ impl Connection {
     }
 
     /// Who is there. Asking shows, before anything is sent that must not be sent twice, that somebody is and answers.
+    ///
+    /// Three questions at once: the status for its version, which servers since 3.5.28 keep from everybody but root
+    /// (etcd-io/etcd#21663); the list of members for the cluster; and, where there is a token, one that only a valid
+    /// token gets answered.
     pub(crate) async fn handshake(
         &self,
         declared: Option<ServerVersion>,
@@ -179,6 +184,7 @@ impl Connection {
         self.liveness_of(&self.anonymous).await.is_ok()
     }
 
+    /// Any answer is a sign of life: one that is a refusal says neither cluster nor term.
     async fn liveness_of(&self, client: &Client) -> Result<Liveness, Fault> {
         let answer = client.cluster_client().member_list().await;
         let liveness = match answer {
@@ -225,12 +231,15 @@ impl Connection {
         self.is_checked.store(true, Ordering::Relaxed);
     }
 
+    /// Whether an answer that came through it was seen to be of the known life. Until then no commit goes through it:
+    /// whoever slept through a restore may have guards that hold again by chance.
     pub(crate) fn is_checked(&self) -> bool {
         self.is_checked.load(Ordering::Relaxed)
     }
 }
 
-/// Whether it was given by whoever is at the other end, and not by the way there.
+/// Whether it was given by whoever is at the other end, and not by the way there: also a refusal shows that somebody
+/// is.
 fn is_answer(class: Class) -> bool {
     matches!(
         class,

@@ -13,6 +13,8 @@ use crate::settings::Settings;
 use crate::silence::Silence;
 use crate::token::Token;
 
+/// The connections of one member between two failures. When it is put aside they are given up together, and the next
+/// time it is chosen it has others.
 #[derive(Default)]
 pub(crate) struct Connections {
     unary: Mutex<Option<Arc<Connection>>>,

@@ -29,7 +29,7 @@ use crate::token::Token;
 use crate::transport::{Ended, NotConnected};
 
 /// What a connection is for. Each has its own, so that none waits behind another: a catch-up of megabytes must not hold
-/// up a lease.
+/// up a lease, and all streams of one HTTP/2 connection share its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Unary,
@@ -62,6 +62,8 @@ pub(crate) fn clients(
     Ok((signed, anonymous))
 }
 
+/// An etcd client on a channel. With "require leader", a watch on a member that has lost its quorum ends with `no
+/// leader` after some seconds; without, it would stay open and silent.
 fn client(channel: Channel) -> std::result::Result<Client, Fault> {
     let options = ConnectOptions::new().with_require_leader(true);
     // Without a user of its own it has nothing to wait for.
@@ -82,6 +84,7 @@ pub(crate) fn check(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
+/// How a connection is made and kept: everything but the address and TLS.
 fn endpoint(address: &str, settings: &Settings) -> std::result::Result<Endpoint, Fault> {
     let origin: Uri = address.parse().map_err(refused)?;
     // TLS is the connector's, so that what it says is heard; to the library above it the connection is a plain one.
@@ -100,6 +103,10 @@ fn endpoint(address: &str, settings: &Settings) -> std::result::Result<Endpoint,
 }
 
 /// Dials the first time it is asked to, and refuses from then on.
+///
+/// A channel would dial again by itself, and reach another server behind the same address without a word: what was
+/// learned over the connection (version, cluster, life of the log) would be believed of a stranger. So a connection
+/// that has ended is an error here, and the next is a new one.
 #[derive(Clone)]
 struct Connector {
     tcp: HttpConnector,

@@ -19,6 +19,10 @@ use crate::server_version::ServerVersion;
 use crate::settings::Settings;
 
 /// All members. One of them is pinned: it gets everything until it fails.
+///
+/// The gRPC library could spread requests over all members, but its balancer takes a dead member for a ready one as
+/// long as it is drawn: with one of three dead a quarter of the calls failed. And answers of one member, in one order,
+/// are easier to reason about.
 pub(crate) struct Endpoints {
     pub(crate) settings: Arc<Settings>,
     pub(crate) authenticator: Arc<Authenticator>,
@@ -42,6 +46,7 @@ pub(crate) struct Endpoint {
     health: Mutex<Health>,
 }
 
+/// How a member fares: since its last answer, and what has been said of it.
 #[derive(Default)]
 struct Health {
     connections: Arc<Connections>,
@@ -66,6 +71,7 @@ pub(crate) enum Choice {
 }
 
 impl Endpoints {
+    /// The members as they were given; one of them, drawn, is preferred and pinned.
     pub(crate) fn new(settings: Settings) -> Arc<Endpoints> {
         let settings = Arc::new(settings);
         let addresses = settings.endpoints.iter().cloned().enumerate();
@@ -153,6 +159,7 @@ impl Endpoints {
         *self.pinned.borrow() == index
     }
 
+    /// Uses this member from now on. Tails are told, and move over.
     pub(crate) fn pin(&self, index: usize) {
         self.pinned.send_if_modified(|pinned| {
             let differs = *pinned != index;
@@ -166,7 +173,8 @@ impl Endpoints {
         self.members.iter().map(Chosen::new)
     }
 
-    /// The pinned member; or, while that is left alone, any other, which is pinned from then on.
+    /// The pinned member; or, while that is left alone, any other, which is pinned from then on. If all are left alone:
+    /// when the first of them may be tried again, and why it failed.
     pub(crate) fn choose(&self) -> Choice {
         let now = Instant::now();
         let pinned = self.members.get(*self.pinned.borrow());
@@ -195,6 +203,7 @@ impl Endpoints {
         fastrand::choice(others.collect::<Vec<_>>())
     }
 
+    /// Whether another member may be asked now.
     pub(crate) fn has_another(&self, chosen: &Chosen) -> bool {
         let besides = Some(chosen.endpoint.index);
         self.another(Instant::now(), besides).is_some()
@@ -210,6 +219,7 @@ impl Endpoints {
         }
     }
 
+    /// Leaves the preferred member, or another: the way back is looked for after a while.
     fn move_to(&self, index: usize) {
         self.preferred.leave(&self.settings);
         self.pin(index);

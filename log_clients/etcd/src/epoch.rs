@@ -98,6 +98,9 @@ impl Cluster {
 
     /// The life as all clients call it. A name that does not stay takes somebody else who writes there all the time, so
     /// from the third round on there is a pause before each, longer every time.
+    ///
+    /// Compare-and-swap on the marker's revision: of clients that notice together one writes, and the others read what
+    /// it wrote.
     async fn agree(&self, known: &Known, signs: &Signs, deadline: Instant) -> Result<Known, Fault> {
         let old = known.marker.unwrap_or_default();
         let mut has_told = false;
@@ -184,6 +187,7 @@ async fn rest(round: u32, deadline: Instant) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Nothing of the caller's was done: the next call tries again.
 fn not_named() -> Fault {
     let text =
         "the new epoch could not be named: something else writes the epoch record all the time";

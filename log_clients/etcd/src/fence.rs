@@ -16,6 +16,9 @@ use globe_log_client::Epoch;
 use crate::commit_settings::FenceSettings;
 use crate::writer::Writer;
 
+/// Why it is needed: a put whose caller had given up was seen to be applied 26 seconds later, over newer data. A guard
+/// on the key's revision keeps that out, but one on *absent* can hold again after a delete; the slot's revision never
+/// comes back.
 pub(crate) struct Fence {
     pub(crate) settings: FenceSettings,
     writer: Mutex<Option<Arc<Writer>>>,
@@ -37,11 +40,12 @@ impl Fence {
         }
     }
 
+    /// Whether the role does not allow slots.
     pub(crate) fn is_forbidden(&self) -> bool {
         self.is_forbidden.load(Ordering::Relaxed)
     }
 
-    /// The role does not allow slots.
+    /// The role does not allow slots: commits go without from now on, and the capabilities say so.
     pub(crate) fn forbid(&self) {
         if !self.is_forbidden.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -72,6 +76,7 @@ impl Fence {
             .filter(|writer| writer.epoch == epoch && writer.is_fresh() && !writer.is_open())
     }
 
+    /// The writer there is, whether it can be used or not.
     pub(crate) fn current(&self) -> Option<Arc<Writer>> {
         self.writer().clone()
     }

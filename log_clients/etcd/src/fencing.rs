@@ -147,6 +147,8 @@ async fn keep(cluster: &Cluster, writer: &Writer, deadline: Instant) -> Result<b
 
 /// Rewrites the slots that were left without an answer, so that nothing sent by them can land any more. False when the
 /// lease has ended, or must.
+///
+/// All at once: one that is slow holds up no other, and the time limit is that of one request.
 async fn close_slots(
     cluster: &Cluster,
     writer: &Arc<Writer>,
@@ -170,6 +172,7 @@ async fn close_slots(
     Ok(true)
 }
 
+/// The commit itself was not sent.
 fn late<E>(_: E) -> Fault {
     let text = "no slot was free in time: too many commits are under way, or what became of one is not known yet";
     Fault::new(Class::NeverSent, text)

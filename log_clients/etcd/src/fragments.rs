@@ -15,6 +15,10 @@ use crate::witness::{LastChange, Witness};
 const DELETE: i32 = 1;
 
 /// The events of a commit that is not complete yet.
+///
+/// Watches ask for fragments since an answer of more than 4 MB would otherwise end the stream, and each stream after it
+/// in the same way. The server then splits at about 2 MB, also in the middle of a revision: a commit of 120 keys was
+/// seen to come as 84 and 36.
 #[derive(Default)]
 pub(crate) struct Fragments {
     held: Vec<PbEvent>,

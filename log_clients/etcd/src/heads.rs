@@ -12,11 +12,14 @@ use tokio::time::{Instant, timeout};
 use crate::fault::{Class, Fault};
 
 /// The last answer, and the read under way.
+///
+/// A map asks for the head twice a second; this makes a process with many maps ask as often as with one.
 #[derive(Default)]
 pub(crate) struct Heads {
     reads: Mutex<Reads>,
 }
 
+/// The last answer, and who reads now.
 #[derive(Default)]
 struct Reads {
     last: Option<Head>,
@@ -134,6 +137,7 @@ impl PendingRead {
 }
 
 impl HeadRead<'_> {
+    /// Hands the answer to all who wait. A failure is handed on, but not kept.
     pub(crate) fn end(self, answer: Answer) {
         {
             let mut reads = self.heads.reads();

@@ -52,6 +52,7 @@ impl Endpoints {
         votes
     }
 
+    /// The id of the cluster this log is on; nothing before the first answer.
     pub(crate) fn known_cluster(&self) -> Option<u64> {
         *self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,6 +63,9 @@ impl Endpoints {
 }
 
 /// The cluster that the members are taken to be of; nothing when they do not say enough.
+///
+/// A majority of the list, once the cluster is known, and not of those that answer: one wrong endpoint must not outvote
+/// a cluster that is partly down.
 fn elect(known: Option<u64>, votes: &HashMap<u64, usize>, members: usize) -> Option<u64> {
     let answers: usize = votes.values().sum();
     let (winner, count) = votes.iter().max_by_key(|(_, count)| **count)?;
@@ -76,6 +80,7 @@ fn elect(known: Option<u64>, votes: &HashMap<u64, usize>, members: usize) -> Opt
     }
 }
 
+/// Nothing was sent to it but questions.
 fn foreign(cluster: u64, elected: u64) -> Fault {
     let text = format!(
         "it belongs to the cluster {cluster:x}, the others to {elected:x}: an endpoint of another cluster is in the list"

@@ -17,6 +17,7 @@ use crate::records::{lease_id, lease_number};
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(9_000_000_000);
 
 impl Cluster {
+    /// A lease for a caller, after a look at how long it may be.
     pub(crate) async fn grant(&self, ttl: Duration) -> Result<Lease> {
         if ttl.is_zero() || ttl > MAX_TTL {
             let context =
@@ -44,12 +45,14 @@ impl Cluster {
         ))
     }
 
+    /// Renews a caller's lease.
     pub(crate) async fn renew(&self, lease: LeaseId) -> Result<Lease> {
         let renewed = self.renew_by(lease, self.endpoints.deadline()).await;
         renewed.map_err(|fault| lease_error(fault, lease, "renewing"))
     }
 
-    /// Renews a lease, each time on a stream of its own that ends with the answer.
+    /// Renews a lease, each time on a stream of its own that ends with the answer. A stream that is kept would have to
+    /// be watched: on a lease that was revoked it stays open, and answers a time to live of 0.
     pub(crate) async fn renew_by(&self, lease: LeaseId, deadline: Instant) -> Result<Lease, Fault> {
         let call_options = CallOptions {
             purpose: Purpose::Lease,
@@ -75,7 +78,8 @@ impl Cluster {
         Err(Fault::new(Class::LeaseGone, "the lease has ended"))
     }
 
-    /// Whether a lease exists.
+    /// Whether a lease exists: servers below 3.5.23, 3.4.38 and 3.6.5 may report the renewal of one that is revoked as
+    /// done.
     pub(crate) async fn lease_exists(
         &self,
         lease: LeaseId,
@@ -99,6 +103,7 @@ impl Cluster {
         }
     }
 
+    /// Ends a caller's lease.
     pub(crate) async fn revoke(&self, lease: LeaseId) -> Result<()> {
         let revoked = self.revoke_by(lease, self.endpoints.deadline()).await;
         revoked.map_err(|fault| lease_error(fault, lease, "revoking"))

@@ -20,6 +20,7 @@ pub(crate) struct Life {
     pub(crate) changing: tokio::sync::Mutex<()>,
 }
 
+/// Everything under one lock, so that a new life replaces all of it at once.
 #[derive(Default)]
 struct Facts {
     known: Option<Known>,
@@ -40,6 +41,7 @@ pub(crate) struct Known {
     pub(crate) witness: Option<Witness>,
 }
 
+/// What is remembered of one keyspace.
 struct Followed {
     /// What tails of this keyspace must reach.
     target: Position,
@@ -78,6 +80,7 @@ pub(crate) struct Signs {
 }
 
 impl Signs {
+    /// What the header of an answer shows. The rest has to be asked for.
     pub(crate) fn of(header: Option<&PbResponseHeader>) -> Signs {
         let revision = header.map_or(0, |header| header.revision);
         Signs {
@@ -102,7 +105,11 @@ pub(crate) enum Judgement {
     Changed(&'static str),
 }
 
-/// Whether an answer comes from the life known when the request was sent.
+/// Whether an answer comes from the life known when the request was sent. Only of linearizable answers: a member that
+/// lags behind shows an older revision of the same life, and so may the message that creates a watch.
+///
+/// A restored cluster need not have another id, nor a lower revision once it has been written for a while. Then the
+/// term tells, or the marker, or the witness.
 pub(crate) fn judge(known: Option<&Known>, signs: &Signs) -> Judgement {
     let Some(known) = known else {
         return Judgement::First;
@@ -145,6 +152,7 @@ impl Life {
         self.facts().known.clone()
     }
 
+    /// Whether the role does not allow the epoch marker: it is not asked for again.
     pub(crate) fn is_blind(&self) -> bool {
         self.facts().is_blind
     }
@@ -174,7 +182,8 @@ impl Life {
         }
     }
 
-    /// Remembers a linearizable answer. False when the life has changed meanwhile.
+    /// Remembers how far a linearizable answer was. False when the life has changed meanwhile: then the answer may be
+    /// of either.
     pub(crate) fn raise(&self, epoch: Epoch, signs: &Signs) -> bool {
         let mut facts = self.facts();
         match &mut facts.known {

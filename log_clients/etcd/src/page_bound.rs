@@ -33,6 +33,7 @@ pub(crate) struct PageBound {
     misses: u32,
 }
 
+/// One folder under way.
 #[derive(Debug)]
 struct Folder {
     bound: Vec<u8>,

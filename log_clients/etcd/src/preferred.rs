@@ -9,6 +9,8 @@ use tokio::time::Instant;
 
 use crate::settings::Settings;
 
+/// The member this client drew, and when it may go back to it. By this, what a rolling restart left with few members
+/// spreads out again.
 pub(crate) struct Preferred {
     pub(crate) index: usize,
     /// When it may be looked for, while another is used.

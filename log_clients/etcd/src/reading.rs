@@ -42,6 +42,9 @@ struct Question {
 }
 
 /// How much is asked. A read begins with everything, and goes one step down for each refusal, never up again.
+///
+/// All of it is one transaction, so that it is true at one revision; and etcd refuses a transaction as a whole if the
+/// role does not allow one of its reads, or if one of its revisions does not exist. Hence the steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Asks {
     /// The caller's ranges, the epoch marker, and the witness at its revision.
@@ -173,7 +176,7 @@ impl Cluster {
         Ok(found.map(|found| record(&self.keys, keyspace, found)))
     }
 
-    /// The present position: enough to know the life of the log.
+    /// The present position: enough to know the life of the log. A linearizable read of nothing.
     pub(crate) async fn now(
         &self,
         keyspace: &Keyspace,
@@ -183,7 +186,9 @@ impl Cluster {
         Ok(self.read(keyspace, &[], None, call_options).await?.position)
     }
 
-    /// The head of the log, which was asked for it after `earliest`.
+    /// The head of the log, which was asked for it after `earliest`: a read of somebody else's if one began late
+    /// enough, else its own. A caller shares only so often, and then asks for itself, so that none waits for ever for
+    /// others who give up.
     pub(crate) async fn head_since(
         &self,
         keyspace: &Keyspace,
@@ -249,6 +254,7 @@ impl Cluster {
         Ok((answered.connection, answer))
     }
 
+    /// What to ask besides, as far as the role is known to allow it.
     fn question(&self, known: Option<Known>, asks: Asks) -> Question {
         let witness = known.as_ref().and_then(|known| known.witness.clone());
         let has_marker = asks.has_marker() && !self.life.is_blind();
@@ -348,6 +354,8 @@ impl Cluster {
 }
 
 impl Question {
+    /// The transaction that asks everything. What is asked besides comes last, so that the caller's answers keep their
+    /// places.
     fn with(&self, ranges: &[TxnOp], probe: impl FnOnce() -> TxnOp) -> Txn {
         let mut asked = ranges.to_vec();
         if asked.is_empty() {
@@ -362,6 +370,7 @@ impl Question {
         Txn::new().and_then(asked)
     }
 
+    /// Takes an answer apart again, from the end.
     fn signs(&self, answer: PbTxnResponse) -> (Signs, Vec<PbRangeResponse>) {
         let mut signs = Signs::of(answer.header.as_ref());
         let mut answers = ranges_of(answer);

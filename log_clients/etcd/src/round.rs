@@ -81,6 +81,8 @@ impl Round<'_> {
         }
     }
 
+    /// What an answer means; one that shows the slot moved, though nobody else writes it, makes the log be looked at
+    /// again.
     async fn answered(
         &self,
         held: &Held,
@@ -101,6 +103,7 @@ impl Round<'_> {
         }
     }
 
+    /// Finds out what became of a commit without an answer, and tells it or lets it be tried again.
     async fn settle(
         &self,
         mut held: Held,
@@ -222,6 +225,7 @@ impl Round<'_> {
         known.is_some_and(|known| known.epoch == self.known.epoch)
     }
 
+    /// The preconditions that did not hold, by what the answer shows at each.
     fn conflict(&self, position: Position, answer: PbTxnResponse) -> Error {
         let failed = txn::failed(self.transaction, &ranges_of(answer));
         Error::conflict(Conflict::new(position, failed))
@@ -250,6 +254,7 @@ pub(crate) async fn pause(failures: u32, deadline: Instant) {
     }
 }
 
+/// What is told when nothing could be proved.
 fn indeterminate(fault: &Fault) -> Error {
     Error::new(
         ErrorKind::Indeterminate,

@@ -5,6 +5,9 @@
 use std::fmt;
 
 /// The version of a server; [`ServerVersion::UNKNOWN`] counts as older than every other.
+///
+/// Only faults that cost this client truth or time have a question here, each with the first version of each line that
+/// is rid of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ServerVersion {
     major: u16,

@@ -24,6 +24,8 @@ pub(crate) enum Settled {
 
 impl Cluster {
     /// Finds out what became of the commit that wrote `tag`, and makes sure that no copy of it can land any more.
+    ///
+    /// It begins by writing and not by reading: a read that shows nothing would leave a copy that is still under way.
     pub(crate) async fn settle(
         &self,
         held: &mut Held,

@@ -8,9 +8,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The silence of one member's connections since their last answer.
+///
+/// Callers with little time give up one after the other before anybody could tell a slow member from a dead one. What
+/// they have waited adds up here.
 #[derive(Debug, Default)]
 pub(crate) struct Silence(Mutex<Unanswered>);
 
+/// What was asked since the last answer.
 #[derive(Debug, Default)]
 struct Unanswered {
     /// How many requests are waiting.

@@ -19,6 +19,9 @@ use crate::records::{number, record};
 use crate::witness::{LastChange, Witness};
 
 /// Where the reading of a keyspace stands.
+///
+/// All pages but the first name its revision. The header of a later page shows a newer one, which is not the
+/// snapshot's.
 struct Pages {
     cluster: Arc<Cluster>,
     keyspace: Keyspace,
@@ -160,6 +163,7 @@ impl Cluster {
 }
 
 impl Pages {
+    /// The next page, which may be empty; nothing at the end.
     async fn next_page(&mut self) -> Result<Option<Vec<Record>>> {
         let page = match self.first.take() {
             Some(first) => first,
@@ -173,6 +177,7 @@ impl Pages {
         Ok(Some(self.take(page)))
     }
 
+    /// The records of a page, and a note of what was seen.
     fn take(&mut self, page: Page) -> Vec<Record> {
         self.look(&page.records);
         if self.place.is_at_end {

@@ -21,6 +21,7 @@ impl TlsFailure {
         self.0.get()
     }
 
+    /// Keeps the first reason: what comes after is of a connection that is over.
     fn note(&self, error: &io::Error) {
         let said = error.get_ref().and_then(|inner| inner.downcast_ref());
         if let Some(said) = said {
@@ -56,6 +57,7 @@ impl Socket {
         }
     }
 
+    /// The same answer, after a look at its error.
     fn noting<T>(&self, answer: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(Err(error)) = &answer {
             self.tls_failure.note(error);

@@ -47,6 +47,7 @@ pub(crate) struct Creation {
     pub(crate) post: Post,
 }
 
+/// What is sent on the stream.
 enum Request {
     Create(Vec<u8>, WatchOptions),
     Cancel(i64),
@@ -54,6 +55,9 @@ enum Request {
 }
 
 /// The state of a stream's task.
+///
+/// It always reads: the streams of one connection share its window, and tails that nobody reads would hold up the
+/// others. What a tail does not take is bounded by its mailbox, and then its watch is given up.
 pub(crate) struct StreamTask {
     requests: WatchRequestSender,
     responses: WatchResponseStream,
@@ -162,6 +166,7 @@ impl StreamTask {
         }
     }
 
+    /// Sends one creation, if none is under way: a refusal bears the id -1 and does not say what it refuses.
     fn create_next(&mut self) {
         if self.creating.is_some() {
             return;
@@ -209,6 +214,7 @@ impl StreamTask {
         self.create_next();
     }
 
+    /// Hands a message to the tail it is for. What is for a watch that was left, as its last events are, is for nobody.
     fn route(&mut self, message: PbWatchResponse) {
         self.highest = self.highest.max(revision_of(&message));
         if message.created {
@@ -273,6 +279,8 @@ impl StreamTask {
         }
     }
 
+    /// Delivers, and sees to it that a tail with too much unread holds up nobody: it waits a moment if it is alone, and
+    /// is given up otherwise.
     fn deliver(&mut self, key: u64, delivery: Delivery) {
         let Some(route) = self.routes.get(&key) else {
             return;
@@ -295,6 +303,7 @@ impl StreamTask {
         self.drop_watch(key);
     }
 
+    /// Forgets a watch, and ends it at the server.
     fn drop_watch(&mut self, key: u64) {
         self.held = self.held.filter(|(held, _)| *held != key);
         // One whose creation is not answered yet is cancelled by its answer.
@@ -310,6 +319,8 @@ impl StreamTask {
         self.held.map_or(wake, |(_, until)| wake.min(until))
     }
 
+    /// What is to be done at this time: give up a tail that does not read, ask for progress again, show proxies that it
+    /// is in use.
     fn wake(&mut self) {
         let now = Instant::now();
         if let Some((key, until)) = self.held
@@ -335,6 +346,9 @@ impl StreamTask {
         }
     }
 
+    /// Asks for progress; one request at most waits to be sent. Servers since 3.5.8 drop it while a watch of the stream
+    /// catches up (etcd-io/etcd#15220), and `etcd grpc-proxy` drops all of them (etcd-io/etcd#19710): so it is asked
+    /// again, and who needs an answer does without in the end.
     fn ask(&mut self) {
         if !self
             .outbox

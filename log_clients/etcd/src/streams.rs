@@ -30,6 +30,7 @@ pub(crate) struct Stream {
     is_closed: AtomicBool,
 }
 
+/// The streams of one client.
 #[derive(Default)]
 pub(crate) struct Streams {
     open: Mutex<Vec<Weak<Stream>>>,
@@ -85,6 +86,7 @@ impl Stream {
         self.catching_up.load(Ordering::Relaxed)
     }
 
+    /// Whether one more tail may join: it is open, and of the connections that are used now.
     fn takes_more(&self, chosen: &Chosen) -> bool {
         !self.is_closed.load(Ordering::Relaxed)
             && !self.commands.is_closed()

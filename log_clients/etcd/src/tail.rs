@@ -413,7 +413,7 @@ impl TailState {
         }
     }
 
-    /// The answer to [`Question::History`].
+    /// The answer to [`Query::History`].
     pub(crate) fn history(&mut self, there: Result<(), Fault>) {
         self.asked = None;
         match there {
@@ -422,7 +422,7 @@ impl TailState {
         }
     }
 
-    /// The answer to [`Question::Watch`].
+    /// The answer to [`Query::Watch`].
     pub(crate) fn opened(&mut self, start: Result<Start, Fault>, now: Instant) {
         match start {
             Ok(start) => {

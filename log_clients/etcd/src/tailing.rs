@@ -25,6 +25,7 @@ const ROOM: usize = 4 * 1024 * 1024;
 /// A sign of life that is younger than this is not asked for again.
 const RECENT: Duration = Duration::from_millis(100);
 
+/// One tail: its state, its watch, and the question under way.
 struct Tailing {
     cluster: Arc<Cluster>,
     state: TailState,
@@ -43,6 +44,7 @@ struct Tailing {
 /// when dropped.
 struct Task<T>(JoinHandle<T>);
 
+/// What came of a question.
 enum Answer {
     Alive(bool),
     Compared(u64, Result<bool, Fault>, Duration),
@@ -69,6 +71,7 @@ impl<T> Drop for Task<T> {
 }
 
 impl Cluster {
+    /// A tail that is proved to start in the known life of the log, with nothing missing before its first batch.
     pub(crate) async fn tail(
         self: &Arc<Self>,
         keyspace: &Keyspace,
@@ -110,6 +113,8 @@ impl Cluster {
         })
     }
 
+    /// In a task of its own: a stream that is opened is shared, and a caller that gives up must not end what others
+    /// wait for.
     fn open_watch(
         self: &Arc<Self>,
         spec: &WatchSpec,
@@ -138,6 +143,7 @@ impl Cluster {
         Ok((watch, opening))
     }
 
+    /// What the member the watch is on can be relied on for.
     fn start(&self, after: Position, watch: &WatchHandle, opening: &Opening) -> Start {
         let version = watch.version();
         let progress = if !version.orders_progress() {
@@ -168,6 +174,7 @@ impl Cluster {
                 .is_some_and(|last_alive| last_alive + RECENT >= asked)
     }
 
+    /// One comparison at a time, since each is much work for the server; timed, so that the pause after it fits.
     async fn compare(&self, keyspace: &Keyspace, from: Position, to: u64) -> Answer {
         let _turn = self.streams.comparing.lock().await;
         let began = Instant::now();
@@ -178,6 +185,7 @@ impl Cluster {
 }
 
 impl Tailing {
+    /// The next batch. Cancel safe: what was received and not given out stays in the state.
     async fn next(&mut self) -> Result<Batch, Error> {
         loop {
             let now = Instant::now();
@@ -198,6 +206,7 @@ impl Tailing {
         }
     }
 
+    /// Remembers what is seen of the keyspace with each batch: by that the next tail proves where it starts.
     fn give_out(&mut self, whole: WholeCommit) -> Batch {
         let Cluster { keys, life, .. } = &*self.cluster;
         let keyspace = &self.spec.keyspace;
@@ -206,6 +215,7 @@ impl Tailing {
         whole.batch
     }
 
+    /// Waits for whatever comes first, and hands it to the state.
     async fn wait(&mut self, until: Option<Instant>) {
         let progress = self.state.progress_is();
         tokio::select! {

@@ -9,10 +9,15 @@ use http::{HeaderValue, Request};
 /// The one call that bears no token: it is how one is got.
 const LOGIN: &str = "/etcdserverpb.Auth/Authenticate";
 
-/// The token of the present.
+/// The token of the present, and which one it is by number.
+///
+/// A request that was refused for its token names the number it bore: if another has been set since, nothing has to be
+/// renewed. The client library's own renewal is not used: it does not cover a watch, whose stream keeps the token it
+/// was opened with, nor a JWT that is older than the last change of users ("revision of auth store is old").
 #[derive(Default)]
 pub(crate) struct Token(Mutex<CurrentToken>);
 
+/// The present login, under one lock with its number.
 #[derive(Default)]
 struct CurrentToken {
     login: Login,

@@ -171,6 +171,7 @@ impl Cluster {
         Ok(None)
     }
 
+    /// A watch on a stream of its own, which others may join; its task runs until the last of them leaves.
     async fn open_stream(
         &self,
         spec: &WatchSpec,
@@ -218,6 +219,7 @@ impl Cluster {
         let _ = timeout(self.endpoints.settings.request_timeout, looking).await;
     }
 
+    /// The whole keyspace from a revision on, with large answers in fragments.
     fn options(&self, spec: &WatchSpec) -> WatchOptions {
         WatchOptions::new()
             .with_range(self.keys.end(&spec.keyspace))
@@ -227,7 +229,8 @@ impl Cluster {
 }
 
 /// Opens a stream with one watch and waits until the server says that it stands: nothing but that message tells a watch
-/// from a refusal.
+/// from a refusal. An open stream proves nothing: what is wrong with the watch, a compacted start or a token that is
+/// too old, comes as a message on it.
 async fn open(
     client: Arc<Client>,
     largest: usize,
@@ -249,7 +252,7 @@ async fn open(
     Err(Fault::new(Class::NotExecuted, text))
 }
 
-/// Why a watch was not created, or is over.
+/// Why a watch was not created, or is over. Its revision is not looked at: on a message that cancels it may be 0.
 pub(crate) fn refused(message: &PbWatchResponse) -> Fault {
     if message.compact_revision > 0 {
         let text = "the history after it is compacted";

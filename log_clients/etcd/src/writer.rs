@@ -19,6 +19,9 @@ use crate::keys::Keys;
 use crate::records::{lease_number, number};
 
 /// One lease and its slots.
+///
+/// Its lease is what ends everything in the end: slots are put with it, so once it is gone no late copy of a commit can
+/// be carried out, whoever still holds one.
 pub(crate) struct Writer {
     pub(crate) lease: LeaseId,
     pub(crate) epoch: Epoch,
@@ -33,7 +36,7 @@ pub(crate) struct Writer {
     tags: AtomicU64,
 }
 
-/// The slots that no commit has in its hands.
+/// One slot, as far as this client knows.
 struct Slots {
     sure: Vec<Slot>,
     unsure: Vec<Slot>,
@@ -105,6 +108,7 @@ impl Writer {
         !self.is_over.load(Ordering::Relaxed) && self.age() < self.ttl / 3
     }
 
+    /// Counted from when the renewal was sent, not from its answer: never later than the server counts.
     fn age(&self) -> Duration {
         self.renewed().elapsed()
     }
@@ -172,7 +176,8 @@ impl Writer {
 }
 
 impl Held {
-    /// A value no other write of this writer's has.
+    /// A value no other write of this writer's has: by it a refused commit recognises its own first copy, which a proxy
+    /// delivered twice.
     pub(crate) fn tag(&self) -> Vec<u8> {
         let tag = self.writer.tags.fetch_add(1, Ordering::Relaxed);
         tag.to_string().into_bytes()
