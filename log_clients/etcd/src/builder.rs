@@ -70,7 +70,8 @@ impl EtcdBuilder {
     /// [`keep_alive`](EtcdBuilder::keep_alive) the two `keep_alive_interval` and `keep_alive_timeout`. Numbers:
     /// `page_size`, `max_message_bytes`, `max_operations`, `max_transaction_bytes`, `fence_slots`. Texts:
     /// `server_version`, `key_prefix`, `password_file`. For `etcds` alone: the files `tls_ca`, `tls_cert` with
-    /// `tls_key`, and the name `tls_domain`.
+    /// `tls_key`, and the name `tls_domain`. In a text `@ & #`, blanks and `%` are written `%40 %26 %23 %20 %25`; a `+`
+    /// is a `+`.
     ///
     /// It reads no file and talks to nobody. What the URL says can be added to, or replaced, by the methods here.
     ///
