@@ -9,7 +9,11 @@ use futures::stream::{BoxStream, Stream, StreamExt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Batch;
 
-/// The batches committed in one keyspace after a position.
+/// The batches committed in one keyspace after a position, in order, each once and whole. Dropping it frees what it
+/// used at the log.
+///
+/// From a snapshot's position it goes on exactly where the snapshot ends. Its owner remembers the revision of the last
+/// batch, progress included, and opens another after that when it breaks.
 pub struct Tail {
     batches: BoxStream<'static, Result<Batch>>,
     broken: bool,
