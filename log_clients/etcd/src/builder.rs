@@ -127,6 +127,19 @@ impl EtcdBuilder {
     /// Everything of this log then lies below it, the log's own records too: a role needs rights to this one prefix,
     /// and `etcdctl get --prefix prod/flags/` shows the keyspace `flags` of the namespace `prod`. A *keyspace* that is
     /// called as a namespace of another log shows what lies in there: the log warns of that once.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe_log_client::Result<()> {
+    /// use globe_etcd::EtcdLog;
+    ///
+    /// let cluster = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
+    /// let live = EtcdLog::builder().endpoints(cluster).namespace("prod").connect().await?;
+    /// let trial = EtcdLog::builder().endpoints(cluster).namespace("test").connect().await?;
+    /// // The keyspace `flags` is `prod/flags/…` in one and `test/flags/…` in the other. By a URL:
+    /// let live_too = EtcdLog::from_url("etcd://10.0.0.1,10.0.0.2,10.0.0.3/prod").await?;
+    /// # let _ = (live, trial, live_too);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> EtcdBuilder {
         self.settings.set_namespace(namespace.into());
@@ -135,7 +148,7 @@ impl EtcdBuilder {
 
     /// As [`namespace`](EtcdBuilder::namespace), which it replaces, but without the added `/`: for records that lie
     /// below something like `prod-`. Nothing keeps such prefixes apart: keyspace `b` below `a` is keyspace `ab` below
-    /// none. The log's own records lie below the prefix and `/.globe/`.
+    /// none. The log's own records lie below the prefix and `/.globe/`: those of `prod-` in `prod-/.globe/`.
     #[must_use]
     pub fn key_prefix(mut self, prefix: impl Into<String>) -> EtcdBuilder {
         self.settings.namespace = prefix.into();
@@ -155,8 +168,23 @@ impl EtcdBuilder {
         self.user_name(name)
     }
 
-    /// Who this client is, with the password from [`password_file`](EtcdBuilder::password_file), or from the environment's
-    /// `GLOBE_ETCD_PASSWORD` when it logs in.
+    /// Who this client is, with the password from [`password_file`](EtcdBuilder::password_file), or from the
+    /// environment's `GLOBE_ETCD_PASSWORD` when it logs in. Without either, or empty, it is `Invalid` when the log is
+    /// connected.
+    ///
+    /// ```no_run
+    /// # async fn example() -> globe_log_client::Result<()> {
+    /// use globe_etcd::EtcdLog;
+    ///
+    /// let log = EtcdLog::builder()
+    ///     .endpoint("10.0.0.1")
+    ///     .user_name("app")
+    ///     .password_file("/run/secrets/etcd") // `Invalid` if it is not there
+    ///     .connect()
+    ///     .await?;
+    /// # let _ = log;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn user_name(mut self, name: impl Into<String>) -> EtcdBuilder {
         self.settings.credentials.name = Some(name.into());

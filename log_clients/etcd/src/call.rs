@@ -59,19 +59,19 @@ pub(crate) struct Answered<T> {
 
 /// A request that waits for its answer. Dropped when it does no more: with its answer, at its time limit, or because its
 /// caller gave up.
-struct Waiting<'a> {
+struct PendingRequest<'a> {
     endpoints: &'a Endpoints,
     chosen: &'a Chosen,
 }
 
-impl<'a> Waiting<'a> {
-    fn new(endpoints: &'a Endpoints, chosen: &'a Chosen) -> Waiting<'a> {
+impl<'a> PendingRequest<'a> {
+    fn new(endpoints: &'a Endpoints, chosen: &'a Chosen) -> PendingRequest<'a> {
         chosen.connections.silence.begins();
-        Waiting { endpoints, chosen }
+        PendingRequest { endpoints, chosen }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
         let silent = self.chosen.connections.silence.ends();
         let is_long = silent >= self.endpoints.settings.request_timeout;
@@ -293,7 +293,8 @@ impl Endpoints {
         if asked >= call_options.deadline {
             return Err(Fault::new(Class::TimeUp, "no time was left to send it"));
         }
-        let _waiting = (call_options.purpose == Purpose::Unary).then(|| Waiting::new(self, chosen));
+        let _pending =
+            (call_options.purpose == Purpose::Unary).then(|| PendingRequest::new(self, chosen));
         let answer = request(Arc::clone(connection.client()));
         tokio::select! {
             biased;
@@ -345,7 +346,7 @@ impl Endpoints {
         log_in
             .map_err(|_| time_up("the login did not end in time"))?
             .map_err(|fault| chosen.guess_cause(fault))?;
-        let _waiting = Waiting::new(self, chosen);
+        let _pending = PendingRequest::new(self, chosen);
         let limit = Instant::now() + self.settings.connect_timeout + self.settings.request_timeout;
         let has_token = self.authenticator.token.is_there();
         let handshake = connection.handshake(self.settings.server_version, has_token);

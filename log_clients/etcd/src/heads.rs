@@ -34,7 +34,7 @@ pub(crate) struct Head {
     pub(crate) asked: Instant,
 }
 
-pub(crate) type Answer = Result<Head, Fault>;
+pub(crate) type HeadAnswer = Result<Head, Fault>;
 
 /// A read that somebody else waits for as well.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ pub(crate) struct PendingRead {
     asked: Instant,
     /// In which keyspace it asks.
     keyspace: Keyspace,
-    answer: watch::Receiver<Option<Answer>>,
+    answer: watch::Receiver<Option<HeadAnswer>>,
 }
 
 /// What a caller has to do.
@@ -58,7 +58,7 @@ pub(crate) enum Turn<'a> {
 pub(crate) struct HeadRead<'a> {
     heads: &'a Heads,
     pub(crate) asked: Instant,
-    answer: watch::Sender<Option<Answer>>,
+    answer: watch::Sender<Option<HeadAnswer>>,
 }
 
 impl Heads {
@@ -102,7 +102,7 @@ impl Heads {
     }
 
     /// The answer to a read; nothing if whoever does it gave up, or is not done within `limit`.
-    pub(crate) async fn wait_for(&self, read: &PendingRead, limit: Duration) -> Option<Answer> {
+    pub(crate) async fn wait_for(&self, read: &PendingRead, limit: Duration) -> Option<HeadAnswer> {
         let mut answer = read.answer.clone();
         let answered = timeout(limit, answer.wait_for(Option::is_some)).await;
         match answered {
@@ -118,7 +118,7 @@ impl Heads {
 
 impl Reads {
     /// The read under way is another from now on, if it is this one.
-    fn leave(&mut self, answer: &watch::Receiver<Option<Answer>>) {
+    fn leave(&mut self, answer: &watch::Receiver<Option<HeadAnswer>>) {
         let is_it = |read: &PendingRead| read.answer.same_channel(answer);
         if self.under_way.as_ref().is_some_and(is_it) {
             self.under_way = None;
@@ -128,7 +128,7 @@ impl Reads {
 
 impl PendingRead {
     /// Whether its answer is one for this keyspace as well: what a role allows in one it may not in another.
-    pub(crate) fn is_for(&self, keyspace: &Keyspace, answer: &Answer) -> bool {
+    pub(crate) fn is_for(&self, keyspace: &Keyspace, answer: &HeadAnswer) -> bool {
         let is_denied = answer
             .as_ref()
             .is_err_and(|fault| fault.class == Class::Denied);
@@ -138,7 +138,7 @@ impl PendingRead {
 
 impl HeadRead<'_> {
     /// Hands the answer to all who wait. A failure is handed on, but not kept.
-    pub(crate) fn end(self, answer: Answer) {
+    pub(crate) fn end(self, answer: HeadAnswer) {
         {
             let mut reads = self.heads.reads();
             if let Ok(head) = &answer
@@ -244,7 +244,7 @@ mod tests {
         let answer = heads.wait_for(&read, SECOND).await.unwrap();
         assert!(read.is_for(&keyspace("a"), &answer));
         assert!(!read.is_for(&keyspace("b"), &answer));
-        let away: Answer = Err(Fault::new(Class::NeverSent, "nobody answers"));
+        let away: HeadAnswer = Err(Fault::new(Class::NeverSent, "nobody answers"));
         assert!(read.is_for(&keyspace("b"), &away));
     }
 }

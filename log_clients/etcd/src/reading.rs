@@ -14,7 +14,7 @@ use crate::call::{CallOptions, Repeat};
 use crate::cluster::Cluster;
 use crate::connection::Connection;
 use crate::fault::{Class, Fault};
-use crate::heads::{Answer, Head, Turn};
+use crate::heads::{Head, HeadAnswer, Turn};
 use crate::life::{Judgement, Known, Signs, judge};
 use crate::marker::Marker;
 use crate::records::{number, record};
@@ -46,7 +46,7 @@ struct Question {
 /// All of it is one transaction, so that it is true at one revision; and etcd refuses a transaction as a whole if the
 /// role does not allow one of its reads, or if one of its revisions does not exist. Hence the steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Asks {
+enum Scope {
     /// The caller's ranges, the epoch marker, and the witness at its revision.
     #[default]
     Everything,
@@ -66,35 +66,35 @@ enum Asks {
 struct ReadState {
     /// The life it is about. What was found of one life says nothing of the next, which may have begun meanwhile.
     life: Option<Epoch>,
-    asks: Asks,
+    scope: Scope,
     /// An answer did not agree: it is asked once more, to be sure.
     is_suspicious: bool,
 }
 
-impl Asks {
+impl Scope {
     /// A known revision did not exist.
     fn is_lost(self) -> bool {
-        self >= Asks::LifeOnly
+        self >= Scope::LifeOnly
     }
 
     fn has_witness(self) -> bool {
-        self == Asks::Everything
+        self == Scope::Everything
     }
 
     fn has_marker(self) -> bool {
-        !matches!(self, Asks::NoOwnRecords | Asks::LifeWithoutMarker)
+        !matches!(self, Scope::NoOwnRecords | Scope::LifeWithoutMarker)
     }
 
     /// The next step after a fault, if there is one that it may not stop.
-    fn after(self, class: Class, question: &Question) -> Option<Asks> {
+    fn after(self, class: Class, question: &Question) -> Option<Scope> {
         match (class, self) {
-            (Class::Future, asks) if !asks.is_lost() => Some(Asks::LifeOnly),
-            (Class::Denied, Asks::Everything) if question.witness.is_some() => {
-                Some(Asks::NoWitness)
+            (Class::Future, scope) if !scope.is_lost() => Some(Scope::LifeOnly),
+            (Class::Denied, Scope::Everything) if question.witness.is_some() => {
+                Some(Scope::NoWitness)
             }
             (Class::Denied, _) if question.marker.is_none() => None,
-            (Class::Denied, Asks::LifeOnly) => Some(Asks::LifeWithoutMarker),
-            (Class::Denied, _) => Some(Asks::NoOwnRecords),
+            (Class::Denied, Scope::LifeOnly) => Some(Scope::LifeWithoutMarker),
+            (Class::Denied, _) => Some(Scope::NoOwnRecords),
             _ => None,
         }
     }
@@ -121,11 +121,12 @@ impl Cluster {
                     ..ReadState::default()
                 };
             }
-            let question = self.question(known, state.asks);
+            let question = self.question(known, state.scope);
             if epoch.is_some() && known_epoch.is_some() && epoch != known_epoch {
                 return Err(Fault::new(Class::Future, "the log is in another epoch"));
             }
-            let asks_life_only = state.asks.is_lost() || (epoch.is_some() && known_epoch.is_none());
+            let asks_life_only =
+                state.scope.is_lost() || (epoch.is_some() && known_epoch.is_none());
             let ranges = if asks_life_only { &[] } else { ranges };
             let asked = question.with(ranges, || self.probe(keyspace));
             let (connection, answer) = match self.send_over(call_options, asked).await {
@@ -135,7 +136,7 @@ impl Cluster {
                     continue;
                 }
             };
-            self.remember_refusals(state.asks, &question);
+            self.remember_refusals(state.scope, &question);
             let (signs, answers) = question.signs(answer);
             let same = self.settle_life(&question, &signs, &mut state, call_options.deadline);
             let same = same.await?;
@@ -194,7 +195,7 @@ impl Cluster {
         keyspace: &Keyspace,
         earliest: Instant,
         deadline: Instant,
-    ) -> Answer {
+    ) -> HeadAnswer {
         for _ in 0..SHARES {
             let epoch = self.life.known().map(|known| known.epoch);
             match self.heads.turn(keyspace, earliest, epoch) {
@@ -255,12 +256,12 @@ impl Cluster {
     }
 
     /// What to ask besides, as far as the role is known to allow it.
-    fn question(&self, known: Option<Known>, asks: Asks) -> Question {
+    fn question(&self, known: Option<Known>, scope: Scope) -> Question {
         let witness = known.as_ref().and_then(|known| known.witness.clone());
-        let has_marker = asks.has_marker() && !self.life.is_blind();
+        let has_marker = scope.has_marker() && !self.life.is_blind();
         Question {
             marker: has_marker.then(|| self.keys.epoch_marker()),
-            witness: witness.filter(|_| asks.has_witness()),
+            witness: witness.filter(|_| scope.has_witness()),
             known,
         }
     }
@@ -283,15 +284,15 @@ impl Cluster {
             self.life.weaken(witness);
             return Ok(());
         }
-        state.asks = state.asks.after(fault.class, question).ok_or(fault)?;
+        state.scope = state.scope.after(fault.class, question).ok_or(fault)?;
         Ok(())
     }
 
     /// What had to be left out for the read to be allowed is not asked again.
-    fn remember_refusals(&self, asks: Asks, question: &Question) {
-        if !asks.has_marker() {
+    fn remember_refusals(&self, scope: Scope, question: &Question) {
+        if !scope.has_marker() {
             self.life.set_blind();
-        } else if asks == Asks::NoWitness
+        } else if scope == Scope::NoWitness
             && let Some(witness) = question
                 .known
                 .as_ref()
@@ -312,7 +313,7 @@ impl Cluster {
     ) -> Result<Option<Epoch>, Fault> {
         let known = question.known.as_ref();
         let mut judgement = judge(known, signs);
-        if state.asks.is_lost() && judgement == Judgement::Same {
+        if state.scope.is_lost() && judgement == Judgement::Same {
             judgement = Judgement::Changed("a revision it once had does not exist");
         }
         let before = known.map(|known| known.epoch);
@@ -340,7 +341,7 @@ impl Cluster {
                 Ok(None)
             }
             (Judgement::Changed(why), Some(known))
-                if state.is_suspicious || state.asks.is_lost() =>
+                if state.is_suspicious || state.scope.is_lost() =>
             {
                 self.begin_again(known, signs, why, deadline).await?;
                 Ok(None)

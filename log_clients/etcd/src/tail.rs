@@ -2,6 +2,8 @@
 //!
 //! Never talks to anybody: it is told what happened, and says what is to be done next.
 
+mod action;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ use crate::keys::Keys;
 use crate::mailbox::Delivery;
 use crate::watch_handle::refused;
 
+pub(crate) use action::{Action, Progress, Query, Start};
+
 /// Comparing a keyspace at two revisions costs the server a look at all of it, so events get some time first.
 const FIRST_COMPARISON: Duration = Duration::from_millis(100);
 /// The pause after a comparison is so many times as long as that took, within these bounds.
@@ -24,58 +28,7 @@ const COMPARE_AT_LAST: Duration = Duration::from_secs(30);
 /// How many times its usual limit a tail may take for its first catch-up, while its member is known to be alive.
 const CATCH_UP_FACTOR: u32 = 60;
 
-/// What progress of a member is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// It comes when asked for, after all events up to its revision.
-    Ordered,
-    /// It would be, but nobody answers: as behind `etcd grpc-proxy`.
-    Mute,
-    /// It proves nothing: the server is too old.
-    Unordered,
-}
-
-/// What is known of a watch when it begins.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Start {
-    /// Everything up to here is known.
-    pub(crate) after: Position,
-    /// What is committed.
-    pub(crate) head: Position,
-    pub(crate) progress: Progress,
-    /// A watch that begins while its start is compacted misses no delete.
-    pub(crate) keeps_deletes: bool,
-}
-
-/// What only the log can answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Query {
-    /// Does the member still answer on the watch's connection?
-    Alive,
-    /// Did nothing change in the keyspace between these revisions?
-    Quiet(u64, u64),
-    /// Is the history after this revision still there?
-    History(u64),
-    /// Another watch after this revision; whether on a stream of its own.
-    Watch(u64, bool),
-}
-
-/// What to do next.
-#[derive(Debug)]
-pub(crate) enum Action {
-    Give(WholeCommit),
-    /// Have progress asked for until this revision is reached.
-    Want(u64),
-    /// Any question before it is dropped.
-    Ask(Query),
-    /// The watch broke: whoever opens the next one shall use another member.
-    Break(Fault),
-    /// The tail is over.
-    Fail(Fault),
-    /// Nothing, until something happens or this time comes.
-    Wait(Option<Instant>),
-}
-
+/// How its watch stands.
 #[derive(Debug)]
 enum Watch {
     Open,
@@ -87,7 +40,12 @@ enum Watch {
     Over(Fault),
 }
 
-/// The state of one tail.
+/// The state of one tail. It is asked what to do next ([`next_action`](TailState::next_action)) and told what came of
+/// that, so that every order of events can be a test, with no server and no clock.
+///
+/// What it sees to: batches are whole, and their revisions grow; whatever is known to be committed arrives, or is
+/// proved to be nothing of this keyspace, or the tail breaks in bounded time; and of a silent member it is found out
+/// first whether it is alive.
 pub(crate) struct TailState {
     start: Start,
     /// Everything up to here was received.
@@ -141,14 +99,17 @@ impl TailState {
         }
     }
 
+    /// Everything up to here was received.
     pub(crate) fn cursor(&self) -> u64 {
         self.cursor
     }
 
+    /// Whether it was at a goal once.
     pub(crate) fn has_arrived(&self) -> bool {
         self.has_arrived
     }
 
+    /// What progress of the member is worth, as far as was seen.
     pub(crate) fn progress_is(&self) -> Progress {
         self.start.progress
     }
@@ -208,6 +169,7 @@ impl TailState {
         }
     }
 
+    /// Asks once: the same question is not repeated before it is answered.
     fn ask(&mut self, query: Query) -> Action {
         if self.asked == Some(query) {
             return Action::Wait(None);
@@ -274,11 +236,13 @@ impl TailState {
         !self.has_arrived && now < self.opened + self.limit * CATCH_UP_FACTOR
     }
 
+    /// The watch is given up. Nothing is missing: the next one goes on from the cursor.
     fn silent(&self, although: String) -> Action {
         let text = format!("nothing new came for {:?}: {although}", self.limit);
         Action::Break(Fault::new(Class::Unknown, text))
     }
 
+    /// It came closer: what was found out about the silence before counts no more.
     fn advances(&mut self, now: Instant) {
         self.advanced = now;
         self.was_answered = false;
@@ -315,6 +279,8 @@ impl TailState {
         }
     }
 
+    /// Takes a message of the watch: the end of it, events, or progress. What is cancelled goes on elsewhere; what is
+    /// compacted cannot.
     fn receive(
         &mut self,
         message: PbWatchResponse,
@@ -339,6 +305,8 @@ impl TailState {
         }
     }
 
+    /// Takes a whole commit. One that does not come after what was delivered ends the tail: servers below 3.5.8 may
+    /// repeat, reorder, or lose events.
     fn queue(&mut self, whole: WholeCommit, now: Instant) {
         let revision = whole.batch.revision.0;
         if revision <= self.cursor {

@@ -37,7 +37,7 @@ struct Tailing {
     seen: Seen,
     target: watch::Receiver<Position>,
     moved: watch::Receiver<usize>,
-    query: Option<Task<Answer>>,
+    query: Option<Task<QueryAnswer>>,
 }
 
 /// Work under way in a task of its own: it holds what others wait for, and must go on if nobody reads the tail. Given up
@@ -45,7 +45,7 @@ struct Tailing {
 struct Task<T>(JoinHandle<T>);
 
 /// What came of a question.
-enum Answer {
+enum QueryAnswer {
     Alive(bool),
     Compared(u64, Result<bool, Fault>, Duration),
     History(Result<(), Fault>),
@@ -175,12 +175,12 @@ impl Cluster {
     }
 
     /// One comparison at a time, since each is much work for the server; timed, so that the pause after it fits.
-    async fn compare(&self, keyspace: &Keyspace, from: Position, to: u64) -> Answer {
+    async fn compare(&self, keyspace: &Keyspace, from: Position, to: u64) -> QueryAnswer {
         let _turn = self.streams.comparing.lock().await;
         let began = Instant::now();
         let deadline = self.endpoints.deadline();
         let quiet = self.is_quiet(keyspace, from, to, deadline).await;
-        Answer::Compared(to, quiet, began.elapsed())
+        QueryAnswer::Compared(to, quiet, began.elapsed())
     }
 }
 
@@ -244,7 +244,7 @@ impl Tailing {
         }
     }
 
-    fn ask(&mut self, query: Query) -> Task<Answer> {
+    fn ask(&mut self, query: Query) -> Task<QueryAnswer> {
         let cluster = Arc::clone(&self.cluster);
         let keyspace = self.spec.keyspace.clone();
         let epoch = self.after.epoch;
@@ -252,7 +252,7 @@ impl Tailing {
         match query {
             Query::Alive => {
                 let connection = Arc::clone(self.watch.connection());
-                Task::spawn(async move { Answer::Alive(cluster.answers(&connection).await) })
+                Task::spawn(async move { QueryAnswer::Alive(cluster.answers(&connection).await) })
             }
             Query::Quiet(from, to) => Task::spawn(async move {
                 let from = position(from);
@@ -261,14 +261,14 @@ impl Tailing {
             Query::History(after) => Task::spawn(async move {
                 let deadline = cluster.endpoints.deadline();
                 let there = cluster.check_not_compacted(&keyspace, position(after), deadline);
-                Answer::History(there.await)
+                QueryAnswer::History(there.await)
             }),
             Query::Watch(after, alone) => self.reopen(position(after), alone),
         }
     }
 
     /// Goes on with another watch.
-    fn reopen(&mut self, after: Position, alone: bool) -> Task<Answer> {
+    fn reopen(&mut self, after: Position, alone: bool) -> Task<QueryAnswer> {
         if alone && self.state.stands_still() {
             // One commit needs more room than there was.
             self.spec.room = self.spec.room.saturating_mul(2);
@@ -277,22 +277,24 @@ impl Tailing {
         self.spec.first = after.revision.0 + 1;
         self.spec.is_behind = alone;
         let mut opening = self.cluster.open_watch(&self.spec, after);
-        Task::spawn(async move { Answer::Opened(opening.result().await.and_then(|opened| opened)) })
+        Task::spawn(
+            async move { QueryAnswer::Opened(opening.result().await.and_then(|opened| opened)) },
+        )
     }
 
-    fn on_answer(&mut self, answer: Result<Answer, Fault>) {
+    fn on_answer(&mut self, answer: Result<QueryAnswer, Fault>) {
         let now = Instant::now();
         match answer {
-            Ok(Answer::Alive(is_alive)) => self.state.set_alive(is_alive),
-            Ok(Answer::Compared(to, quiet, took)) => {
+            Ok(QueryAnswer::Alive(is_alive)) => self.state.set_alive(is_alive),
+            Ok(QueryAnswer::Compared(to, quiet, took)) => {
                 if matches!(quiet, Ok(true)) {
                     // Nobody has to be asked for it any more.
                     self.watch.want(0);
                 }
                 self.state.compared(to, quiet, took, now);
             }
-            Ok(Answer::History(there)) => self.state.history(there),
-            Ok(Answer::Opened(opened)) => {
+            Ok(QueryAnswer::History(there)) => self.state.history(there),
+            Ok(QueryAnswer::Opened(opened)) => {
                 let opened = opened.map(|(watch, opening)| {
                     let start = self.cluster.start(self.after, &watch, &opening);
                     self.watch = watch;
@@ -327,7 +329,7 @@ impl Tailing {
 }
 
 /// What came of a question, if there is one.
-async fn answer(query: &mut Option<Task<Answer>>) -> Result<Answer, Fault> {
+async fn answer(query: &mut Option<Task<QueryAnswer>>) -> Result<QueryAnswer, Fault> {
     match query {
         Some(query) => query.result().await,
         None => std::future::pending().await,
