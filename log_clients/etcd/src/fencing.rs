@@ -123,6 +123,7 @@ impl Fence {
             *self.writer() = None;
             Ok(())
         };
+        let late = |_| Fault::new(Class::NeverSent, "it was not ended in time");
         timeout_at(deadline, giving).await.map_err(late)?
     }
 }
