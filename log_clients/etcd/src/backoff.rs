@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+/// The pause after the first failure. It doubles with each that follows.
 const FIRST: Duration = Duration::from_millis(100);
 
 /// The longest pause for each member there is: when all of them are gone for long, that is at most one dial a second
@@ -13,6 +14,7 @@ const LONGEST: Duration = Duration::from_millis(1500);
 /// The pause of a member that answers, but has no leader: elections take about a second, and end for all at once.
 const ELECTION: Duration = Duration::from_millis(150);
 
+/// The pause after a refused password, and the longest. It doubles likewise.
 const FIRST_REFUSAL: Duration = Duration::from_millis(500);
 const LONGEST_REFUSAL: Duration = Duration::from_secs(15);
 

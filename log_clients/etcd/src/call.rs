@@ -9,10 +9,10 @@ use std::time::Duration;
 use etcd_client::Client;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::dial::Line;
+use crate::connection::Connection;
+use crate::dial::Purpose;
 use crate::endpoints::{Choice, Chosen, Endpoints};
 use crate::fault::{Class, Fault};
-use crate::link::Link;
 
 /// Whether a request may be sent again although an earlier copy may have been, or may still be, carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub(crate) enum Repeat {
 
 /// How a request is sent.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Terms {
-    pub(crate) line: Line,
+pub(crate) struct CallOptions {
+    pub(crate) purpose: Purpose,
     pub(crate) repeat: Repeat,
     /// Until when there must be an answer.
     pub(crate) deadline: Instant,
@@ -36,8 +36,8 @@ pub(crate) struct Terms {
     pub(crate) patience: Duration,
 }
 
-impl Terms {
-    /// Until when a member that lives is waited for. Part of the time of what must not be repeated is kept for finding out
+impl CallOptions {
+    /// Until when a member that is alive is waited for. Part of the time of what must not be repeated is kept for finding out
     /// what became of it.
     fn end(&self, asked: Instant) -> Instant {
         match self.repeat {
@@ -53,25 +53,25 @@ impl Terms {
 /// An answer, and where it came from.
 pub(crate) struct Answered<T> {
     pub(crate) chosen: Chosen,
-    pub(crate) link: Arc<Link>,
+    pub(crate) connection: Arc<Connection>,
     pub(crate) answer: T,
 }
 
 /// A request that waits for its answer. Dropped when it does no more: with its answer, at its time limit, or because its
 /// caller gave up.
-struct Waiting<'a> {
+struct PendingRequest<'a> {
     endpoints: &'a Endpoints,
     chosen: &'a Chosen,
 }
 
-impl<'a> Waiting<'a> {
-    fn new(endpoints: &'a Endpoints, chosen: &'a Chosen) -> Waiting<'a> {
+impl<'a> PendingRequest<'a> {
+    fn new(endpoints: &'a Endpoints, chosen: &'a Chosen) -> PendingRequest<'a> {
         chosen.connections.silence.begins();
-        Waiting { endpoints, chosen }
+        PendingRequest { endpoints, chosen }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
         let silent = self.chosen.connections.silence.ends();
         let is_long = silent >= self.endpoints.settings.request_timeout;
@@ -84,6 +84,8 @@ impl Drop for Waiting<'_> {
 }
 
 /// What to do after a failed attempt.
+///
+/// Decisions are made here, and carried out in `call_member`: so that a table of faults can be a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     /// The member is not well: put it aside and ask another.
@@ -102,7 +104,9 @@ enum Next {
     Report,
 }
 
-fn verdict(class: Class, repeat: Repeat, logged_in: bool) -> Next {
+/// What a fault calls for, given what repeating the request would do. What is not named here is an answer, and the
+/// caller's.
+fn next_after(class: Class, repeat: Repeat, logged_in: bool) -> Next {
     match (class, repeat) {
         (Class::Ended, _) => Next::Dial,
         (Class::Slow, Repeat::Harmless) => Next::PassOver,
@@ -124,14 +128,15 @@ fn too_late(time_up: Fault, last: Option<Fault>) -> Fault {
 }
 
 impl Endpoints {
+    /// Until when a call that begins now must be answered.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.settings.deadline
     }
 
-    /// The terms of a request on the unary line with the usual patience.
-    pub(crate) fn terms(&self, repeat: Repeat, deadline: Instant) -> Terms {
-        Terms {
-            line: Line::Unary,
+    /// How a request is sent that is no watch and concerns no lease, with the usual patience.
+    pub(crate) fn call_options(&self, repeat: Repeat, deadline: Instant) -> CallOptions {
+        CallOptions {
+            purpose: Purpose::Unary,
             repeat,
             deadline,
             patience: self.settings.request_timeout,
@@ -139,20 +144,27 @@ impl Endpoints {
     }
 
     /// Sends a request to one member after the other until one answers or the deadline is over.
-    pub(crate) async fn call<T, F, Fut, E>(&self, terms: Terms, request: F) -> Result<T, Fault>
+    ///
+    /// A member is left for the next at the first failure, but what may have been done goes to nobody else, unless
+    /// repeating it is harmless: an etcd that was frozen carries out what it holds when it wakes.
+    pub(crate) async fn call<T, F, Fut, E>(
+        &self,
+        call_options: CallOptions,
+        request: F,
+    ) -> Result<T, Fault>
     where
         F: Fn(Arc<Client>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         E: Into<Fault>,
     {
-        let answered = self.call_member(terms, request).await?;
+        let answered = self.call_member(call_options, request).await?;
         Ok(answered.answer)
     }
 
     /// As `call`; also says which member answered, over which connection.
     pub(crate) async fn call_member<T, F, Fut, E>(
         &self,
-        terms: Terms,
+        call_options: CallOptions,
         request: F,
     ) -> Result<Answered<T>, Fault>
     where
@@ -165,17 +177,17 @@ impl Endpoints {
         let mut attempt = 0_u32;
         let mut last: Option<Fault> = None;
         loop {
-            let ready = self.ready(terms.deadline).await;
+            let ready = self.ready(call_options.deadline).await;
             let chosen = ready.map_err(|fault| too_late(fault, last.take()))?;
             attempt += 1;
-            let token = self.session.token.generation();
-            let fault = match self.attempt(&chosen, terms, &request).await {
-                Ok((link, answer)) => {
+            let token = self.authenticator.token.generation();
+            let fault = match self.attempt(&chosen, call_options, &request).await {
+                Ok((connection, answer)) => {
                     self.answered(&chosen);
-                    self.head_home();
+                    self.fail_back();
                     return Ok(Answered {
                         chosen,
-                        link,
+                        connection,
                         answer,
                     });
                 }
@@ -187,7 +199,7 @@ impl Endpoints {
                 return Err(too_late(fault, last));
             }
             last = Some(fault.clone());
-            match verdict(fault.class, terms.repeat, logged_in) {
+            match next_after(fault.class, call_options.repeat, logged_in) {
                 Next::Report => {
                     if fault.class.is_answer() {
                         self.answered(&chosen);
@@ -200,7 +212,7 @@ impl Endpoints {
                 }
                 Next::LogIn => {
                     logged_in = true;
-                    self.session.outlived(token);
+                    self.authenticator.token_refused(token);
                     // It is being mended: were the time up before the login ends, it would be no refusal.
                     last = None;
                 }
@@ -234,30 +246,37 @@ impl Endpoints {
         }
     }
 
+    /// One try with one member: a connection, and the request over it. A connection that has ended is forgotten, so
+    /// that the next try dials.
     async fn attempt<T, F, Fut, E>(
         &self,
         chosen: &Chosen,
-        terms: Terms,
+        call_options: CallOptions,
         request: &F,
-    ) -> Result<(Arc<Link>, T), Fault>
+    ) -> Result<(Arc<Connection>, T), Fault>
     where
         F: Fn(Arc<Client>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         E: Into<Fault>,
     {
-        let link = self.contact(chosen, terms.line, terms.deadline).await?;
-        let answer = self.send(chosen, &link, terms, request).await;
+        let connection = self
+            .contact(chosen, call_options.purpose, call_options.deadline)
+            .await?;
+        let answer = self.send(chosen, &connection, call_options, request).await;
         match answer {
-            Ok(answer) => Ok((link, answer)),
-            Err(fault) => Err(chosen.noted(fault, terms.line, &link)),
+            Ok(answer) => Ok((connection, answer)),
+            Err(fault) => Err(chosen.noted(fault, call_options.purpose, &connection)),
         }
     }
 
+    /// Sends the request, and waits for the answer beside the questions that tell a slow member from a dead one (see
+    /// `patience`). Not tonic's own timeout: that covers the wait for the head of a response only, not that for a
+    /// connection, and is told as `Cancelled`.
     async fn send<T, F, Fut, E>(
         &self,
         chosen: &Chosen,
-        link: &Arc<Link>,
-        terms: Terms,
+        connection: &Arc<Connection>,
+        call_options: CallOptions,
         request: &F,
     ) -> Result<T, Fault>
     where
@@ -265,30 +284,31 @@ impl Endpoints {
         Fut: Future<Output = Result<T, E>>,
         E: Into<Fault>,
     {
-        if terms.repeat == Repeat::Never && !link.is_checked() {
+        if call_options.repeat == Repeat::Never && !connection.is_checked() {
             let text =
                 "the connection is new: it is not known yet which life of the log it leads to";
             return Err(Fault::new(Class::Unchecked, text));
         }
         let asked = Instant::now();
-        if asked >= terms.deadline {
+        if asked >= call_options.deadline {
             return Err(Fault::new(Class::TimeUp, "no time was left to send it"));
         }
-        let _waiting = (terms.line == Line::Unary).then(|| Waiting::new(self, chosen));
-        let answer = request(Arc::clone(link.client()));
+        let _pending =
+            (call_options.purpose == Purpose::Unary).then(|| PendingRequest::new(self, chosen));
+        let answer = request(Arc::clone(connection.client()));
         tokio::select! {
             biased;
-            answer = timeout_at(terms.end(asked), answer) => match answer {
+            answer = timeout_at(call_options.end(asked), answer) => match answer {
                 Ok(answer) => {
-                    if terms.line == Line::Unary {
-                        chosen.connections.silence.is_broken();
+                    if call_options.purpose == Purpose::Unary {
+                        chosen.connections.silence.reset();
                     }
                     answer.map_err(Into::into)
                 }
                 // The time is up of who asked, not of the member: whether that is well shows in its silence.
                 Err(_) => Err(Fault::new(Class::OutOfTime, "it did not answer in time")),
             },
-            fault = self.exhausted(chosen, link, terms) => Err(fault),
+            fault = self.exhausted(chosen, connection, call_options) => Err(fault),
         }
     }
 
@@ -296,55 +316,59 @@ impl Endpoints {
     pub(crate) async fn contact(
         &self,
         chosen: &Chosen,
-        line: Line,
+        purpose: Purpose,
         deadline: Instant,
-    ) -> Result<Arc<Link>, Fault> {
-        let link = chosen.link(line, self)?;
-        if link.known().is_none() || self.session.token.is_needed() {
-            let met = self.meet(chosen, &link, deadline).await;
-            met.map_err(|fault| chosen.noted(fault, line, &link))?;
+    ) -> Result<Arc<Connection>, Fault> {
+        let connection = chosen.connection(purpose, self)?;
+        if connection.known().is_none() || self.authenticator.token.is_needed() {
+            let done = self
+                .log_in_and_handshake(chosen, &connection, deadline)
+                .await;
+            done.map_err(|fault| chosen.noted(fault, purpose, &connection))?;
         }
-        Ok(link)
+        Ok(connection)
     }
 
     /// Logs in and learns who is at the other end, as far as that was not done.
-    async fn meet(
+    async fn log_in_and_handshake(
         &self,
         chosen: &Chosen,
-        link: &Arc<Link>,
+        connection: &Arc<Connection>,
         deadline: Instant,
     ) -> Result<(), Fault> {
         let time_up = |text| Fault::new(Class::TimeUp, text);
         let log_in = timeout_at(
             deadline,
-            self.session.log_in(&chosen.endpoint.address, link),
+            self.authenticator
+                .log_in(&chosen.endpoint.address, connection),
         )
         .await;
         log_in
             .map_err(|_| time_up("the login did not end in time"))?
-            .map_err(|fault| chosen.doubt(fault))?;
-        let _waiting = Waiting::new(self, chosen);
+            .map_err(|fault| chosen.guess_cause(fault))?;
+        let _pending = PendingRequest::new(self, chosen);
         let limit = Instant::now() + self.settings.connect_timeout + self.settings.request_timeout;
-        let has_token = self.session.token.is_there();
-        let greeted = link.greet(self.settings.server_version, has_token);
-        match timeout_at(limit.min(deadline), greeted).await {
-            Ok(greeting) => {
-                let greeting = greeting.map_err(|fault| chosen.doubt(fault.never_sent()))?;
-                chosen.connections.silence.is_broken();
-                chosen.warn_of(greeting.version);
-                self.admit(chosen, greeting.cluster).await
+        let has_token = self.authenticator.token.is_there();
+        let handshake = connection.handshake(self.settings.server_version, has_token);
+        match timeout_at(limit.min(deadline), handshake).await {
+            Ok(handshake) => {
+                let handshake =
+                    handshake.map_err(|fault| chosen.guess_cause(fault.never_sent()))?;
+                chosen.connections.silence.reset();
+                chosen.warn_of(handshake.version);
+                self.admit(chosen, handshake.cluster).await
             }
             Err(_) if limit > deadline => Err(time_up("it could not be contacted in time")),
-            Err(_) => Err(self.unmet(link, deadline).await),
+            Err(_) => Err(self.why_silent(connection, deadline).await),
         }
     }
 
     /// Why a member could not be contacted in time. One that was restored from a backup keeps everybody waiting who bears a
     /// token of its old life: a token counts from a moment of the log's, which has yet to come again.
-    async fn unmet(&self, link: &Link, deadline: Instant) -> Fault {
+    async fn why_silent(&self, connection: &Connection, deadline: Instant) -> Fault {
         let limit = deadline.min(Instant::now() + self.settings.request_timeout);
-        let lives = timeout_at(limit, link.lives());
-        if self.session.token.is_there() && lives.await.is_ok_and(|lives| lives) {
+        let is_alive = timeout_at(limit, connection.is_alive());
+        if self.authenticator.token.is_there() && is_alive.await.is_ok_and(|is_alive| is_alive) {
             return Fault::new(Class::Mute, "it is silent to who bears this token");
         }
         Fault::new(Class::NeverSent, "it could not be contacted in time")
@@ -376,7 +400,7 @@ mod tests {
             (Class::Full, Repeat::Harmless, Next::Report),
         ];
         for (class, repeat, next) in table {
-            let said = verdict(class, repeat, false);
+            let said = next_after(class, repeat, false);
             assert_eq!(said, next, "{class:?} {repeat:?}");
         }
     }
@@ -388,7 +412,7 @@ mod tests {
             (Class::Mute, Next::Another),
         ];
         for (class, next) in table {
-            assert_eq!(verdict(class, Repeat::Never, true), next, "{class:?}");
+            assert_eq!(next_after(class, Repeat::Never, true), next, "{class:?}");
         }
     }
 }

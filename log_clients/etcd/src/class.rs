@@ -52,7 +52,8 @@ pub(crate) enum Class {
 }
 
 impl Class {
-    /// Whether it was the answer of a member that is well.
+    /// Whether it was the answer of a member that is well: it is not left for another, and there is no outage to tell
+    /// of.
     pub(crate) fn is_answer(self) -> bool {
         matches!(
             self,
@@ -68,7 +69,7 @@ impl Class {
         )
     }
 
-    /// Whether nobody knows what became of the request.
+    /// Whether nobody knows what became of the request. A commit is settled by its slot then; a read is asked again.
     pub(crate) fn is_unknown(self) -> bool {
         matches!(self, Class::Unknown | Class::OutOfTime | Class::Slow)
     }

@@ -28,6 +28,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// A cluster that was not asked yet: nothing is dialled here.
     pub(crate) fn new(settings: Settings) -> Cluster {
         Cluster {
             id: LogId::unique(),

@@ -15,15 +15,17 @@ use crate::call::Repeat;
 use crate::cluster::Cluster;
 use crate::fault::{Class, Fault};
 use crate::life::{Judgement, Known, Signs, judge};
-use crate::outcome;
 use crate::reading::ranges_of;
 use crate::round::{Attempt, Round, pause};
+use crate::txn;
 use crate::writer::Held;
 
 /// The most that is left of a caller's time limit for the answer to reach it.
 const MARGIN: Duration = Duration::from_millis(50);
 
 impl Cluster {
+    /// Checks a transaction, carries it out, and has the tails of its keyspaces reach it: who has just written waits to
+    /// see it.
     pub(crate) async fn commit(&self, transaction: Transaction) -> Result<Position> {
         transaction.check(&self.capabilities())?;
         let deadline = self.deadline_of(&transaction);
@@ -79,6 +81,7 @@ impl Cluster {
         }
     }
 
+    /// The life of the log; asks for it if this client has not seen any yet.
     async fn known(&self, keyspace: &Keyspace, deadline: Instant) -> Result<Known> {
         loop {
             if let Some(known) = self.life.known() {
@@ -90,6 +93,8 @@ impl Cluster {
         }
     }
 
+    /// Preconditions without writes: a read, which needs no fence and may be repeated. It is acknowledged, so what was
+    /// left open is closed before it as before any commit.
     async fn check_only(
         &self,
         transaction: &Transaction,
@@ -108,7 +113,7 @@ impl Cluster {
         if answer.succeeded {
             return Ok(position);
         }
-        let failed = outcome::failed(transaction, &ranges_of(answer));
+        let failed = txn::failed(transaction, &ranges_of(answer));
         Err(Error::conflict(Conflict::new(position, failed)))
     }
 
@@ -132,18 +137,18 @@ impl Cluster {
                 deadline,
             };
             let taken = self.fence.take(self, epoch, deadline).await;
-            if self.fence.take_doubt() {
+            if self.fence.take_epoch_check() {
                 round
                     .look_again()
                     .await
-                    .inspect_err(|_| self.fence.doubt())?;
+                    .inspect_err(|_| self.fence.require_epoch_check())?;
                 // Each time it comes here something that was left open is closed for good.
                 continue;
             }
             let attempt = match taken {
                 Ok(Some(held)) => round.fenced(held).await?,
                 Ok(None) => round.unfenced().await?,
-                Err(fault) if fault.class == Class::Full && outcome::only_deletes(transaction) => {
+                Err(fault) if fault.class == Class::Full && txn::only_deletes(transaction) => {
                     round.unfenced().await?
                 }
                 Err(fault) if fault.class == Class::Denied => Attempt::Unfenced(fault),
@@ -166,15 +171,17 @@ impl Cluster {
         }
     }
 
+    /// The transaction as it is sent: where everything holds the writes, else a look at what stands in the way. The
+    /// slot comes last in each part, so that it is found again in the answer.
     pub(crate) fn compose(
         &self,
         transaction: &Transaction,
         held: Option<&Held>,
         tag: &[u8],
     ) -> Result<Txn> {
-        let mut compares = outcome::compares(&self.keys, transaction)?;
-        let mut writes = outcome::writes(&self.keys, transaction)?;
-        let mut standing = outcome::look(&self.keys, transaction);
+        let mut compares = txn::compares(&self.keys, transaction)?;
+        let mut writes = txn::writes(&self.keys, transaction)?;
+        let mut standing = txn::look(&self.keys, transaction);
         if let Some(held) = held {
             compares.push(held.compare());
             writes.push(held.put(tag));

@@ -5,6 +5,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+/// How many operations, bytes, and slots can be meant, and how long a lease.
 const OPERATIONS: RangeInclusive<usize> = 1..=100_000;
 const BYTES: RangeInclusive<usize> = 1024..=1024 * 1024 * 1024;
 const SLOTS: RangeInclusive<usize> = 1..=1024;

@@ -5,19 +5,21 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::dial::Line;
+use crate::connection::Connection;
+use crate::dial::Purpose;
 use crate::fault::{Class, Fault};
-use crate::link::Link;
+use crate::server_version::ServerVersion;
 use crate::settings::Settings;
 use crate::silence::Silence;
 use crate::token::Token;
-use crate::version::Version;
 
+/// The connections of one member between two failures. When it is put aside they are given up together, and the next
+/// time it is chosen it has others.
 #[derive(Default)]
 pub(crate) struct Connections {
-    unary: Mutex<Option<Arc<Link>>>,
-    watch: Mutex<Option<Arc<Link>>>,
-    lease: Mutex<Option<Arc<Link>>>,
+    unary: Mutex<Option<Arc<Connection>>>,
+    watch: Mutex<Option<Arc<Connection>>>,
+    lease: Mutex<Option<Arc<Connection>>>,
     /// How long the member has been silent to unary requests.
     pub(crate) silence: Silence,
     given_up: AtomicBool,
@@ -28,51 +30,56 @@ impl Connections {
     /// watch that is well, keeps the one it is on; the others are closed, however long that watch lasts.
     pub(crate) fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
-        for line in [Line::Unary, Line::Watch, Line::Lease] {
-            *self.cell(line) = None;
+        for purpose in [Purpose::Unary, Purpose::Watch, Purpose::Lease] {
+            *self.cell(purpose) = None;
         }
     }
 
-    /// The connection of a line.
-    pub(crate) fn link(
+    /// The connection for a purpose.
+    pub(crate) fn connection(
         &self,
-        line: Line,
+        purpose: Purpose,
         address: &str,
         token: &Arc<Token>,
         settings: &Settings,
-    ) -> Result<Arc<Link>, Fault> {
-        let mut link = self.cell(line);
-        if let Some(link) = &*link {
-            return Ok(Arc::clone(link));
+    ) -> Result<Arc<Connection>, Fault> {
+        let mut connection = self.cell(purpose);
+        if let Some(connection) = &*connection {
+            return Ok(Arc::clone(connection));
         }
         if self.given_up.load(Ordering::Relaxed) {
             return Err(Fault::new(Class::NeverSent, "the connection was given up"));
         }
-        let new = Arc::new(Link::new(address, token, settings)?);
-        *link = Some(Arc::clone(&new));
+        let new = Arc::new(Connection::new(address, token, settings)?);
+        *connection = Some(Arc::clone(&new));
         Ok(new)
     }
 
     /// The version the member said it has, on whichever connection.
-    pub(crate) fn told_version(&self) -> Option<Version> {
-        let lines = [Line::Unary, Line::Watch, Line::Lease];
-        let mut links = lines.into_iter().filter_map(|line| self.cell(line).clone());
-        links.find_map(|link| link.told_version())
+    pub(crate) fn told_version(&self) -> Option<ServerVersion> {
+        let purposes = [Purpose::Unary, Purpose::Watch, Purpose::Lease];
+        let mut connections = purposes
+            .into_iter()
+            .filter_map(|purpose| self.cell(purpose).clone());
+        connections.find_map(|connection| connection.told_version())
     }
 
-    /// The connection of a line has ended: the next request gets another.
-    pub(crate) fn forget(&self, line: Line, ended: &Arc<Link>) {
-        let mut link = self.cell(line);
-        if link.as_ref().is_some_and(|link| Arc::ptr_eq(link, ended)) {
-            *link = None;
+    /// The connection for a purpose has ended: the next request gets another.
+    pub(crate) fn forget(&self, purpose: Purpose, ended: &Arc<Connection>) {
+        let mut connection = self.cell(purpose);
+        if connection
+            .as_ref()
+            .is_some_and(|connection| Arc::ptr_eq(connection, ended))
+        {
+            *connection = None;
         }
     }
 
-    fn cell(&self, line: Line) -> MutexGuard<'_, Option<Arc<Link>>> {
-        let cell = match line {
-            Line::Unary => &self.unary,
-            Line::Watch => &self.watch,
-            Line::Lease => &self.lease,
+    fn cell(&self, purpose: Purpose) -> MutexGuard<'_, Option<Arc<Connection>>> {
+        let cell = match purpose {
+            Purpose::Unary => &self.unary,
+            Purpose::Watch => &self.watch,
+            Purpose::Lease => &self.lease,
         };
         cell.lock().unwrap_or_else(PoisonError::into_inner)
     }

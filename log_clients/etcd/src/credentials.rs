@@ -54,6 +54,7 @@ impl Credentials {
         }
     }
 
+    /// As `read`, in an environment given by the caller: tests have their own.
     fn read_in(
         &self,
         variable: impl Fn(&str) -> Option<String>,
@@ -83,6 +84,7 @@ impl Credentials {
     }
 }
 
+/// An empty name would log in as nobody, and be refused in words that say something else.
 fn named(name: String, password: String) -> Result<(String, String), Unreadable> {
     match name.is_empty() {
         true => Err(Unreadable::new("the user name is empty")),

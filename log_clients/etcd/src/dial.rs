@@ -24,14 +24,14 @@ use tower::{BoxError, Service, ServiceBuilder};
 
 use crate::fault::{Class, Fault};
 use crate::settings::{Settings, TCP_KEEP_ALIVE, invalid};
-use crate::socket::{Socket, Verdict};
+use crate::socket::{Socket, TlsFailure};
 use crate::token::Token;
-use crate::transport::{Ended, Undialled};
+use crate::transport::{Ended, NotConnected};
 
 /// What a connection is for. Each has its own, so that none waits behind another: a catch-up of megabytes must not hold
-/// up a lease.
+/// up a lease, and all streams of one HTTP/2 connection share its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
+pub(crate) enum Purpose {
     Unary,
     Watch,
     Lease,
@@ -43,15 +43,15 @@ const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 
 /// Two clients of one connection to one member. The first request dials. Every request of the first client bears the
-/// session's token of that time, and none of the second.
+/// authenticator's token of that time, and none of the second.
 pub(crate) fn clients(
     address: &str,
     token: &Arc<Token>,
     settings: &Settings,
-    verdict: Verdict,
+    tls_failure: TlsFailure,
 ) -> std::result::Result<(Client, Client), Fault> {
-    let once = Once::new(address, settings, verdict)?;
-    let channel = endpoint(address, settings)?.connect_with_connector_lazy(once);
+    let connector = Connector::new(address, settings, tls_failure)?;
+    let channel = endpoint(address, settings)?.connect_with_connector_lazy(connector);
     let token = Arc::clone(token);
     let anonymous = client(Channel::Tonic(channel.clone()))?;
     let service = ServiceBuilder::new()
@@ -62,6 +62,8 @@ pub(crate) fn clients(
     Ok((signed, anonymous))
 }
 
+/// An etcd client on a channel. With "require leader", a watch on a member that has lost its quorum ends with `no
+/// leader` after some seconds; without, it would stay open and silent.
 fn client(channel: Channel) -> std::result::Result<Client, Fault> {
     let options = ConnectOptions::new().with_require_leader(true);
     // Without a user of its own it has nothing to wait for.
@@ -74,7 +76,7 @@ fn client(channel: Channel) -> std::result::Result<Client, Fault> {
 /// Builds what a connection needs, without one, so that a bad certificate is found at once.
 pub(crate) fn check(settings: &Settings) -> Result<()> {
     for address in &settings.endpoints {
-        let connector = Once::new(address, settings, Verdict::default());
+        let connector = Connector::new(address, settings, TlsFailure::default());
         connector
             .and_then(|_| endpoint(address, settings))
             .map_err(|why| invalid(format!("endpoint {address}: {why}")))?;
@@ -82,6 +84,7 @@ pub(crate) fn check(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
+/// How a connection is made and kept: everything but the address and TLS.
 fn endpoint(address: &str, settings: &Settings) -> std::result::Result<Endpoint, Fault> {
     let origin: Uri = address.parse().map_err(refused)?;
     // TLS is the connector's, so that what it says is heard; to the library above it the connection is a plain one.
@@ -100,12 +103,16 @@ fn endpoint(address: &str, settings: &Settings) -> std::result::Result<Endpoint,
 }
 
 /// Dials the first time it is asked to, and refuses from then on.
+///
+/// A channel would dial again by itself, and reach another server behind the same address without a word: what was
+/// learned over the connection (version, cluster, life of the log) would be believed of a stranger. So a connection
+/// that has ended is an error here, and the next is a new one.
 #[derive(Clone)]
-struct Once {
+struct Connector {
     tcp: HttpConnector,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     dial: Arc<Dial>,
-    verdict: Verdict,
+    tls_failure: TlsFailure,
 }
 
 /// The one dial, as far as it has come.
@@ -117,12 +124,12 @@ struct Dial {
     failure: OnceLock<Arc<BoxError>>,
 }
 
-impl Once {
+impl Connector {
     fn new(
         address: &str,
         settings: &Settings,
-        verdict: Verdict,
-    ) -> std::result::Result<Once, Fault> {
+        tls_failure: TlsFailure,
+    ) -> std::result::Result<Connector, Fault> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(TCP_KEEP_ALIVE));
@@ -134,16 +141,16 @@ impl Once {
             }
             None => None,
         };
-        Ok(Once {
+        Ok(Connector {
             tcp,
             tls,
             dial: Arc::default(),
-            verdict,
+            tls_failure,
         })
     }
 }
 
-impl Service<Uri> for Once {
+impl Service<Uri> for Connector {
     type Response = TokioIo<Socket>;
     type Error = BoxError;
     type Future =
@@ -158,13 +165,15 @@ impl Service<Uri> for Once {
             return Box::pin(std::future::ready(Err(self.dial.over())));
         }
         let (dialled, tls) = (self.tcp.call(uri), self.tls.clone());
-        let (dial, verdict) = (Arc::clone(&self.dial), self.verdict.clone());
+        let (dial, tls_failure) = (Arc::clone(&self.dial), self.tls_failure.clone());
         Box::pin(async move {
             let made = async {
                 let tcp = dialled.await?.into_inner();
                 Ok(match tls {
                     None => Socket::plain(tcp),
-                    Some((tls, name)) => Socket::secured(tls.connect(name, tcp).await?, verdict),
+                    Some((tls, name)) => {
+                        Socket::secured(tls.connect(name, tcp).await?, tls_failure)
+                    }
                 })
             };
             match made.await {
@@ -181,7 +190,7 @@ impl Service<Uri> for Once {
 impl Dial {
     fn failed(&self, error: BoxError) -> BoxError {
         let error = self.failure.get_or_init(|| Arc::new(error));
-        Undialled(Some(Arc::clone(error))).into()
+        NotConnected(Some(Arc::clone(error))).into()
     }
 
     /// Why there is no second one.
@@ -189,7 +198,7 @@ impl Dial {
         if self.was_made.load(Ordering::Relaxed) {
             return Ended.into();
         }
-        Undialled(self.failure.get().cloned()).into()
+        NotConnected(self.failure.get().cloned()).into()
     }
 }
 

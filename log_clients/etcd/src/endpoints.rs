@@ -8,23 +8,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::authenticator::Authenticator;
 use crate::backoff;
+use crate::connection::Connection;
 use crate::connections::Connections;
-use crate::dial::Line;
+use crate::dial::Purpose;
 use crate::fault::{Class, Fault};
-use crate::home::Home;
-use crate::link::Link;
-use crate::session::Session;
+use crate::preferred::Preferred;
+use crate::server_version::ServerVersion;
 use crate::settings::Settings;
-use crate::version::Version;
 
 /// All members. One of them is pinned: it gets everything until it fails.
+///
+/// The gRPC library could spread requests over all members, but its balancer takes a dead member for a ready one as
+/// long as it is drawn: with one of three dead a quarter of the calls failed. And answers of one member, in one order,
+/// are easier to reason about.
 pub(crate) struct Endpoints {
     pub(crate) settings: Arc<Settings>,
-    pub(crate) session: Arc<Session>,
+    pub(crate) authenticator: Arc<Authenticator>,
     members: Vec<Arc<Endpoint>>,
     pinned: watch::Sender<usize>,
-    pub(crate) home: Home,
+    pub(crate) preferred: Preferred,
     /// The id of the cluster that this log is on, once it is known.
     pub(crate) cluster: Mutex<Option<u64>>,
     /// The raft term of the last answer.
@@ -42,13 +46,14 @@ pub(crate) struct Endpoint {
     health: Mutex<Health>,
 }
 
+/// How a member fares: since its last answer, and what has been said of it.
 #[derive(Default)]
 struct Health {
     connections: Arc<Connections>,
     failures: u32,
     /// Until when it is left alone, and why.
     aside: Option<(Instant, Fault)>,
-    warned_of: Option<Version>,
+    warned_of: Option<ServerVersion>,
 }
 
 /// A member that was chosen, with the connections it had at that time.
@@ -66,6 +71,7 @@ pub(crate) enum Choice {
 }
 
 impl Endpoints {
+    /// The members as they were given; one of them, drawn, is preferred and pinned.
     pub(crate) fn new(settings: Settings) -> Arc<Endpoints> {
         let settings = Arc::new(settings);
         let addresses = settings.endpoints.iter().cloned().enumerate();
@@ -80,13 +86,13 @@ impl Endpoints {
             })
             .collect();
         // Clients spread themselves over the members.
-        let home = fastrand::usize(..members.len().max(1));
+        let preferred = fastrand::usize(..members.len().max(1));
         Arc::new_cyclic(|this| Endpoints {
-            session: Arc::new(Session::new(Arc::clone(&settings))),
+            authenticator: Arc::new(Authenticator::new(Arc::clone(&settings))),
             settings,
             members,
-            pinned: watch::Sender::new(home),
-            home: Home::new(home),
+            pinned: watch::Sender::new(preferred),
+            preferred: Preferred::new(preferred),
             cluster: Mutex::default(),
             term: AtomicU64::new(0),
             last_failure: Mutex::default(),
@@ -95,7 +101,7 @@ impl Endpoints {
     }
 
     /// Takes note of the raft term an answer was given in.
-    pub(crate) fn heard(&self, term: u64) {
+    pub(crate) fn observe_term(&self, term: u64) {
         if term != 0 {
             self.term.store(term, Ordering::Relaxed);
         }
@@ -144,7 +150,7 @@ impl Endpoints {
     }
 
     /// The version the pinned member said it has, if it did.
-    pub(crate) fn pinned_version(&self) -> Option<Version> {
+    pub(crate) fn pinned_version(&self) -> Option<ServerVersion> {
         let member = self.members.get(*self.pinned.borrow())?;
         Chosen::new(member).connections.told_version()
     }
@@ -153,6 +159,7 @@ impl Endpoints {
         *self.pinned.borrow() == index
     }
 
+    /// Uses this member from now on. Tails are told, and move over.
     pub(crate) fn pin(&self, index: usize) {
         self.pinned.send_if_modified(|pinned| {
             let differs = *pinned != index;
@@ -166,7 +173,8 @@ impl Endpoints {
         self.members.iter().map(Chosen::new)
     }
 
-    /// The pinned member; or, while that is left alone, any other, which is pinned from then on.
+    /// The pinned member; or, while that is left alone, any other, which is pinned from then on. If all are left alone:
+    /// when the first of them may be tried again, and why it failed.
     pub(crate) fn choose(&self) -> Choice {
         let now = Instant::now();
         let pinned = self.members.get(*self.pinned.borrow());
@@ -195,6 +203,7 @@ impl Endpoints {
         fastrand::choice(others.collect::<Vec<_>>())
     }
 
+    /// Whether another member may be asked now.
     pub(crate) fn has_another(&self, chosen: &Chosen) -> bool {
         let besides = Some(chosen.endpoint.index);
         self.another(Instant::now(), besides).is_some()
@@ -210,8 +219,9 @@ impl Endpoints {
         }
     }
 
+    /// Leaves the preferred member, or another: the way back is looked for after a while.
     fn move_to(&self, index: usize) {
-        self.home.is_left(&self.settings);
+        self.preferred.leave(&self.settings);
         self.pin(index);
     }
 
@@ -265,21 +275,36 @@ impl Chosen {
         }
     }
 
-    /// Its connection for this line.
-    pub(crate) fn link(&self, line: Line, endpoints: &Endpoints) -> Result<Arc<Link>, Fault> {
+    /// Its connection for this purpose.
+    pub(crate) fn connection(
+        &self,
+        purpose: Purpose,
+        endpoints: &Endpoints,
+    ) -> Result<Arc<Connection>, Fault> {
         let Endpoints {
-            session, settings, ..
+            authenticator,
+            settings,
+            ..
         } = endpoints;
-        self.connections
-            .link(line, &self.endpoint.address, &session.token, settings)
+        self.connections.connection(
+            purpose,
+            &self.endpoint.address,
+            &authenticator.token,
+            settings,
+        )
     }
 
     /// The fault of a connection. One that has ended is forgotten, so that the next request gets another.
-    pub(crate) fn noted(&self, fault: Fault, line: Line, link: &Arc<Link>) -> Fault {
+    pub(crate) fn noted(
+        &self,
+        fault: Fault,
+        purpose: Purpose,
+        connection: &Arc<Connection>,
+    ) -> Fault {
         if fault.class == Class::Ended {
-            self.connections.forget(line, link);
+            self.connections.forget(purpose, connection);
         }
-        link.explained(fault)
+        connection.explained(fault)
     }
 
     /// The member answered.
@@ -294,7 +319,7 @@ impl Chosen {
 
     /// A failed contact, with a guess at its cause. A server that does not accept this client's certificate ends the
     /// connection, and its reason may not reach us; but so does one that is dying, and a balancer with nobody behind it.
-    pub(crate) fn doubt(&self, fault: Fault) -> Fault {
+    pub(crate) fn guess_cause(&self, fault: Fault) -> Fault {
         let is_closed = fault.class == Class::NeverSent && fault.is_cut_short;
         if !is_closed || !self.endpoint.address.starts_with("https://") {
             return fault;
@@ -305,7 +330,7 @@ impl Chosen {
     }
 
     /// Warns once of what is known to be wrong with a version.
-    pub(crate) fn warn_of(&self, version: Version) {
+    pub(crate) fn warn_of(&self, version: ServerVersion) {
         let mut health = self.endpoint.health();
         if health.warned_of == Some(version) {
             return;
@@ -339,19 +364,19 @@ mod tests {
         let settings = builder.settings;
         let rebalance_after = settings.rebalance_after;
         let endpoints = Endpoints::new(settings);
-        let home = *endpoints.pinned.borrow();
+        let preferred = *endpoints.pinned.borrow();
         let fails = |index: usize| {
             let chosen = endpoints.all().nth(index).unwrap();
             endpoints.put_aside(&chosen, &Fault::new(Class::Unknown, "it failed"));
         };
-        fails(1 - home);
-        (0..9).for_each(|_| fails(home));
+        fails(1 - preferred);
+        (0..9).for_each(|_| fails(preferred));
         assert_eq!(index(endpoints.choose()), None);
         advance(Duration::from_millis(200)).await;
-        assert_eq!(index(endpoints.choose()), Some(1 - home));
-        assert!(!endpoints.home.is_due());
+        assert_eq!(index(endpoints.choose()), Some(1 - preferred));
+        assert!(!endpoints.preferred.is_due());
         advance(rebalance_after * 2).await;
-        assert!(endpoints.home.is_due());
-        assert!(!endpoints.home.is_due(), "it is looked for once");
+        assert!(endpoints.preferred.is_due());
+        assert!(!endpoints.preferred.is_due(), "it is looked for once");
     }
 }

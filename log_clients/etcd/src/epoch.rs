@@ -14,7 +14,7 @@ use crate::call::Repeat;
 use crate::cluster::Cluster;
 use crate::fault::{Class, Fault};
 use crate::life::{Known, Signs};
-use crate::marker::{Marker, Standing, name};
+use crate::marker::{FoundMarker, Marker, name};
 use crate::reading::ranges_of;
 
 /// How long the first pause is between names that do not stay, and the longest.
@@ -80,7 +80,7 @@ impl Cluster {
     }
 
     /// Ends the life called `epoch`, if it is the known one, for what was found besides the usual signs.
-    pub(crate) async fn disown(
+    pub(crate) async fn end_epoch(
         &self,
         keyspace: &Keyspace,
         epoch: Epoch,
@@ -98,19 +98,22 @@ impl Cluster {
 
     /// The life as all clients call it. A name that does not stay takes somebody else who writes there all the time, so
     /// from the third round on there is a pause before each, longer every time.
+    ///
+    /// Compare-and-swap on the marker's revision: of clients that notice together one writes, and the others read what
+    /// it wrote.
     async fn agree(&self, known: &Known, signs: &Signs, deadline: Instant) -> Result<Known, Fault> {
         let old = known.marker.unwrap_or_default();
         let mut has_told = false;
         for round in 0.. {
             rest(round, deadline).await?;
-            let Some((signs, standing)) = self.read_marker(deadline).await? else {
+            let Some((signs, found_marker)) = self.read_marker(deadline).await? else {
                 return Ok(Known::local(signs, old.counter + 1));
             };
-            let found = standing.marker.unwrap_or_default();
+            let found = found_marker.marker.unwrap_or_default();
             if found.counter > old.counter && found.id != old.id {
                 return Ok(Known::first(&signs));
             }
-            if standing.is_foreign() && !has_told {
+            if found_marker.is_foreign() && !has_told {
                 has_told = true;
                 let key = self.keys.epoch_marker();
                 let key = String::from_utf8_lossy(&key);
@@ -121,7 +124,10 @@ impl Cluster {
                 id: fastrand::u64(1..),
             };
             // Whatever became of it, the next look shows what stands there.
-            match self.write_marker(marker, standing.modified, deadline).await {
+            match self
+                .write_marker(marker, found_marker.modified, deadline)
+                .await
+            {
                 Err(fault) if matches!(fault.class, Class::Denied | Class::Full) => {
                     tracing::warn!(reason = %fault, "the new epoch cannot be told to other clients");
                     return Ok(Known::local(&signs, marker.counter));
@@ -133,7 +139,7 @@ impl Cluster {
     }
 
     /// What stands in the marker's place; nothing if that cannot be read.
-    async fn read_marker(&self, deadline: Instant) -> Result<Option<(Signs, Standing)>, Fault> {
+    async fn read_marker(&self, deadline: Instant) -> Result<Option<(Signs, FoundMarker)>, Fault> {
         let read = Txn::new().and_then([TxnOp::get(self.keys.epoch_marker(), None)]);
         let answer = match self.send(Repeat::Harmless, read, deadline).await {
             Err(fault) if fault.class == Class::Denied => return Ok(None),
@@ -141,11 +147,11 @@ impl Cluster {
         };
         let mut signs = Signs::of(answer.header.as_ref());
         let answers = ranges_of(answer);
-        let standing = answers
+        let found_marker = answers
             .first()
-            .map_or_else(Standing::default, Standing::in_answer);
-        signs.marker = Some(standing.marker);
-        Ok(Some((signs, standing)))
+            .map_or_else(FoundMarker::default, FoundMarker::in_answer);
+        signs.marker = Some(found_marker.marker);
+        Ok(Some((signs, found_marker)))
     }
 
     /// Writes a marker in place of what was written there at this revision.
@@ -181,6 +187,7 @@ async fn rest(round: u32, deadline: Instant) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Nothing of the caller's was done: the next call tries again.
 fn not_named() -> Fault {
     let text =
         "the new epoch could not be named: something else writes the epoch record all the time";

@@ -31,7 +31,8 @@ impl Fault {
         }
     }
 
-    /// The leader of a request lost its office before it answered.
+    /// The leader of a request lost its office before it answered. A follower has passed it on to that leader, and
+    /// nobody else will ever answer it.
     pub(crate) fn leader_lost() -> Fault {
         Fault {
             is_election: true,
@@ -61,7 +62,8 @@ impl Fault {
         self
     }
 
-    /// The same, before anything was sent.
+    /// The same, before anything was sent: what failed was the way there, a login or a handshake, so that an outcome
+    /// which nobody knows is none of the caller's request.
     pub(crate) fn never_sent(mut self) -> Fault {
         if matches!(self.class, Class::Unknown | Class::OutOfTime | Class::Slow) {
             self.class = Class::NeverSent;
@@ -75,7 +77,8 @@ impl Fault {
         self
     }
 
-    /// What a caller is told, when it is certain that nothing was written.
+    /// What a caller is told, when it is certain that nothing was written: a commit of which that is not certain is
+    /// told as `Indeterminate` elsewhere (see `round`).
     pub(crate) fn into_error(self) -> Error {
         let kind = match self.class {
             Class::NeverSent
@@ -144,6 +147,8 @@ impl From<tonic::transport::Error> for Fault {
     }
 }
 
+/// A fault that no server has told. Its text names every cause once, since the outermost says as little as "transport
+/// error".
 fn of_transport(mut text: String, error: &(dyn std::error::Error + 'static)) -> Fault {
     let mut cause = Some(error);
     while let Some(error) = cause {

@@ -16,6 +16,9 @@ use globe_log_client::Epoch;
 use crate::commit_settings::FenceSettings;
 use crate::writer::Writer;
 
+/// Why it is needed: a put whose caller had given up was seen to be applied 26 seconds later, over newer data. A guard
+/// on the key's revision keeps that out, but one on *absent* can hold again after a delete; the slot's revision never
+/// comes back.
 pub(crate) struct Fence {
     pub(crate) settings: FenceSettings,
     writer: Mutex<Option<Arc<Writer>>>,
@@ -23,7 +26,7 @@ pub(crate) struct Fence {
     pub(crate) turn: tokio::sync::Mutex<()>,
     is_forbidden: AtomicBool,
     /// Slots were rewritten, or given up with their lease, without a look at the life of the log they are in.
-    is_doubtful: AtomicBool,
+    needs_epoch_check: AtomicBool,
 }
 
 impl Fence {
@@ -33,15 +36,16 @@ impl Fence {
             writer: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             is_forbidden: AtomicBool::new(false),
-            is_doubtful: AtomicBool::new(false),
+            needs_epoch_check: AtomicBool::new(false),
         }
     }
 
+    /// Whether the role does not allow slots.
     pub(crate) fn is_forbidden(&self) -> bool {
         self.is_forbidden.load(Ordering::Relaxed)
     }
 
-    /// The role does not allow slots.
+    /// The role does not allow slots: commits go without from now on, and the capabilities say so.
     pub(crate) fn forbid(&self) {
         if !self.is_forbidden.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -51,13 +55,13 @@ impl Fence {
     }
 
     /// Whether the life of the log has to be looked at, once.
-    pub(crate) fn take_doubt(&self) -> bool {
-        self.is_doubtful.swap(false, Ordering::Relaxed)
+    pub(crate) fn take_epoch_check(&self) -> bool {
+        self.needs_epoch_check.swap(false, Ordering::Relaxed)
     }
 
     /// It could not be, or there is a new reason.
-    pub(crate) fn doubt(&self) {
-        self.is_doubtful.store(true, Ordering::Relaxed);
+    pub(crate) fn require_epoch_check(&self) {
+        self.needs_epoch_check.store(true, Ordering::Relaxed);
     }
 
     /// Whether something was left without an answer, and may yet land.
@@ -72,6 +76,7 @@ impl Fence {
             .filter(|writer| writer.epoch == epoch && writer.is_fresh() && !writer.is_open())
     }
 
+    /// The writer there is, whether it can be used or not.
     pub(crate) fn current(&self) -> Option<Arc<Writer>> {
         self.writer().clone()
     }

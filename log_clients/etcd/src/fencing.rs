@@ -9,7 +9,7 @@ use globe_log_client::Epoch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::cluster::Cluster;
-use crate::fate::Asked;
+use crate::commit_outcome::Asked;
 use crate::fault::{Class, Fault};
 use crate::fence::Fence;
 use crate::settling::Settled;
@@ -99,7 +99,7 @@ impl Fence {
             return Ok(());
         }
         // What stands in the slots may be of another life, and will not show that once they are rewritten.
-        self.doubt();
+        self.require_epoch_check();
         if is_usable && close_slots(cluster, &writer, deadline).await? {
             return Ok(());
         }
@@ -123,6 +123,7 @@ impl Fence {
             *self.writer() = None;
             Ok(())
         };
+        let late = |_| Fault::new(Class::NeverSent, "it was not ended in time");
         timeout_at(deadline, giving).await.map_err(late)?
     }
 }
@@ -137,7 +138,7 @@ async fn keep(cluster: &Cluster, writer: &Writer, deadline: Instant) -> Result<b
     let sent = Instant::now();
     match cluster.renew_by(writer.lease, deadline).await {
         Ok(_) => {
-            writer.was_renewed(sent);
+            writer.set_renewed(sent);
             Ok(true)
         }
         Err(fault) if fault.class == Class::LeaseGone => Ok(false),
@@ -147,6 +148,8 @@ async fn keep(cluster: &Cluster, writer: &Writer, deadline: Instant) -> Result<b
 
 /// Rewrites the slots that were left without an answer, so that nothing sent by them can land any more. False when the
 /// lease has ended, or must.
+///
+/// All at once: one that is slow holds up no other, and the time limit is that of one request.
 async fn close_slots(
     cluster: &Cluster,
     writer: &Arc<Writer>,
@@ -170,6 +173,7 @@ async fn close_slots(
     Ok(true)
 }
 
+/// The commit itself was not sent.
 fn late<E>(_: E) -> Fault {
     let text = "no slot was free in time: too many commits are under way, or what became of one is not known yet";
     Fault::new(Class::NeverSent, text)
@@ -178,7 +182,7 @@ fn late<E>(_: E) -> Fault {
 impl Cluster {
     /// Closes what was left open, now that a member has answered: for as long as that may take for one request. Never
     /// fails, and never waits for another that does the same: the next call tries again.
-    pub(crate) async fn tidy(&self) {
+    pub(crate) async fn close_open_slots(&self) {
         let fence = &self.fence;
         if fence.is_forbidden() || !fence.is_open() {
             return;

@@ -15,6 +15,10 @@ use crate::witness::{LastChange, Witness};
 const DELETE: i32 = 1;
 
 /// The events of a commit that is not complete yet.
+///
+/// Watches ask for fragments since an answer of more than 4 MB would otherwise end the stream, and each stream after it
+/// in the same way. The server then splits at about 2 MB, also in the middle of a revision: a commit of 120 keys was
+/// seen to come as 84 and 36.
 #[derive(Default)]
 pub(crate) struct Fragments {
     held: Vec<PbEvent>,
@@ -22,7 +26,7 @@ pub(crate) struct Fragments {
 
 /// One commit, and what is to be remembered of it.
 #[derive(Debug)]
-pub(crate) struct Whole {
+pub(crate) struct WholeCommit {
     pub(crate) batch: Batch,
     /// One of its puts.
     pub(crate) witness: Option<Witness>,
@@ -56,13 +60,17 @@ fn revision_of(event: &PbEvent) -> i64 {
 }
 
 /// Groups complete events by commit. Events without a record, which no server should send, are left out.
-pub(crate) fn group(keys: &Keys, keyspace: &Keyspace, events: Vec<PbEvent>) -> VecDeque<Whole> {
-    let mut wholes: VecDeque<Whole> = VecDeque::new();
+pub(crate) fn group(
+    keys: &Keys,
+    keyspace: &Keyspace,
+    events: Vec<PbEvent>,
+) -> VecDeque<WholeCommit> {
+    let mut wholes: VecDeque<WholeCommit> = VecDeque::new();
     for event in events {
         let Some(found) = event.kv else { continue };
         let at = revision(found.mod_revision);
         if wholes.back().is_none_or(|whole| whole.batch.revision != at) {
-            wholes.push_back(Whole::empty(at));
+            wholes.push_back(WholeCommit::empty(at));
         }
         let Some(whole) = wholes.back_mut() else {
             continue;
@@ -79,7 +87,7 @@ pub(crate) fn group(keys: &Keys, keyspace: &Keyspace, events: Vec<PbEvent>) -> V
     wholes
 }
 
-impl Whole {
+impl WholeCommit {
     /// What is seen of the keyspace after this commit.
     pub(crate) fn add_to(&self, keys: &Keys, keyspace: &Keyspace, seen: &mut Seen) {
         seen.at = self.batch.revision.0;
@@ -98,8 +106,8 @@ impl Whole {
     }
 
     /// Progress up to a revision.
-    pub(crate) fn empty(revision: Revision) -> Whole {
-        Whole {
+    pub(crate) fn empty(revision: Revision) -> WholeCommit {
+        WholeCommit {
             batch: Batch::progress(revision),
             witness: None,
         }

@@ -12,15 +12,18 @@ use tokio::time::{Instant, timeout};
 use crate::fault::{Class, Fault};
 
 /// The last answer, and the read under way.
+///
+/// A map asks for the head twice a second; this makes a process with many maps ask as often as with one.
 #[derive(Default)]
 pub(crate) struct Heads {
-    state: Mutex<State>,
+    reads: Mutex<Reads>,
 }
 
+/// The last answer, and who reads now.
 #[derive(Default)]
-struct State {
+struct Reads {
     last: Option<Head>,
-    under_way: Option<UnderWay>,
+    under_way: Option<PendingRead>,
 }
 
 /// Where the log was.
@@ -31,36 +34,36 @@ pub(crate) struct Head {
     pub(crate) asked: Instant,
 }
 
-pub(crate) type Answer = Result<Head, Fault>;
+pub(crate) type HeadAnswer = Result<Head, Fault>;
 
 /// A read that somebody else waits for as well.
 #[derive(Clone)]
-pub(crate) struct UnderWay {
+pub(crate) struct PendingRead {
     asked: Instant,
     /// In which keyspace it asks.
     keyspace: Keyspace,
-    answer: watch::Receiver<Option<Answer>>,
+    answer: watch::Receiver<Option<HeadAnswer>>,
 }
 
 /// What a caller has to do.
 pub(crate) enum Turn<'a> {
     Take(Head),
-    Share(UnderWay),
+    Share(PendingRead),
     /// This read began too early.
-    Wait(UnderWay),
-    Ask(Asking<'a>),
+    Wait(PendingRead),
+    Ask(HeadRead<'a>),
 }
 
 /// The read under way, in the hands of who does it. Dropped without an answer, it leaves its turn to another.
-pub(crate) struct Asking<'a> {
+pub(crate) struct HeadRead<'a> {
     heads: &'a Heads,
     pub(crate) asked: Instant,
-    answer: watch::Sender<Option<Answer>>,
+    answer: watch::Sender<Option<HeadAnswer>>,
 }
 
 impl Heads {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reads(&self) -> MutexGuard<'_, Reads> {
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What to do for an answer that was asked for after `earliest`, in the life called `epoch`.
@@ -71,25 +74,25 @@ impl Heads {
         epoch: Option<Epoch>,
     ) -> Turn<'_> {
         let is_late_enough = |asked| asked > earliest;
-        let mut state = self.state();
-        if let Some(last) = state.last
+        let mut reads = self.reads();
+        if let Some(last) = reads.last
             && last.asked > earliest
             && Some(last.position.epoch) == epoch
         {
             return Turn::Take(last);
         }
-        match &state.under_way {
+        match &reads.under_way {
             Some(read) if is_late_enough(read.asked) => Turn::Share(read.clone()),
             Some(read) => Turn::Wait(read.clone()),
             None => {
                 let (sender, answer) = watch::channel(None);
                 let asked = Instant::now();
-                state.under_way = Some(UnderWay {
+                reads.under_way = Some(PendingRead {
                     asked,
                     keyspace: keyspace.clone(),
                     answer,
                 });
-                Turn::Ask(Asking {
+                Turn::Ask(HeadRead {
                     heads: self,
                     asked,
                     answer: sender,
@@ -99,7 +102,7 @@ impl Heads {
     }
 
     /// The answer to a read; nothing if whoever does it gave up, or is not done within `limit`.
-    pub(crate) async fn wait_for(&self, read: &UnderWay, limit: Duration) -> Option<Answer> {
+    pub(crate) async fn wait_for(&self, read: &PendingRead, limit: Duration) -> Option<HeadAnswer> {
         let mut answer = read.answer.clone();
         let answered = timeout(limit, answer.wait_for(Option::is_some)).await;
         match answered {
@@ -107,25 +110,25 @@ impl Heads {
             // It gave up.
             Ok(Err(_)) => {}
             // It may hang, or nobody polls it: the next one does not wait for it.
-            Err(_) => self.state().leave(&read.answer),
+            Err(_) => self.reads().leave(&read.answer),
         }
         None
     }
 }
 
-impl State {
+impl Reads {
     /// The read under way is another from now on, if it is this one.
-    fn leave(&mut self, answer: &watch::Receiver<Option<Answer>>) {
-        let is_it = |read: &UnderWay| read.answer.same_channel(answer);
+    fn leave(&mut self, answer: &watch::Receiver<Option<HeadAnswer>>) {
+        let is_it = |read: &PendingRead| read.answer.same_channel(answer);
         if self.under_way.as_ref().is_some_and(is_it) {
             self.under_way = None;
         }
     }
 }
 
-impl UnderWay {
+impl PendingRead {
     /// Whether its answer is one for this keyspace as well: what a role allows in one it may not in another.
-    pub(crate) fn is_for(&self, keyspace: &Keyspace, answer: &Answer) -> bool {
+    pub(crate) fn is_for(&self, keyspace: &Keyspace, answer: &HeadAnswer) -> bool {
         let is_denied = answer
             .as_ref()
             .is_err_and(|fault| fault.class == Class::Denied);
@@ -133,25 +136,26 @@ impl UnderWay {
     }
 }
 
-impl Asking<'_> {
-    pub(crate) fn end(self, answer: Answer) {
+impl HeadRead<'_> {
+    /// Hands the answer to all who wait. A failure is handed on, but not kept.
+    pub(crate) fn end(self, answer: HeadAnswer) {
         {
-            let mut state = self.heads.state();
+            let mut reads = self.heads.reads();
             if let Ok(head) = &answer
-                && state.last.is_none_or(|last| last.asked < head.asked)
+                && reads.last.is_none_or(|last| last.asked < head.asked)
             {
-                state.last = Some(*head);
+                reads.last = Some(*head);
             }
             // Before anybody is woken, who would find it there still.
-            state.leave(&self.answer.subscribe());
+            reads.leave(&self.answer.subscribe());
         }
         self.answer.send_replace(Some(answer));
     }
 }
 
-impl Drop for Asking<'_> {
+impl Drop for HeadRead<'_> {
     fn drop(&mut self) {
-        self.heads.state().leave(&self.answer.subscribe());
+        self.heads.reads().leave(&self.answer.subscribe());
     }
 }
 
@@ -171,9 +175,9 @@ mod tests {
         heads.turn(&keyspace(name), earliest, Some(Epoch::new(1)))
     }
 
-    fn begun(turn: Turn<'_>) -> Asking<'_> {
+    fn begun(turn: Turn<'_>) -> HeadRead<'_> {
         match turn {
-            Turn::Ask(asking) => asking,
+            Turn::Ask(read) => read,
             _ => panic!("it had to ask"),
         }
     }
@@ -187,11 +191,11 @@ mod tests {
     async fn only_a_read_that_began_late_enough_is_shared() {
         let heads = Heads::default();
         let before = Instant::now() - SECOND;
-        let asking = begun(asks(&heads, "a", before));
+        let read = begun(asks(&heads, "a", before));
         assert!(matches!(asks(&heads, "b", before), Turn::Share(_)));
         assert!(matches!(asks(&heads, "b", Instant::now()), Turn::Wait(_)));
-        let answer = head(asking.asked, 1);
-        asking.end(Ok(answer));
+        let answer = head(read.asked, 1);
+        read.end(Ok(answer));
         assert!(matches!(asks(&heads, "b", before), Turn::Take(found) if found == answer));
         let now = Instant::now();
         assert!(matches!(asks(&heads, "b", now), Turn::Ask(_)));
@@ -201,9 +205,9 @@ mod tests {
     async fn the_head_of_another_life_is_never_taken() {
         let heads = Heads::default();
         let before = Instant::now() - SECOND;
-        let asking = begun(asks(&heads, "a", before));
-        let answer = head(asking.asked, 2);
-        asking.end(Ok(answer));
+        let read = begun(asks(&heads, "a", before));
+        let answer = head(read.asked, 2);
+        read.end(Ok(answer));
         assert!(matches!(asks(&heads, "a", before), Turn::Ask(_)));
     }
 
@@ -240,7 +244,7 @@ mod tests {
         let answer = heads.wait_for(&read, SECOND).await.unwrap();
         assert!(read.is_for(&keyspace("a"), &answer));
         assert!(!read.is_for(&keyspace("b"), &answer));
-        let away: Answer = Err(Fault::new(Class::NeverSent, "nobody answers"));
+        let away: HeadAnswer = Err(Fault::new(Class::NeverSent, "nobody answers"));
         assert!(read.is_for(&keyspace("b"), &away));
     }
 }

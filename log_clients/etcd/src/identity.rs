@@ -8,9 +8,9 @@ use std::sync::PoisonError;
 use futures::future::join_all;
 use tokio::time::timeout;
 
+use crate::connection::Connection;
 use crate::endpoints::{Chosen, Endpoints};
 use crate::fault::{Class, Fault};
-use crate::link::Link;
 
 impl Endpoints {
     /// Refuses a member that says it is of another cluster than the others. The ids of a cluster change when it is wiped or
@@ -40,10 +40,10 @@ impl Endpoints {
             .all()
             .filter(|o| o.endpoint.index != chosen.endpoint.index);
         let asked = others.map(async |other| {
-            let (address, token) = (&other.endpoint.address, &self.session.token);
-            let link = Link::new(address, token, &self.settings).ok()?;
-            let pulse = timeout(limit, link.pulse()).await.ok()?.ok()?;
-            (pulse.cluster != 0).then_some(pulse.cluster)
+            let (address, token) = (&other.endpoint.address, &self.authenticator.token);
+            let connection = Connection::new(address, token, &self.settings).ok()?;
+            let liveness = timeout(limit, connection.liveness()).await.ok()?.ok()?;
+            (liveness.cluster != 0).then_some(liveness.cluster)
         });
         let mut votes = HashMap::from([(cluster, 1)]);
         for vote in join_all(asked).await.into_iter().flatten() {
@@ -52,6 +52,7 @@ impl Endpoints {
         votes
     }
 
+    /// The id of the cluster this log is on; nothing before the first answer.
     pub(crate) fn known_cluster(&self) -> Option<u64> {
         *self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -62,6 +63,9 @@ impl Endpoints {
 }
 
 /// The cluster that the members are taken to be of; nothing when they do not say enough.
+///
+/// A majority of the list, once the cluster is known, and not of those that answer: one wrong endpoint must not outvote
+/// a cluster that is partly down.
 fn elect(known: Option<u64>, votes: &HashMap<u64, usize>, members: usize) -> Option<u64> {
     let answers: usize = votes.values().sum();
     let (winner, count) = votes.iter().max_by_key(|(_, count)| **count)?;
@@ -76,6 +80,7 @@ fn elect(known: Option<u64>, votes: &HashMap<u64, usize>, members: usize) -> Opt
     }
 }
 
+/// Nothing was sent to it but questions.
 fn foreign(cluster: u64, elected: u64) -> Fault {
     let text = format!(
         "it belongs to the cluster {cluster:x}, the others to {elected:x}: an endpoint of another cluster is in the list"

@@ -28,6 +28,7 @@ impl Keys {
         }
     }
 
+    /// Where a record of a keyspace is kept.
     pub(crate) fn record(&self, keyspace: &Keyspace, key: &[u8]) -> Vec<u8> {
         let mut name = self.start(keyspace);
         name.extend_from_slice(key);
@@ -55,7 +56,7 @@ impl Keys {
         format!("{}epoch", self.own).into_bytes()
     }
 
-    /// One fence slot of one writer.
+    /// One fence slot of one writer. The name holds its lease, so no other client ever writes it.
     pub(crate) fn slot(&self, writer: i64, slot: usize) -> Vec<u8> {
         format!("{}writer/{writer:016x}/{slot}", self.own).into_bytes()
     }

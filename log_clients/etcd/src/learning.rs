@@ -17,6 +17,7 @@ use crate::lease::MAX_TTL;
 const PARTS: usize = 6;
 
 impl Cluster {
+    /// What was set, or less where a server turned out to take less. Never asks.
     pub(crate) fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::full("etcd");
         capabilities.max_operations = self.limits.operations.load(Ordering::Relaxed);
@@ -61,7 +62,8 @@ impl Cluster {
             .with_source(fault.into_error())
     }
 
-    /// Finds out how much the server takes, and remembers it.
+    /// Finds out how much the server takes, and remembers it: by halving between what is taken for sure and what was
+    /// refused.
     async fn learn(
         &self,
         transaction: &Transaction,

@@ -7,9 +7,9 @@ use std::time::Duration;
 use globe_log_client::{Error, ErrorKind, Lease, LeaseId, Result};
 use tokio::time::Instant;
 
-use crate::call::{Repeat, Terms};
+use crate::call::{CallOptions, Repeat};
 use crate::cluster::Cluster;
-use crate::dial::Line;
+use crate::dial::Purpose;
 use crate::fault::{Class, Fault};
 use crate::records::{lease_id, lease_number};
 
@@ -17,6 +17,7 @@ use crate::records::{lease_id, lease_number};
 pub(crate) const MAX_TTL: Duration = Duration::from_secs(9_000_000_000);
 
 impl Cluster {
+    /// A lease for a caller, after a look at how long it may be.
     pub(crate) async fn grant(&self, ttl: Duration) -> Result<Lease> {
         if ttl.is_zero() || ttl > MAX_TTL {
             let context =
@@ -31,10 +32,10 @@ impl Cluster {
     pub(crate) async fn grant_by(&self, ttl: Duration, deadline: Instant) -> Result<Lease, Fault> {
         let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-        let terms = self.endpoints.terms(Repeat::Harmless, deadline);
+        let call_options = self.endpoints.call_options(Repeat::Harmless, deadline);
         let granted = self
             .endpoints
-            .call(terms, |client| async move {
+            .call(call_options, |client| async move {
                 client.lease_client().grant(seconds, None).await
             })
             .await?;
@@ -44,20 +45,22 @@ impl Cluster {
         ))
     }
 
+    /// Renews a caller's lease.
     pub(crate) async fn renew(&self, lease: LeaseId) -> Result<Lease> {
         let renewed = self.renew_by(lease, self.endpoints.deadline()).await;
         renewed.map_err(|fault| lease_error(fault, lease, "renewing"))
     }
 
-    /// Renews a lease, each time on a stream of its own that ends with the answer.
+    /// Renews a lease, each time on a stream of its own that ends with the answer. A stream that is kept would have to
+    /// be watched: on a lease that was revoked it stays open, and answers a time to live of 0.
     pub(crate) async fn renew_by(&self, lease: LeaseId, deadline: Instant) -> Result<Lease, Fault> {
-        let terms = Terms {
-            line: Line::Lease,
-            ..self.endpoints.terms(Repeat::Harmless, deadline)
+        let call_options = CallOptions {
+            purpose: Purpose::Lease,
+            ..self.endpoints.call_options(Repeat::Harmless, deadline)
         };
         let renewed = self
             .endpoints
-            .call_member(terms, |client| async move {
+            .call_member(call_options, |client| async move {
                 let number = lease_number(lease);
                 let (mut keeper, mut answers) = client.lease_client().keep_alive(number).await?;
                 // What the first answer says of the time, the client keeps to itself.
@@ -68,19 +71,24 @@ impl Cluster {
         let Some(answer) = renewed.answer else {
             return Err(Fault::new(Class::Unknown, "the stream of renewals ended"));
         };
-        let is_true = renewed.link.version().renews_truthfully();
-        if answer.ttl() > 0 && (is_true || self.lives(lease, deadline).await?) {
+        let is_true = renewed.connection.version().renews_truthfully();
+        if answer.ttl() > 0 && (is_true || self.lease_exists(lease, deadline).await?) {
             return Ok(Lease::new(lease, seconds_of(answer.ttl())));
         }
         Err(Fault::new(Class::LeaseGone, "the lease has ended"))
     }
 
-    /// Whether a lease exists.
-    pub(crate) async fn lives(&self, lease: LeaseId, deadline: Instant) -> Result<bool, Fault> {
-        let terms = self.endpoints.terms(Repeat::Harmless, deadline);
+    /// Whether a lease exists: servers below 3.5.23, 3.4.38 and 3.6.5 may report the renewal of one that is revoked as
+    /// done.
+    pub(crate) async fn lease_exists(
+        &self,
+        lease: LeaseId,
+        deadline: Instant,
+    ) -> Result<bool, Fault> {
+        let call_options = self.endpoints.call_options(Repeat::Harmless, deadline);
         let asked = self
             .endpoints
-            .call(terms, |client| async move {
+            .call(call_options, |client| async move {
                 client
                     .lease_client()
                     .time_to_live(lease_number(lease), None)
@@ -95,6 +103,7 @@ impl Cluster {
         }
     }
 
+    /// Ends a caller's lease.
     pub(crate) async fn revoke(&self, lease: LeaseId) -> Result<()> {
         let revoked = self.revoke_by(lease, self.endpoints.deadline()).await;
         revoked.map_err(|fault| lease_error(fault, lease, "revoking"))
@@ -102,10 +111,10 @@ impl Cluster {
 
     /// Ends a lease; one that has ended already is no error.
     pub(crate) async fn revoke_by(&self, lease: LeaseId, deadline: Instant) -> Result<(), Fault> {
-        let terms = self.endpoints.terms(Repeat::Harmless, deadline);
+        let call_options = self.endpoints.call_options(Repeat::Harmless, deadline);
         let revoked = self
             .endpoints
-            .call(terms, |client| async move {
+            .call(call_options, |client| async move {
                 client.lease_client().revoke(lease_number(lease)).await
             })
             .await;

@@ -15,13 +15,14 @@ use crate::witness::{LastChange, Testimony, Witness};
 /// All this client remembers of its log. Forgotten as a whole when the log begins another life.
 #[derive(Default)]
 pub(crate) struct Life {
-    state: Mutex<State>,
+    facts: Mutex<Facts>,
     /// Held while a new life is agreed on, so that it is done once.
     pub(crate) changing: tokio::sync::Mutex<()>,
 }
 
+/// Everything under one lock, so that a new life replaces all of it at once.
 #[derive(Default)]
-struct State {
+struct Facts {
     known: Option<Known>,
     keyspaces: HashMap<Keyspace, Followed>,
     /// The role does not allow this log's own records.
@@ -40,6 +41,7 @@ pub(crate) struct Known {
     pub(crate) witness: Option<Witness>,
 }
 
+/// What is remembered of one keyspace.
 struct Followed {
     /// What tails of this keyspace must reach.
     target: Position,
@@ -78,6 +80,7 @@ pub(crate) struct Signs {
 }
 
 impl Signs {
+    /// What the header of an answer shows. The rest has to be asked for.
     pub(crate) fn of(header: Option<&PbResponseHeader>) -> Signs {
         let revision = header.map_or(0, |header| header.revision);
         Signs {
@@ -102,7 +105,11 @@ pub(crate) enum Judgement {
     Changed(&'static str),
 }
 
-/// Whether an answer comes from the life known when the request was sent.
+/// Whether an answer comes from the life known when the request was sent. Only of linearizable answers: a member that
+/// lags behind shows an older revision of the same life, and so may the message that creates a watch.
+///
+/// A restored cluster need not have another id, nor a lower revision once it has been written for a while. Then the
+/// term tells, or the marker, or the witness.
 pub(crate) fn judge(known: Option<&Known>, signs: &Signs) -> Judgement {
     let Some(known) = known else {
         return Judgement::First;
@@ -137,47 +144,49 @@ pub(crate) fn judge(known: Option<&Known>, signs: &Signs) -> Judgement {
 }
 
 impl Life {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn known(&self) -> Option<Known> {
-        self.state().known.clone()
+        self.facts().known.clone()
     }
 
+    /// Whether the role does not allow the epoch marker: it is not asked for again.
     pub(crate) fn is_blind(&self) -> bool {
-        self.state().is_blind
+        self.facts().is_blind
     }
 
     pub(crate) fn set_blind(&self) {
-        self.state().is_blind = true;
+        self.facts().is_blind = true;
     }
 
     /// Starts another life, unless it is not `before` any more that is known. Everything remembered is forgotten, and
     /// every tail learns of it.
     pub(crate) fn begin(&self, before: Option<Epoch>, known: Known) {
-        let mut state = self.state();
-        if state.known.as_ref().map(|known| known.epoch) != before {
+        let mut facts = self.facts();
+        if facts.known.as_ref().map(|known| known.epoch) != before {
             return;
         }
         let start = Position::new(known.epoch, Revision::ZERO);
         let mut aimed = Vec::new();
-        for (keyspace, followed) in &mut state.keyspaces {
+        for (keyspace, followed) in &mut facts.keyspaces {
             followed.seen = None;
             followed.target = start;
             aimed.push((keyspace.clone(), followed.shown.clone()));
         }
-        state.known = Some(known);
-        drop(state);
+        facts.known = Some(known);
+        drop(facts);
         for (keyspace, shown) in aimed {
             self.show(&keyspace, &shown);
         }
     }
 
-    /// Remembers a linearizable answer. False when the life has changed meanwhile.
+    /// Remembers how far a linearizable answer was. False when the life has changed meanwhile: then the answer may be
+    /// of either.
     pub(crate) fn raise(&self, epoch: Epoch, signs: &Signs) -> bool {
-        let mut state = self.state();
-        match &mut state.known {
+        let mut facts = self.facts();
+        match &mut facts.known {
             Some(known) if known.epoch == epoch => {
                 known.revision = known.revision.max(signs.revision);
                 known.term = known.term.max(signs.term);
@@ -189,22 +198,22 @@ impl Life {
 
     /// What tails of a keyspace must reach.
     pub(crate) fn target(&self, keyspace: &Keyspace) -> watch::Receiver<Position> {
-        let mut state = self.state();
-        state.followed(keyspace).shown.subscribe()
+        let mut facts = self.facts();
+        facts.followed(keyspace).shown.subscribe()
     }
 
     /// Tails of the keyspace must reach this position now.
     pub(crate) fn aim(&self, keyspace: &Keyspace, position: Position) {
-        let mut state = self.state();
-        if state.known.as_ref().map(|known| known.epoch) != Some(position.epoch) {
+        let mut facts = self.facts();
+        if facts.known.as_ref().map(|known| known.epoch) != Some(position.epoch) {
             return;
         }
-        let followed = state.followed(keyspace);
+        let followed = facts.followed(keyspace);
         if !followed.target.covers(position) {
             followed.target = position;
         }
         let shown = followed.shown.clone();
-        drop(state);
+        drop(facts);
         self.show(keyspace, &shown);
     }
 
@@ -212,25 +221,25 @@ impl Life {
     /// what it is now.
     fn show(&self, keyspace: &Keyspace, shown: &watch::Sender<Position>) {
         shown.send_if_modified(|shown| {
-            let target = self.state().followed(keyspace).target;
+            let target = self.facts().followed(keyspace).target;
             std::mem::replace(shown, target) != target
         });
     }
 
     pub(crate) fn seen(&self, keyspace: &Keyspace) -> Option<Seen> {
-        self.state().followed(keyspace).seen.clone()
+        self.facts().followed(keyspace).seen.clone()
     }
 
     /// Remembers what was seen of a keyspace, unless more was seen already, or in another life.
     pub(crate) fn saw(&self, keyspace: &Keyspace, epoch: Epoch, seen: Seen) {
-        let mut state = self.state();
-        let Some(known) = state.known.as_mut().filter(|known| known.epoch == epoch) else {
+        let mut facts = self.facts();
+        let Some(known) = facts.known.as_mut().filter(|known| known.epoch == epoch) else {
             return;
         };
         if let Some(LastChange::Put(last)) = &seen.last {
             known.testify_by(last);
         }
-        let followed = state.followed(keyspace);
+        let followed = facts.followed(keyspace);
         if followed.seen.as_ref().is_none_or(|old| old.at <= seen.at) {
             followed.seen = Some(seen);
         }
@@ -238,8 +247,8 @@ impl Life {
 
     /// Remembers a put, unless a later one is known, or it was in another life.
     pub(crate) fn witnessed(&self, epoch: Epoch, witness: &Witness) {
-        let mut state = self.state();
-        if let Some(known) = state.known.as_mut().filter(|known| known.epoch == epoch) {
+        let mut facts = self.facts();
+        if let Some(known) = facts.known.as_mut().filter(|known| known.epoch == epoch) {
             known.testify_by(witness);
         }
     }
@@ -259,8 +268,8 @@ impl Life {
     }
 
     fn with_witness(&self, witness: &Witness, change: impl FnOnce(&mut Option<Witness>)) {
-        let mut state = self.state();
-        if let Some(known) = &mut state.known
+        let mut facts = self.facts();
+        if let Some(known) = &mut facts.known
             && known.witness.as_ref() == Some(witness)
         {
             change(&mut known.witness);
@@ -277,7 +286,7 @@ impl Known {
     }
 }
 
-impl State {
+impl Facts {
     fn followed(&mut self, keyspace: &Keyspace) -> &mut Followed {
         let epoch = self.known.as_ref().map(|known| known.epoch);
         self.keyspaces.entry(keyspace.clone()).or_insert_with(|| {

@@ -28,6 +28,7 @@ pub(crate) enum Delivery {
 }
 
 impl Delivery {
+    /// Roughly what it takes of the memory.
     fn size(&self) -> usize {
         let size = |event: &PbEvent| {
             let kv = event.kv.as_ref();
@@ -40,6 +41,7 @@ impl Delivery {
     }
 }
 
+/// How much lies unread, and who waits for that to change.
 #[derive(Default)]
 struct Unread {
     bytes: AtomicUsize,
@@ -55,6 +57,8 @@ pub(crate) struct Post {
 }
 
 /// The end that reads.
+///
+/// It is unbounded in itself, so that the stream never waits to deliver: who delivers is told when there is too much.
 pub(crate) struct Mailbox {
     deliveries: UnboundedReceiver<Delivery>,
     unread: Arc<Unread>,

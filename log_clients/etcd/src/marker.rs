@@ -17,7 +17,7 @@ pub(crate) struct Marker {
 
 /// What stands where the marker belongs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct FoundMarker {
     /// Nothing if nothing stands there, or something that no client of this log wrote.
     pub(crate) marker: Option<Marker>,
     /// When it was written, for the guard of the next; 0 when nothing stands there.
@@ -36,10 +36,10 @@ impl Marker {
     }
 }
 
-impl Standing {
-    pub(crate) fn in_answer(answer: &PbRangeResponse) -> Standing {
+impl FoundMarker {
+    pub(crate) fn in_answer(answer: &PbRangeResponse) -> FoundMarker {
         let found = answer.kvs.first();
-        Standing {
+        FoundMarker {
             marker: found.and_then(Marker::read),
             modified: found.map_or(0, |found| found.mod_revision),
         }
@@ -60,13 +60,13 @@ pub(crate) fn name(marker: Option<Marker>, cluster: u64) -> Epoch {
 mod tests {
     use super::*;
 
-    fn standing(value: &str) -> Standing {
+    fn found_marker(value: &str) -> FoundMarker {
         let record = PbKeyValue {
             value: value.into(),
             mod_revision: 7,
             ..PbKeyValue::default()
         };
-        Standing::in_answer(&PbRangeResponse {
+        FoundMarker::in_answer(&PbRangeResponse {
             kvs: vec![record],
             ..PbRangeResponse::default()
         })
@@ -76,13 +76,13 @@ mod tests {
     fn what_no_client_wrote_is_no_marker() {
         let marker = Marker { counter: 2, id: 9 };
         let text = serde_json::to_string(&marker).unwrap();
-        assert_eq!(standing(&text).marker, Some(marker));
-        assert!(!standing(&text).is_foreign());
+        assert_eq!(found_marker(&text).marker, Some(marker));
+        assert!(!found_marker(&text).is_foreign());
         let endless = format!(r#"{{"counter":{},"id":9}}"#, u64::MAX);
         for foreign in ["", "yes", r#"{"counter":-1,"id":9}"#, &endless] {
-            assert!(standing(foreign).is_foreign(), "{foreign}");
-            assert_eq!(standing(foreign).modified, 7);
+            assert!(found_marker(foreign).is_foreign(), "{foreign}");
+            assert_eq!(found_marker(foreign).modified, 7);
         }
-        assert!(!Standing::in_answer(&PbRangeResponse::default()).is_foreign());
+        assert!(!FoundMarker::in_answer(&PbRangeResponse::default()).is_foreign());
     }
 }

@@ -14,6 +14,9 @@ const RECORD_OVERHEAD: usize = 32;
 const GROWTH: usize = 10;
 
 /// The size of the next page.
+///
+/// A limit of etcd's counts records and not bytes: a thousand of the largest would be an answer of 1.5 GB, which this
+/// client refuses to take. So a page that cannot be taken is asked for again in halves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PageSize {
     first: usize,
@@ -43,6 +46,8 @@ impl PageSize {
         self.fit_to(page.len(), bytes);
     }
 
+    /// As many records as fit, but no more than ten times as many as before: records to come may be larger than those
+    /// that came.
     fn fit_to(&mut self, records: usize, bytes: usize) {
         let Some(each) = bytes.checked_div(records) else {
             return;

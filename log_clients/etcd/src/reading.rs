@@ -10,12 +10,12 @@ use etcd_client::{GetOptions, Txn, TxnOp};
 use globe_log_client::{Epoch, Keyspace, Position, Record, Revision};
 use tokio::time::Instant;
 
-use crate::call::{Repeat, Terms};
+use crate::call::{CallOptions, Repeat};
 use crate::cluster::Cluster;
+use crate::connection::Connection;
 use crate::fault::{Class, Fault};
-use crate::heads::{Answer, Head, Turn};
+use crate::heads::{Head, HeadAnswer, Turn};
 use crate::life::{Judgement, Known, Signs, judge};
-use crate::link::Link;
 use crate::marker::Marker;
 use crate::records::{number, record};
 use crate::witness::{Testimony, Witness};
@@ -42,8 +42,11 @@ struct Question {
 }
 
 /// How much is asked. A read begins with everything, and goes one step down for each refusal, never up again.
+///
+/// All of it is one transaction, so that it is true at one revision; and etcd refuses a transaction as a whole if the
+/// role does not allow one of its reads, or if one of its revisions does not exist. Hence the steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Asks {
+enum Scope {
     /// The caller's ranges, the epoch marker, and the witness at its revision.
     #[default]
     Everything,
@@ -60,38 +63,38 @@ enum Asks {
 
 /// What a read has gone through so far.
 #[derive(Default)]
-struct Course {
+struct ReadState {
     /// The life it is about. What was found of one life says nothing of the next, which may have begun meanwhile.
     life: Option<Epoch>,
-    asks: Asks,
+    scope: Scope,
     /// An answer did not agree: it is asked once more, to be sure.
     is_suspicious: bool,
 }
 
-impl Asks {
+impl Scope {
     /// A known revision did not exist.
     fn is_lost(self) -> bool {
-        self >= Asks::LifeOnly
+        self >= Scope::LifeOnly
     }
 
     fn has_witness(self) -> bool {
-        self == Asks::Everything
+        self == Scope::Everything
     }
 
     fn has_marker(self) -> bool {
-        !matches!(self, Asks::NoOwnRecords | Asks::LifeWithoutMarker)
+        !matches!(self, Scope::NoOwnRecords | Scope::LifeWithoutMarker)
     }
 
     /// The next step after a fault, if there is one that it may not stop.
-    fn after(self, class: Class, question: &Question) -> Option<Asks> {
+    fn after(self, class: Class, question: &Question) -> Option<Scope> {
         match (class, self) {
-            (Class::Future, asks) if !asks.is_lost() => Some(Asks::LifeOnly),
-            (Class::Denied, Asks::Everything) if question.witness.is_some() => {
-                Some(Asks::NoWitness)
+            (Class::Future, scope) if !scope.is_lost() => Some(Scope::LifeOnly),
+            (Class::Denied, Scope::Everything) if question.witness.is_some() => {
+                Some(Scope::NoWitness)
             }
             (Class::Denied, _) if question.marker.is_none() => None,
-            (Class::Denied, Asks::LifeOnly) => Some(Asks::LifeWithoutMarker),
-            (Class::Denied, _) => Some(Asks::NoOwnRecords),
+            (Class::Denied, Scope::LifeOnly) => Some(Scope::LifeWithoutMarker),
+            (Class::Denied, _) => Some(Scope::NoOwnRecords),
             _ => None,
         }
     }
@@ -106,39 +109,39 @@ impl Cluster {
         keyspace: &Keyspace,
         ranges: &[TxnOp],
         epoch: Option<Epoch>,
-        terms: Terms,
+        call_options: CallOptions,
     ) -> Result<Reading, Fault> {
-        let mut course = Course::default();
+        let mut state = ReadState::default();
         loop {
             let known = self.life.known();
             let known_epoch = known.as_ref().map(|known| known.epoch);
-            if course.life != known_epoch {
-                course = Course {
+            if state.life != known_epoch {
+                state = ReadState {
                     life: known_epoch,
-                    ..Course::default()
+                    ..ReadState::default()
                 };
             }
-            let question = self.question(known, course.asks);
+            let question = self.question(known, state.scope);
             if epoch.is_some() && known_epoch.is_some() && epoch != known_epoch {
                 return Err(Fault::new(Class::Future, "the log is in another epoch"));
             }
             let asks_life_only =
-                course.asks.is_lost() || (epoch.is_some() && known_epoch.is_none());
+                state.scope.is_lost() || (epoch.is_some() && known_epoch.is_none());
             let ranges = if asks_life_only { &[] } else { ranges };
             let asked = question.with(ranges, || self.probe(keyspace));
-            let (link, answer) = match self.send_over(terms, asked).await {
+            let (connection, answer) = match self.send_over(call_options, asked).await {
                 Ok(answered) => answered,
                 Err(fault) => {
-                    self.survive(fault, &question, &mut course)?;
+                    self.survive(fault, &question, &mut state)?;
                     continue;
                 }
             };
-            self.remember_refusals(course.asks, &question);
+            self.remember_refusals(state.scope, &question);
             let (signs, answers) = question.signs(answer);
-            let same = self.settle_life(&question, &signs, &mut course, terms.deadline);
+            let same = self.settle_life(&question, &signs, &mut state, call_options.deadline);
             let same = same.await?;
             if same.is_some() {
-                link.is_of_known_life();
+                connection.set_checked();
             }
             if let Some(epoch) = same
                 && !asks_life_only
@@ -163,32 +166,36 @@ impl Cluster {
         // Revision 0 would mean the present, and at etcd's first, 1, there is no record yet.
         let options = GetOptions::new().with_revision(number(at.revision.0.max(1)));
         let get = TxnOp::get(self.keys.record(keyspace, key), Some(options));
-        let terms = self
+        let call_options = self
             .endpoints
-            .terms(Repeat::Harmless, self.endpoints.deadline());
-        let reading = self.read(keyspace, &[get], Some(at.epoch), terms).await;
+            .call_options(Repeat::Harmless, self.endpoints.deadline());
+        let reading = self
+            .read(keyspace, &[get], Some(at.epoch), call_options)
+            .await;
         let found = reading.map_err(failed)?.answers.into_iter().next();
         let found = found.and_then(|found| found.kvs.into_iter().next());
         Ok(found.map(|found| record(&self.keys, keyspace, found)))
     }
 
-    /// The present position: enough to know the life of the log.
+    /// The present position: enough to know the life of the log. A linearizable read of nothing.
     pub(crate) async fn now(
         &self,
         keyspace: &Keyspace,
         deadline: Instant,
     ) -> Result<Position, Fault> {
-        let terms = self.endpoints.terms(Repeat::Harmless, deadline);
-        Ok(self.read(keyspace, &[], None, terms).await?.position)
+        let call_options = self.endpoints.call_options(Repeat::Harmless, deadline);
+        Ok(self.read(keyspace, &[], None, call_options).await?.position)
     }
 
-    /// The head of the log, which was asked for it after `earliest`.
+    /// The head of the log, which was asked for it after `earliest`: a read of somebody else's if one began late
+    /// enough, else its own. A caller shares only so often, and then asks for itself, so that none waits for ever for
+    /// others who give up.
     pub(crate) async fn head_since(
         &self,
         keyspace: &Keyspace,
         earliest: Instant,
         deadline: Instant,
-    ) -> Answer {
+    ) -> HeadAnswer {
         for _ in 0..SHARES {
             let epoch = self.life.known().map(|known| known.epoch);
             match self.heads.turn(keyspace, earliest, epoch) {
@@ -201,11 +208,11 @@ impl Cluster {
                     }
                 }
                 Turn::Wait(read) => drop(self.heads.wait_for(&read, NEXT_AFTER).await),
-                Turn::Ask(asking) => {
-                    let asked = asking.asked;
+                Turn::Ask(read) => {
+                    let asked = read.asked;
                     let position = self.now(keyspace, deadline).await;
                     let answer = position.map(|position| Head { position, asked });
-                    asking.end(answer.clone());
+                    read.end(answer.clone());
                     return answer;
                 }
             }
@@ -222,16 +229,16 @@ impl Cluster {
         transaction: Txn,
         deadline: Instant,
     ) -> Result<PbTxnResponse, Fault> {
-        let terms = self.endpoints.terms(repeat, deadline);
-        Ok(self.send_over(terms, transaction).await?.1)
+        let call_options = self.endpoints.call_options(repeat, deadline);
+        Ok(self.send_over(call_options, transaction).await?.1)
     }
 
     /// Sends it, and says over which connection the answer came.
     async fn send_over(
         &self,
-        terms: Terms,
+        call_options: CallOptions,
         transaction: Txn,
-    ) -> Result<(Arc<Link>, PbTxnResponse), Fault> {
+    ) -> Result<(Arc<Connection>, PbTxnResponse), Fault> {
         let largest = self.endpoints.settings.max_message_bytes;
         let request = |client: Arc<etcd_client::Client>| {
             let transaction = transaction.clone();
@@ -240,20 +247,21 @@ impl Cluster {
                 kv.txn(transaction).await
             }
         };
-        let answered = self.endpoints.call_member(terms, request).await?;
+        let answered = self.endpoints.call_member(call_options, request).await?;
         let answer = answered.answer.0;
         if let Some(header) = &answer.header {
-            self.endpoints.heard(header.raft_term);
+            self.endpoints.observe_term(header.raft_term);
         }
-        Ok((answered.link, answer))
+        Ok((answered.connection, answer))
     }
 
-    fn question(&self, known: Option<Known>, asks: Asks) -> Question {
+    /// What to ask besides, as far as the role is known to allow it.
+    fn question(&self, known: Option<Known>, scope: Scope) -> Question {
         let witness = known.as_ref().and_then(|known| known.witness.clone());
-        let has_marker = asks.has_marker() && !self.life.is_blind();
+        let has_marker = scope.has_marker() && !self.life.is_blind();
         Question {
             marker: has_marker.then(|| self.keys.epoch_marker()),
-            witness: witness.filter(|_| asks.has_witness()),
+            witness: witness.filter(|_| scope.has_witness()),
             known,
         }
     }
@@ -264,22 +272,27 @@ impl Cluster {
     }
 
     /// Whether the read may go on after this fault, in another way; or the fault.
-    fn survive(&self, fault: Fault, question: &Question, course: &mut Course) -> Result<(), Fault> {
+    fn survive(
+        &self,
+        fault: Fault,
+        question: &Question,
+        state: &mut ReadState,
+    ) -> Result<(), Fault> {
         if let (Class::Compacted, Some(witness)) = (fault.class, &question.witness)
             && !witness.is_forgotten
         {
             self.life.weaken(witness);
             return Ok(());
         }
-        course.asks = course.asks.after(fault.class, question).ok_or(fault)?;
+        state.scope = state.scope.after(fault.class, question).ok_or(fault)?;
         Ok(())
     }
 
     /// What had to be left out for the read to be allowed is not asked again.
-    fn remember_refusals(&self, asks: Asks, question: &Question) {
-        if !asks.has_marker() {
+    fn remember_refusals(&self, scope: Scope, question: &Question) {
+        if !scope.has_marker() {
             self.life.set_blind();
-        } else if asks == Asks::NoWitness
+        } else if scope == Scope::NoWitness
             && let Some(witness) = question
                 .known
                 .as_ref()
@@ -295,12 +308,12 @@ impl Cluster {
         &self,
         question: &Question,
         signs: &Signs,
-        course: &mut Course,
+        state: &mut ReadState,
         deadline: Instant,
     ) -> Result<Option<Epoch>, Fault> {
         let known = question.known.as_ref();
         let mut judgement = judge(known, signs);
-        if course.asks.is_lost() && judgement == Judgement::Same {
+        if state.scope.is_lost() && judgement == Judgement::Same {
             judgement = Judgement::Changed("a revision it once had does not exist");
         }
         let before = known.map(|known| known.epoch);
@@ -328,13 +341,13 @@ impl Cluster {
                 Ok(None)
             }
             (Judgement::Changed(why), Some(known))
-                if course.is_suspicious || course.asks.is_lost() =>
+                if state.is_suspicious || state.scope.is_lost() =>
             {
                 self.begin_again(known, signs, why, deadline).await?;
                 Ok(None)
             }
             (Judgement::Changed(_), _) => {
-                course.is_suspicious = true;
+                state.is_suspicious = true;
                 Ok(None)
             }
         }
@@ -342,6 +355,8 @@ impl Cluster {
 }
 
 impl Question {
+    /// The transaction that asks everything. What is asked besides comes last, so that the caller's answers keep their
+    /// places.
     fn with(&self, ranges: &[TxnOp], probe: impl FnOnce() -> TxnOp) -> Txn {
         let mut asked = ranges.to_vec();
         if asked.is_empty() {
@@ -356,6 +371,7 @@ impl Question {
         Txn::new().and_then(asked)
     }
 
+    /// Takes an answer apart again, from the end.
     fn signs(&self, answer: PbTxnResponse) -> (Signs, Vec<PbRangeResponse>) {
         let mut signs = Signs::of(answer.header.as_ref());
         let mut answers = ranges_of(answer);

@@ -6,7 +6,8 @@ use tonic::Code;
 
 use crate::class::Class;
 
-/// What etcd says, word for word, with the code it says it with. No answer is here whose request may have been done.
+/// What etcd says, word for word, with the code it says it with. No answer is here whose request may have been done:
+/// "request timed out" and "leader changed" are not, since the request may have been passed on before.
 const REFUSALS: &[(Code, &str, Class)] = &[
     (
         Code::Unavailable,
@@ -93,6 +94,11 @@ const NOT_TAKEN: &[&str] = &[
 /// What this client's own gRPC library says of an answer that is not gRPC's.
 const NO_GRPC: &str = "grpc-status header missing";
 
+/// What an answer means.
+///
+/// The code alone is not enough: `OutOfRange` is a compacted revision, one that does not exist yet, or an answer too
+/// large for this client. The words alone are not either: a proxy can say any, and what is merely like etcd's proves
+/// nothing about whether the request was delivered (envoyproxy/envoy#39800). So both have to fit.
 pub(crate) fn class_of(code: Code, text: &str) -> Class {
     let exact = REFUSALS
         .iter()
@@ -114,6 +120,8 @@ pub(crate) fn class_of(code: Code, text: &str) -> Class {
     }
 }
 
+/// Whether a member that is well says so for want of a leader: it is left for a moment only, and its connections are
+/// kept.
 pub(crate) fn is_election(text: &str) -> bool {
     ELECTIONS.contains(&text)
 }
@@ -132,6 +140,10 @@ pub(crate) fn words(code: Code, text: &str) -> String {
 }
 
 /// What a server gave as the reason for cancelling a watch: here it puts its words into others.
+///
+/// A watch never fails by a gRPC status for what its user may not or its token is too old for: the stream opens, and
+/// the first message creates and cancels it at once. So parts of words have to do; nothing was written by a watch, and
+/// a wrong guess costs a try.
 pub(crate) fn of_cancelled_watch(reason: &str) -> Class {
     const TOKENS: [&str; 3] = [
         "invalid auth token",

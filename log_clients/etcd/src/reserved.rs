@@ -94,6 +94,7 @@ impl Overlaps {
         !is_reserved
     }
 
+    /// Warns once of each keyspace, by the names of both.
     fn tell(&self, keyspace: &Keyspace, key: &Bytes) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if !told.insert(keyspace.clone()) {

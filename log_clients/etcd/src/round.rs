@@ -11,13 +11,13 @@ use tokio::time::{Instant, sleep_until};
 use crate::backoff;
 use crate::call::Repeat;
 use crate::cluster::Cluster;
-use crate::fate::{Asked, Fate, Heard, fate};
+use crate::commit_outcome::{Asked, Outcome, Reply, outcome_of};
 use crate::fault::{Class, Fault};
 use crate::life::Known;
-use crate::outcome;
 use crate::reading::ranges_of;
 use crate::records::revision;
 use crate::settling::{Settled, slot_of};
+use crate::txn;
 use crate::witness::Witness;
 use crate::writer::Held;
 
@@ -45,35 +45,35 @@ impl Round<'_> {
         let cluster = self.cluster;
         let tag = held.tag();
         let transaction = cluster.compose(self.transaction, Some(&held), &tag)?;
-        held.is_unsure();
+        held.set_unsure();
         let answer = cluster.send(Repeat::Never, transaction, self.deadline);
         let answer = answer.await;
-        self.hear(held, &tag, answer).await
+        self.send_commit(held, &tag, answer).await
     }
 
     /// Does what the table says of an answer, or of none.
-    async fn hear(
+    async fn send_commit(
         &self,
         mut held: Held,
         tag: &[u8],
         answer: Result<PbTxnResponse, Fault>,
     ) -> Result<Attempt> {
-        let heard = match &answer {
+        let reply = match &answer {
             Ok(answer) if answer.succeeded => {
                 let at = answer.header.as_ref().map_or(0, |header| header.revision);
-                Heard::Done(revision(at).0)
+                Reply::Done(revision(at).0)
             }
-            Ok(answer) => Heard::Slot(held.shows(slot_of(answer), tag)),
-            Err(fault) => Heard::Failed(fault.class),
+            Ok(answer) => Reply::Slot(held.shows(slot_of(answer), tag)),
+            Err(fault) => Reply::Failed(fault.class),
         };
-        let fate = fate(Asked::Commit, heard);
-        held.hears(heard, fate);
-        match (fate, answer) {
-            (fate, Ok(answer)) => self.answered(&held, fate, answer).await,
-            (Fate::Ask(next), Err(fault)) => self.settle(held, tag, next, fault).await,
-            (Fate::LeaseGone, Err(fault)) => self.lease_gone(&held, fault).await,
-            (Fate::Denied, Err(fault)) => Ok(Attempt::Unfenced(fault)),
-            (Fate::NotApplied, Err(fault)) => {
+        let outcome = outcome_of(Asked::Commit, reply);
+        held.record(reply, outcome);
+        match (outcome, answer) {
+            (outcome, Ok(answer)) => self.answered(&held, outcome, answer).await,
+            (Outcome::Ask(next), Err(fault)) => self.settle(held, tag, next, fault).await,
+            (Outcome::LeaseGone, Err(fault)) => self.lease_gone(&held, fault).await,
+            (Outcome::Denied, Err(fault)) => Ok(Attempt::Unfenced(fault)),
+            (Outcome::NotApplied, Err(fault)) => {
                 self.look_again().await?;
                 Ok(Attempt::Again(fault))
             }
@@ -81,11 +81,20 @@ impl Round<'_> {
         }
     }
 
-    async fn answered(&self, held: &Held, fate: Fate, answer: PbTxnResponse) -> Result<Attempt> {
+    /// What an answer means; one that shows the slot moved, though nobody else writes it, makes the log be looked at
+    /// again.
+    async fn answered(
+        &self,
+        held: &Held,
+        outcome: Outcome,
+        answer: PbTxnResponse,
+    ) -> Result<Attempt> {
         let position = self.position_of(&answer).await;
-        match fate {
-            Fate::Applied(at) => Ok(self.done(held, Position::new(position.epoch, Revision(at)))),
-            Fate::Refused => Err(self.conflict(position, answer)),
+        match outcome {
+            Outcome::Applied(at) => {
+                Ok(self.done(held, Position::new(position.epoch, Revision(at))))
+            }
+            Outcome::Refused => Err(self.conflict(position, answer)),
             _ => {
                 self.look_again().await?;
                 let text = "the writer's fence was moved";
@@ -94,6 +103,7 @@ impl Round<'_> {
         }
     }
 
+    /// Finds out what became of a commit without an answer, and tells it or lets it be tried again.
     async fn settle(
         &self,
         mut held: Held,
@@ -109,7 +119,7 @@ impl Round<'_> {
             (Settled::Unknowable(why), _) => {
                 Err(indeterminate(&fault).with_source(why.into_error()))
             }
-            (Settled::NotApplied, Class::Full) if outcome::only_deletes(self.transaction) => {
+            (Settled::NotApplied, Class::Full) if txn::only_deletes(self.transaction) => {
                 Ok(Attempt::Unfenced(fault))
             }
             // The same again would be answered the same again.
@@ -140,8 +150,8 @@ impl Round<'_> {
     /// Whose lease is gone: the fence's, then there is nothing to tell; or the caller's.
     async fn lease_gone(&self, held: &Held, fault: Fault) -> Result<Attempt> {
         let lease = held.writer.lease;
-        let lives = self.cluster.lives(lease, self.deadline).await;
-        if lives.map_err(Fault::into_error)? {
+        let is_there = self.cluster.lease_exists(lease, self.deadline).await;
+        if is_there.map_err(Fault::into_error)? {
             return Err(fault.into_error());
         }
         held.writer.end();
@@ -191,7 +201,7 @@ impl Round<'_> {
                 }
                 Err(fault)
                     if fault.class.is_unknown()
-                        && outcome::is_guarded_by_revisions(self.transaction) =>
+                        && txn::is_guarded_by_revisions(self.transaction) =>
                 {
                     unknown = Some(fault);
                     failures += 1;
@@ -215,8 +225,9 @@ impl Round<'_> {
         known.is_some_and(|known| known.epoch == self.known.epoch)
     }
 
+    /// The preconditions that did not hold, by what the answer shows at each.
     fn conflict(&self, position: Position, answer: PbTxnResponse) -> Error {
-        let failed = outcome::failed(self.transaction, &ranges_of(answer));
+        let failed = txn::failed(self.transaction, &ranges_of(answer));
         Error::conflict(Conflict::new(position, failed))
     }
 
@@ -243,6 +254,7 @@ pub(crate) async fn pause(failures: u32, deadline: Instant) {
     }
 }
 
+/// What is told when nothing could be proved.
 fn indeterminate(fault: &Fault) -> Error {
     Error::new(
         ErrorKind::Indeterminate,
@@ -310,8 +322,10 @@ mod tests {
             let send = |copy| self.cluster.send(Repeat::Never, copy, self.deadline);
             assert!(send(copy()).await.unwrap().succeeded);
             let second = send(copy()).await;
-            held.is_unsure();
-            self.round(transaction).hear(held, &tag, second).await
+            held.set_unsure();
+            self.round(transaction)
+                .send_commit(held, &tag, second)
+                .await
         }
 
         async fn version_of(&self, key: &str) -> String {
@@ -354,9 +368,13 @@ mod tests {
             let tag = held.tag();
             let copy = rig.cluster.compose(&put, Some(&held), &tag).unwrap();
             let landed = rig.cluster.send(Repeat::Never, copy, rig.deadline).await;
-            held.is_unsure();
+            held.set_unsure();
             let fault = Err(Fault::new(class, "no answer"));
-            let attempt = rig.round(&put).hear(held, &tag, fault).await.unwrap();
+            let attempt = rig
+                .round(&put)
+                .send_commit(held, &tag, fault)
+                .await
+                .unwrap();
             let Attempt::Done(position) = attempt else {
                 panic!("{class:?}: it is done");
             };
@@ -371,10 +389,10 @@ mod tests {
         let put = Transaction::new().put(&rig.keyspace, "key", "1");
         let mut held = rig.held().await;
         let tag = held.tag();
-        held.is_unsure();
+        held.set_unsure();
         let text = "Error, decoded message length too large: found 99000000 bytes, the limit is: 67108864 bytes";
         let fault = Fault::new(Class::TooLargeToDecode, text);
-        let attempt = rig.round(&put).hear(held, &tag, Err(fault)).await;
+        let attempt = rig.round(&put).send_commit(held, &tag, Err(fault)).await;
         let error = attempt.err().unwrap();
         let ErrorKind::TooLarge { actual, .. } = *error.kind() else {
             panic!("{error}");

@@ -12,8 +12,8 @@ use crate::address;
 use crate::commit_settings::CommitSettings;
 use crate::credentials::Credentials;
 use crate::files::Unreadable;
+use crate::server_version::ServerVersion;
 use crate::tls::Tls;
-use crate::version::Version;
 
 /// The longest namespace, in bytes: it is sent with every key.
 const MAX_NAMESPACE: usize = 256;
@@ -48,7 +48,7 @@ pub(crate) struct Settings {
     pub(crate) page_size: usize,
     pub(crate) max_message_bytes: usize,
     /// What the oldest server is, where that was said.
-    pub(crate) server_version: Option<Version>,
+    pub(crate) server_version: Option<ServerVersion>,
     pub(crate) commits: CommitSettings,
 }
 
@@ -80,7 +80,7 @@ impl Settings {
         self.check_durations()?;
         self.check_sizes()?;
         self.commits.check().map_err(invalid)?;
-        if self.server_version == Some(Version::UNKNOWN) {
+        if self.server_version == Some(ServerVersion::UNKNOWN) {
             return Err(invalid(
                 "server_version is not a version such as 3.5.30, with three numbers",
             ));

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::call::Repeat;
 use crate::cluster::Cluster;
-use crate::fate::{Asked, Fate, Heard, Slot, fate};
+use crate::commit_outcome::{Asked, Outcome, Reply, SlotContent, outcome_of};
 use crate::fault::{Class, Fault};
 use crate::records::revision;
 use crate::writer::Held;
@@ -24,6 +24,8 @@ pub(crate) enum Settled {
 
 impl Cluster {
     /// Finds out what became of the commit that wrote `tag`, and makes sure that no copy of it can land any more.
+    ///
+    /// It begins by writing and not by reading: a read that shows nothing would leave a copy that is still under way.
     pub(crate) async fn settle(
         &self,
         held: &mut Held,
@@ -34,19 +36,19 @@ impl Cluster {
         let mut asked = first;
         loop {
             let answer = self.ask(asked, held, tag, deadline).await;
-            let heard = match &answer {
-                Ok(heard) => *heard,
-                Err(fault) => Heard::Failed(fault.class),
+            let reply = match &answer {
+                Ok(reply) => *reply,
+                Err(fault) => Reply::Failed(fault.class),
             };
-            let fate = fate(asked, heard);
-            held.hears(heard, fate);
-            match fate {
-                Fate::Ask(next) => asked = next,
-                Fate::Applied(at) => return Settled::Applied(at),
-                Fate::NotApplied => return Settled::NotApplied,
+            let outcome = outcome_of(asked, reply);
+            held.record(reply, outcome);
+            match outcome {
+                Outcome::Ask(next) => asked = next,
+                Outcome::Applied(at) => return Settled::Applied(at),
+                Outcome::NotApplied => return Settled::NotApplied,
                 _ => {
                     let why = answer.err();
-                    return Settled::Unknowable(why.unwrap_or_else(|| without_trace(heard)));
+                    return Settled::Unknowable(why.unwrap_or_else(|| without_trace(reply)));
                 }
             }
         }
@@ -59,7 +61,7 @@ impl Cluster {
         held: &Held,
         tag: &[u8],
         deadline: Instant,
-    ) -> Result<Heard, Fault> {
+    ) -> Result<Reply, Fault> {
         let question = match asked {
             Asked::Read => Txn::new().and_then([held.get()]),
             Asked::Delete => held.only_as_taken(TxnOp::delete(held.key.clone(), None)),
@@ -67,7 +69,7 @@ impl Cluster {
         };
         let answer = self.send(Repeat::Harmless, question, deadline).await?;
         if !answer.succeeded || asked == Asked::Read {
-            return Ok(Heard::Slot(held.shows(slot_of(&answer), tag)));
+            return Ok(Reply::Slot(held.shows(slot_of(&answer), tag)));
         }
         if asked == Asked::Delete {
             // As it is now a slot is as it was before its first commit, of which a copy may still be under way. All of
@@ -75,21 +77,21 @@ impl Cluster {
             held.writer.end();
             self.revoke_by(held.writer.lease, deadline).await?;
             let was_written = held.guard() > 0;
-            return Ok(Heard::Ended { was_written });
+            return Ok(Reply::Ended { was_written });
         }
         let at = answer.header.map_or(0, |header| header.revision);
-        Ok(Heard::Done(revision(at).0))
+        Ok(Reply::Done(revision(at).0))
     }
 }
 
 /// Why nothing shows what became of it.
-fn without_trace(heard: Heard) -> Fault {
-    match heard {
-        Heard::Slot(Slot::Gone) => {
+fn without_trace(reply: Reply) -> Fault {
+    match reply {
+        Reply::Slot(SlotContent::Gone) => {
             let text = "the writer's lease ended before the outcome was known";
             Fault::new(Class::LeaseGone, text)
         }
-        Heard::Ended { .. } => Fault::new(Class::Full, "the log takes no writes"),
+        Reply::Ended { .. } => Fault::new(Class::Full, "the log takes no writes"),
         _ => Fault::new(Class::Unknown, "what was answered makes no sense"),
     }
 }

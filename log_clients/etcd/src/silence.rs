@@ -8,11 +8,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The silence of one member's connections since their last answer.
+///
+/// Callers with little time give up one after the other before anybody could tell a slow member from a dead one. What
+/// they have waited adds up here.
 #[derive(Debug, Default)]
-pub(crate) struct Silence(Mutex<State>);
+pub(crate) struct Silence(Mutex<Unanswered>);
 
+/// What was asked since the last answer.
 #[derive(Debug, Default)]
-struct State {
+struct Unanswered {
     /// How many requests are waiting.
     waiting: u32,
     /// Since when at least one is, or when the last answer came if that was later.
@@ -24,37 +28,43 @@ struct State {
 impl Silence {
     /// A request is sent.
     pub(crate) fn begins(&self) {
-        let mut state = self.state();
-        state.waiting += 1;
-        state.since.get_or_insert_with(Instant::now);
+        let mut unanswered = self.unanswered();
+        unanswered.waiting += 1;
+        unanswered.since.get_or_insert_with(Instant::now);
     }
 
     /// A request is not waited for any more, whatever became of it: how long the member has been silent by now.
     pub(crate) fn ends(&self) -> Duration {
-        let mut state = self.state();
-        let silent = state.waited + state.since.map_or(Duration::ZERO, |since| since.elapsed());
-        state.waiting = state.waiting.saturating_sub(1);
-        if state.waiting == 0 {
-            state.waited = silent;
-            state.since = None;
+        let mut unanswered = self.unanswered();
+        let silent = unanswered.waited
+            + unanswered
+                .since
+                .map_or(Duration::ZERO, |since| since.elapsed());
+        unanswered.waiting = unanswered.waiting.saturating_sub(1);
+        if unanswered.waiting == 0 {
+            unanswered.waited = silent;
+            unanswered.since = None;
         }
         silent
     }
 
     /// How long it has been silent.
     pub(crate) fn length(&self) -> Duration {
-        let state = self.state();
-        state.waited + state.since.map_or(Duration::ZERO, |since| since.elapsed())
+        let unanswered = self.unanswered();
+        unanswered.waited
+            + unanswered
+                .since
+                .map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// The member answered.
-    pub(crate) fn is_broken(&self) {
-        let mut state = self.state();
-        state.waited = Duration::ZERO;
-        state.since = (state.waiting > 0).then(Instant::now);
+    pub(crate) fn reset(&self) {
+        let mut unanswered = self.unanswered();
+        unanswered.waited = Duration::ZERO;
+        unanswered.since = (unanswered.waiting > 0).then(Instant::now);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn unanswered(&self) -> MutexGuard<'_, Unanswered> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -79,7 +89,7 @@ mod tests {
             advance(SECOND * 60).await;
         }
         silence.begins();
-        silence.is_broken();
+        silence.reset();
         advance(SECOND).await;
         assert_eq!(silence.ends(), SECOND);
     }

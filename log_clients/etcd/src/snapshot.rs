@@ -8,17 +8,20 @@ use etcd_client::proto::PbKeyValue;
 use etcd_client::{GetOptions, TxnOp};
 use globe_log_client::{Epoch, Keyspace, Position, Record, Result, Snapshot};
 
-use crate::call::{Repeat, Terms};
+use crate::call::{CallOptions, Repeat};
 use crate::cluster::Cluster;
-use crate::dial::Line;
+use crate::dial::Purpose;
 use crate::fault::{Class, Fault};
 use crate::life::Seen;
+use crate::page_bound::PageBound;
 use crate::page_size::PageSize;
-use crate::reach::Reach;
 use crate::records::{number, record};
 use crate::witness::{LastChange, Witness};
 
 /// Where the reading of a keyspace stands.
+///
+/// All pages but the first name its revision. The header of a later page shows a newer one, which is not the
+/// snapshot's.
 struct Pages {
     cluster: Arc<Cluster>,
     keyspace: Keyspace,
@@ -36,7 +39,7 @@ struct Place {
     /// There was the last page.
     is_at_end: bool,
     size: PageSize,
-    reach: Reach,
+    page_bound: PageBound,
 }
 
 /// One page.
@@ -52,7 +55,7 @@ impl Cluster {
             start: self.keys.start(keyspace),
             is_at_end: false,
             size: PageSize::new(self.endpoints.settings.page_size),
-            reach: Reach::new(self.keys.end(keyspace)),
+            page_bound: PageBound::new(self.keys.end(keyspace)),
         };
         let first = self
             .page(keyspace, None, &mut place)
@@ -123,7 +126,7 @@ impl Cluster {
     ) -> Result<Page, Fault> {
         let limit = place.size.next();
         let mut options = GetOptions::new()
-            .with_range(place.reach.bound(&place.start, limit))
+            .with_range(place.page_bound.bound(&place.start, limit))
             .with_limit(i64::try_from(limit).unwrap_or(i64::MAX));
         if let Some(at) = at {
             options = options.with_revision(number(at.revision.0));
@@ -134,10 +137,10 @@ impl Cluster {
         let range = TxnOp::get(place.start.clone(), Some(options));
         let epoch: Option<Epoch> = at.map(|at| at.epoch);
         let reading = self
-            .read(keyspace, &[range], epoch, self.page_terms())
+            .read(keyspace, &[range], epoch, self.page_call_options())
             .await?;
         let found = reading.answers.into_iter().next().unwrap_or_default();
-        match place.reach.pass(&found, limit) {
+        match place.page_bound.pass(&found, limit) {
             Some(next) => place.start = next,
             None => place.is_at_end = true,
         }
@@ -148,10 +151,10 @@ impl Cluster {
     }
 
     /// Pages may be large: a member may take half of the time for one, so that another still has the other half.
-    fn page_terms(&self) -> Terms {
+    fn page_call_options(&self) -> CallOptions {
         let settings = &self.endpoints.settings;
-        Terms {
-            line: Line::Unary,
+        CallOptions {
+            purpose: Purpose::Unary,
             repeat: Repeat::Harmless,
             deadline: self.endpoints.deadline(),
             patience: settings.request_timeout.max(settings.deadline / 2),
@@ -160,6 +163,7 @@ impl Cluster {
 }
 
 impl Pages {
+    /// The next page, which may be empty; nothing at the end.
     async fn next_page(&mut self) -> Result<Option<Vec<Record>>> {
         let page = match self.first.take() {
             Some(first) => first,
@@ -173,6 +177,7 @@ impl Pages {
         Ok(Some(self.take(page)))
     }
 
+    /// The records of a page, and a note of what was seen.
     fn take(&mut self, page: Page) -> Vec<Record> {
         self.look(&page.records);
         if self.place.is_at_end {

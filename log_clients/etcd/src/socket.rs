@@ -14,14 +14,15 @@ use tokio_rustls::client::TlsStream;
 /// Why one side of a connection did not accept the other. In the newest version of TLS a server says so only after the
 /// handshake, when the libraries above it have no ear for reasons.
 #[derive(Clone, Default)]
-pub(crate) struct Verdict(Arc<OnceLock<rustls::Error>>);
+pub(crate) struct TlsFailure(Arc<OnceLock<rustls::Error>>);
 
-impl Verdict {
+impl TlsFailure {
     pub(crate) fn get(&self) -> Option<&rustls::Error> {
         self.0.get()
     }
 
-    fn hear(&self, error: &io::Error) {
+    /// Keeps the first reason: what comes after is of a connection that is over.
+    fn note(&self, error: &io::Error) {
         let said = error.get_ref().and_then(|inner| inner.downcast_ref());
         if let Some(said) = said {
             let said: &rustls::Error = said;
@@ -33,7 +34,7 @@ impl Verdict {
 /// A connection, with or without TLS.
 pub(crate) struct Socket {
     bytes: Bytes,
-    verdict: Verdict,
+    tls_failure: TlsFailure,
 }
 
 enum Bytes {
@@ -45,20 +46,21 @@ impl Socket {
     pub(crate) fn plain(tcp: TcpStream) -> Socket {
         Socket {
             bytes: Bytes::Plain(tcp),
-            verdict: Verdict::default(),
+            tls_failure: TlsFailure::default(),
         }
     }
 
-    pub(crate) fn secured(tls: TlsStream<TcpStream>, verdict: Verdict) -> Socket {
+    pub(crate) fn secured(tls: TlsStream<TcpStream>, tls_failure: TlsFailure) -> Socket {
         Socket {
             bytes: Bytes::Secured(Box::new(tls)),
-            verdict,
+            tls_failure,
         }
     }
 
-    fn heard<T>(&self, answer: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    /// The same answer, after a look at its error.
+    fn noting<T>(&self, answer: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(Err(error)) = &answer {
-            self.verdict.hear(error);
+            self.tls_failure.note(error);
         }
         answer
     }
@@ -81,7 +83,7 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let answer = pass_on!(self, poll_read(context, buffer));
-        self.heard(answer)
+        self.noting(answer)
     }
 }
 
@@ -92,12 +94,12 @@ impl AsyncWrite for Socket {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let answer = pass_on!(self, poll_write(context, bytes));
-        self.heard(answer)
+        self.noting(answer)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let answer = pass_on!(self, poll_flush(context));
-        self.heard(answer)
+        self.noting(answer)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -110,7 +112,7 @@ impl AsyncWrite for Socket {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let answer = pass_on!(self, poll_write_vectored(context, bytes));
-        self.heard(answer)
+        self.noting(answer)
     }
 
     fn is_write_vectored(&self) -> bool {

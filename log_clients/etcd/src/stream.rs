@@ -13,9 +13,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
-use crate::asking::Asking;
 use crate::fault::{Class, Fault};
 use crate::mailbox::{Delivery, Post};
+use crate::progress_requests::ProgressRequests;
 use crate::route::{Route, revision_of};
 
 /// How long events may take on their own before progress is asked for.
@@ -47,6 +47,7 @@ pub(crate) struct Creation {
     pub(crate) post: Post,
 }
 
+/// What is sent on the stream.
 enum Request {
     Create(Vec<u8>, WatchOptions),
     Cancel(i64),
@@ -54,7 +55,10 @@ enum Request {
 }
 
 /// The state of a stream's task.
-pub(crate) struct Draining {
+///
+/// It always reads: the streams of one connection share its window, and tails that nobody reads would hold up the
+/// others. What a tail does not take is bounded by its mailbox, and then its watch is given up.
+pub(crate) struct StreamTask {
     requests: WatchRequestSender,
     responses: WatchResponseStream,
     commands: UnboundedReceiver<Command>,
@@ -66,7 +70,7 @@ pub(crate) struct Draining {
     /// How many creations were answered.
     answered: Arc<AtomicU64>,
     outbox: VecDeque<Request>,
-    asking: Asking,
+    progress_requests: ProgressRequests,
     next_ask: Option<Instant>,
     pause: Duration,
     /// A request for progress was sent since the last reply.
@@ -78,15 +82,15 @@ pub(crate) struct Draining {
     held: Option<(u64, Instant)>,
 }
 
-impl Draining {
+impl StreamTask {
     /// A stream on which the watch of tail 0 was just created.
     pub(crate) fn new(
         (requests, responses): (WatchRequestSender, WatchResponseStream),
         commands: UnboundedReceiver<Command>,
         answered: Arc<AtomicU64>,
         (created, first, post): (PbWatchResponse, u64, Post),
-    ) -> Draining {
-        let mut draining = Draining {
+    ) -> StreamTask {
+        let mut task = StreamTask {
             requests,
             responses,
             commands,
@@ -96,7 +100,7 @@ impl Draining {
             creations: VecDeque::new(),
             answered,
             outbox: VecDeque::new(),
-            asking: Asking::default(),
+            progress_requests: ProgressRequests::default(),
             next_ask: None,
             pause: ASK_AGAIN,
             is_asked: false,
@@ -104,8 +108,8 @@ impl Draining {
             highest: 0,
             held: None,
         };
-        draining.created(created);
-        draining
+        task.created(created);
+        task
     }
 
     /// Runs until the stream breaks or nobody uses it any more.
@@ -162,6 +166,7 @@ impl Draining {
         }
     }
 
+    /// Sends one creation, if none is under way: a refusal bears the id -1 and does not say what it refuses.
     fn create_next(&mut self) {
         if self.creating.is_some() {
             return;
@@ -177,7 +182,7 @@ impl Draining {
         } = creation;
         self.creating = Some(key);
         self.outbox.push_back(Request::Create(start, options));
-        let route = Route::new(first, post, self.asking.asked());
+        let route = Route::new(first, post, self.progress_requests.asked());
         self.routes.insert(key, route);
     }
 
@@ -209,6 +214,7 @@ impl Draining {
         self.create_next();
     }
 
+    /// Hands a message to the tail it is for. What is for a watch that was left, as its last events are, is for nobody.
     fn route(&mut self, message: PbWatchResponse) {
         self.highest = self.highest.max(revision_of(&message));
         if message.created {
@@ -229,7 +235,7 @@ impl Draining {
             return;
         }
         // It comes after the replies to all that was asked before the watch was created.
-        self.asking.settle(route.asked);
+        self.progress_requests.settle(route.asked);
         let last = message.events.last().and_then(|event| event.kv.as_ref());
         let reached = last.map_or(0, |kv| u64::try_from(kv.mod_revision).unwrap_or(0));
         if !message.fragment {
@@ -242,12 +248,12 @@ impl Draining {
     fn progress(&mut self, revision: u64) {
         self.is_asked = false;
         self.pause = ASK_AGAIN;
-        self.asking.reply();
+        self.progress_requests.reply();
         for route in self.routes.values() {
             // When the server created the watch it had a lower revision: it gave this answer later.
             let is_later = route.id.is_some() && (1..revision).contains(&route.created_at);
             if is_later {
-                self.asking.settle(route.asked + 1);
+                self.progress_requests.settle(route.asked + 1);
             }
         }
         let keys: Vec<u64> = self
@@ -261,7 +267,7 @@ impl Draining {
             let Some(route) = self.routes.get_mut(&key) else {
                 continue;
             };
-            if !self.asking.is_after(route.asked) {
+            if !self.progress_requests.is_after(route.asked) {
                 too_early = true;
                 continue;
             }
@@ -273,6 +279,8 @@ impl Draining {
         }
     }
 
+    /// Delivers, and sees to it that a tail with too much unread holds up nobody: it waits a moment if it is alone, and
+    /// is given up otherwise.
     fn deliver(&mut self, key: u64, delivery: Delivery) {
         let Some(route) = self.routes.get(&key) else {
             return;
@@ -295,6 +303,7 @@ impl Draining {
         self.drop_watch(key);
     }
 
+    /// Forgets a watch, and ends it at the server.
     fn drop_watch(&mut self, key: u64) {
         self.held = self.held.filter(|(held, _)| *held != key);
         // One whose creation is not answered yet is cancelled by its answer.
@@ -310,6 +319,8 @@ impl Draining {
         self.held.map_or(wake, |(_, until)| wake.min(until))
     }
 
+    /// What is to be done at this time: give up a tail that does not read, ask for progress again, show proxies that it
+    /// is in use.
     fn wake(&mut self) {
         let now = Instant::now();
         if let Some((key, until)) = self.held
@@ -335,6 +346,9 @@ impl Draining {
         }
     }
 
+    /// Asks for progress; one request at most waits to be sent. Servers since 3.5.8 drop it while a watch of the stream
+    /// catches up (etcd-io/etcd#15220), and `etcd grpc-proxy` drops all of them (etcd-io/etcd#19710): so it is asked
+    /// again, and who needs an answer does without in the end.
     fn ask(&mut self) {
         if !self
             .outbox
@@ -342,7 +356,7 @@ impl Draining {
             .any(|request| matches!(request, Request::Progress))
         {
             self.outbox.push_back(Request::Progress);
-            self.asking.ask();
+            self.progress_requests.ask();
             self.is_asked = true;
         }
     }

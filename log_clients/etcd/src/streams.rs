@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::connection::Connection;
 use crate::endpoints::Chosen;
-use crate::link::Link;
 use crate::stream::Command;
 
 /// Tails that catch up hold up the progress of all others on their stream, so they have some for themselves: at most
@@ -19,7 +19,7 @@ const CATCH_UP_STREAMS: usize = 4;
 /// The way to the task of one stream, which ends when the last of these is dropped.
 pub(crate) struct Stream {
     pub(crate) chosen: Chosen,
-    pub(crate) link: Arc<Link>,
+    pub(crate) connection: Arc<Connection>,
     pub(crate) commands: UnboundedSender<Command>,
     /// How many watches its server has created or refused.
     answered: Arc<AtomicU64>,
@@ -30,6 +30,7 @@ pub(crate) struct Stream {
     is_closed: AtomicBool,
 }
 
+/// The streams of one client.
 #[derive(Default)]
 pub(crate) struct Streams {
     open: Mutex<Vec<Weak<Stream>>>,
@@ -45,13 +46,13 @@ impl Stream {
     /// One with a first tail, whose number is 0.
     pub(crate) fn new(
         chosen: Chosen,
-        link: Arc<Link>,
+        connection: Arc<Connection>,
         commands: UnboundedSender<Command>,
         answered: Arc<AtomicU64>,
     ) -> Stream {
         Stream {
             chosen,
-            link,
+            connection,
             commands,
             answered,
             catching_up: AtomicUsize::new(0),
@@ -85,6 +86,7 @@ impl Stream {
         self.catching_up.load(Ordering::Relaxed)
     }
 
+    /// Whether one more tail may join: it is open, and of the connections that are used now.
     fn takes_more(&self, chosen: &Chosen) -> bool {
         !self.is_closed.load(Ordering::Relaxed)
             && !self.commands.is_closed()

@@ -2,6 +2,8 @@
 //!
 //! Never talks to anybody: it is told what happened, and says what is to be done next.
 
+mod action;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -10,10 +12,12 @@ use globe_log_client::{Keyspace, Position, Revision};
 use tokio::time::Instant;
 
 use crate::fault::{Class, Fault};
-use crate::fragments::{Fragments, Whole, group};
+use crate::fragments::{Fragments, WholeCommit, group};
 use crate::keys::Keys;
 use crate::mailbox::Delivery;
-use crate::watching::refused;
+use crate::watch_handle::refused;
+
+pub(crate) use action::{Action, Progress, Query, Start};
 
 /// Comparing a keyspace at two revisions costs the server a look at all of it, so events get some time first.
 const FIRST_COMPARISON: Duration = Duration::from_millis(100);
@@ -24,58 +28,7 @@ const COMPARE_AT_LAST: Duration = Duration::from_secs(30);
 /// How many times its usual limit a tail may take for its first catch-up, while its member is known to be alive.
 const CATCH_UP_FACTOR: u32 = 60;
 
-/// What progress of a member is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// It comes when asked for, after all events up to its revision.
-    Ordered,
-    /// It would be, but nobody answers: as behind `etcd grpc-proxy`.
-    Mute,
-    /// It proves nothing: the server is too old.
-    Unordered,
-}
-
-/// What is known of a watch when it begins.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Start {
-    /// Everything up to here is known.
-    pub(crate) after: Position,
-    /// What is committed.
-    pub(crate) head: Position,
-    pub(crate) progress: Progress,
-    /// A watch that begins while its start is compacted misses no delete.
-    pub(crate) keeps_deletes: bool,
-}
-
-/// What only the log can answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Question {
-    /// Does the member still answer on the watch's connection?
-    Life,
-    /// Did nothing change in the keyspace between these revisions?
-    Quiet(u64, u64),
-    /// Is the history after this revision still there?
-    History(u64),
-    /// Another watch after this revision; whether on a stream of its own.
-    Watch(u64, bool),
-}
-
-/// What to do next.
-#[derive(Debug)]
-pub(crate) enum Step {
-    Give(Whole),
-    /// Have progress asked for until this revision is reached.
-    Want(u64),
-    /// Any question before it is dropped.
-    Ask(Question),
-    /// The watch broke: whoever opens the next one shall use another member.
-    Break(Fault),
-    /// The tail is over.
-    Fail(Fault),
-    /// Nothing, until something happens or this time comes.
-    Wait(Option<Instant>),
-}
-
+/// How its watch stands.
 #[derive(Debug)]
 enum Watch {
     Open,
@@ -87,8 +40,13 @@ enum Watch {
     Over(Fault),
 }
 
-/// The state of one tail.
-pub(crate) struct Course {
+/// The state of one tail. It is asked what to do next ([`next_action`](TailState::next_action)) and told what came of
+/// that, so that every order of events can be a test, with no server and no clock.
+///
+/// What it sees to: batches are whole, and their revisions grow; whatever is known to be committed arrives, or is
+/// proved to be nothing of this keyspace, or the tail breaks in bounded time; and of a silent member it is found out
+/// first whether it is alive.
+pub(crate) struct TailState {
     start: Start,
     /// Everything up to here was received.
     cursor: u64,
@@ -96,7 +54,7 @@ pub(crate) struct Course {
     goal: u64,
     watch: Watch,
     fragments: Fragments,
-    ready: VecDeque<Whole>,
+    ready: VecDeque<WholeCommit>,
     /// How long it may be silent while something is owed.
     limit: Duration,
     /// When its watch was opened.
@@ -110,17 +68,17 @@ pub(crate) struct Course {
     wanted: u64,
     /// A progress reply came since it last advanced.
     was_answered: bool,
-    /// The member showed that it lives since it last advanced.
-    lives: bool,
-    asked: Option<Question>,
+    /// The member showed that it is alive since it last advanced.
+    is_alive: bool,
+    asked: Option<Query>,
     next_comparison: Instant,
     /// Something was found that lies before this revision and has not come, and when.
     owed: Option<(u64, Instant)>,
 }
 
-impl Course {
-    pub(crate) fn new(start: Start, limit: Duration, now: Instant) -> Course {
-        Course {
+impl TailState {
+    pub(crate) fn new(start: Start, limit: Duration, now: Instant) -> TailState {
+        TailState {
             start,
             cursor: start.after.revision.0,
             goal: start.head.revision.0,
@@ -134,21 +92,24 @@ impl Course {
             history_is_there: start.keeps_deletes,
             wanted: 0,
             was_answered: false,
-            lives: false,
+            is_alive: false,
             asked: None,
             next_comparison: now,
             owed: None,
         }
     }
 
+    /// Everything up to here was received.
     pub(crate) fn cursor(&self) -> u64 {
         self.cursor
     }
 
+    /// Whether it was at a goal once.
     pub(crate) fn has_arrived(&self) -> bool {
         self.has_arrived
     }
 
+    /// What progress of the member is worth, as far as was seen.
     pub(crate) fn progress_is(&self) -> Progress {
         self.start.progress
     }
@@ -185,43 +146,44 @@ impl Course {
     }
 
     /// What to do next. To be asked again after each input, and when the time has come.
-    pub(crate) fn step(&mut self, now: Instant) -> Step {
+    pub(crate) fn next_action(&mut self, now: Instant) -> Action {
         if !self.has_arrived && self.cursor >= self.goal {
             // Servers with a known fault may have lost a delete to a compaction on the way: if there was one, nobody can
             // tell.
             match self.watch {
                 _ if self.history_is_there => {}
                 Watch::Over(_) => self.ready.clear(),
-                _ => return self.ask(Question::History(self.start.after.revision.0)),
+                _ => return self.ask(Query::History(self.start.after.revision.0)),
             }
             self.has_arrived = true;
         }
         if let Some(whole) = self.ready.pop_front() {
-            return Step::Give(whole);
+            return Action::Give(whole);
         }
         match &self.watch {
-            Watch::Over(fault) => Step::Fail(fault.clone()),
-            Watch::Broken(fault) => Step::Break(fault.clone()),
-            Watch::Gone { alone } => self.ask(Question::Watch(self.cursor, *alone)),
+            Watch::Over(fault) => Action::Fail(fault.clone()),
+            Watch::Broken(fault) => Action::Break(fault.clone()),
+            Watch::Gone { alone } => self.ask(Query::Watch(self.cursor, *alone)),
             Watch::Open if self.cursor < self.goal => self.hurry(now),
-            Watch::Open => Step::Wait(None),
+            Watch::Open => Action::Wait(None),
         }
     }
 
-    fn ask(&mut self, question: Question) -> Step {
-        if self.asked == Some(question) {
-            return Step::Wait(None);
+    /// Asks once: the same question is not repeated before it is answered.
+    fn ask(&mut self, query: Query) -> Action {
+        if self.asked == Some(query) {
+            return Action::Wait(None);
         }
-        self.asked = Some(question);
-        Step::Ask(question)
+        self.asked = Some(query);
+        Action::Ask(query)
     }
 
     /// It is behind: has progress asked for, and gives up when nothing comes.
-    fn hurry(&mut self, now: Instant) -> Step {
+    fn hurry(&mut self, now: Instant) -> Action {
         let is_ordered = self.start.progress != Progress::Unordered;
         if is_ordered && self.wanted < self.goal {
             self.wanted = self.goal;
-            return Step::Want(self.goal);
+            return Action::Want(self.goal);
         }
         if let Some((owed, since)) = self.owed
             && now >= since + self.limit
@@ -232,35 +194,35 @@ impl Course {
             ));
         }
         if self.asked.is_some() {
-            return Step::Wait(None);
+            return Action::Wait(None);
         }
         let compare_at = match self.start.progress {
-            Progress::Ordered if !self.lives || self.was_answered => None,
+            Progress::Ordered if !self.is_alive || self.was_answered => None,
             Progress::Ordered => Some(self.next_comparison.max(self.advanced + self.limit)),
             _ => Some(self.next_comparison.max(self.advanced + FIRST_COMPARISON)),
         };
         if compare_at.is_some_and(|at| now >= at) {
-            return self.ask(Question::Quiet(self.cursor, self.goal));
+            return self.ask(Query::Quiet(self.cursor, self.goal));
         }
         let alive_until = self.advanced
-            + if self.lives {
+            + if self.is_alive {
                 self.limit
             } else {
                 self.limit / 4
             };
         if now < alive_until {
-            return Step::Wait(Some(
+            return Action::Wait(Some(
                 compare_at.map_or(alive_until, |at| at.min(alive_until)),
             ));
         }
-        if !self.lives {
-            return self.ask(Question::Life);
+        if !self.is_alive {
+            return self.ask(Query::Alive);
         }
         self.outlast(now)
     }
 
-    /// Nothing came for too long, from a member that lives.
-    fn outlast(&mut self, now: Instant) -> Step {
+    /// Nothing came for too long, from a member that is alive.
+    fn outlast(&mut self, now: Instant) -> Action {
         // Who answers and does not go on has lost touch with its leader.
         if self.was_answered && !self.may_be_catching_up(now) {
             return self.silent(format!("revision {} is committed", self.goal));
@@ -274,16 +236,18 @@ impl Course {
         !self.has_arrived && now < self.opened + self.limit * CATCH_UP_FACTOR
     }
 
-    fn silent(&self, although: String) -> Step {
+    /// The watch is given up. Nothing is missing: the next one goes on from the cursor.
+    fn silent(&self, although: String) -> Action {
         let text = format!("nothing new came for {:?}: {although}", self.limit);
-        Step::Break(Fault::new(Class::Unknown, text))
+        Action::Break(Fault::new(Class::Unknown, text))
     }
 
+    /// It came closer: what was found out about the silence before counts no more.
     fn advances(&mut self, now: Instant) {
         self.advanced = now;
         self.was_answered = false;
-        self.lives = false;
-        if self.asked == Some(Question::Life) {
+        self.is_alive = false;
+        if self.asked == Some(Query::Alive) {
             self.asked = None;
         }
     }
@@ -315,6 +279,8 @@ impl Course {
         }
     }
 
+    /// Takes a message of the watch: the end of it, events, or progress. What is cancelled goes on elsewhere; what is
+    /// compacted cannot.
     fn receive(
         &mut self,
         message: PbWatchResponse,
@@ -339,7 +305,9 @@ impl Course {
         }
     }
 
-    fn queue(&mut self, whole: Whole, now: Instant) {
+    /// Takes a whole commit. One that does not come after what was delivered ends the tail: servers below 3.5.8 may
+    /// repeat, reorder, or lose events.
+    fn queue(&mut self, whole: WholeCommit, now: Instant) {
         let revision = whole.batch.revision.0;
         if revision <= self.cursor {
             // It may be a repetition, but it may also have been missing: only a snapshot can tell.
@@ -360,25 +328,25 @@ impl Course {
     fn progress(&mut self, revision: u64, now: Instant) {
         let is_open = self.fragments.is_open();
         if revision > self.cursor && !is_open {
-            self.queue(Whole::empty(Revision(revision)), now);
+            self.queue(WholeCommit::empty(Revision(revision)), now);
         }
     }
 
-    /// The answer to [`Question::Life`].
-    pub(crate) fn lives(&mut self, lives: bool) {
-        if self.asked != Some(Question::Life) {
+    /// The answer to [`Query::Alive`].
+    pub(crate) fn set_alive(&mut self, is_alive: bool) {
+        if self.asked != Some(Query::Alive) {
             // Something came meanwhile.
             return;
         }
         self.asked = None;
-        self.lives = lives;
-        if !lives && matches!(self.watch, Watch::Open) {
+        self.is_alive = is_alive;
+        if !is_alive && matches!(self.watch, Watch::Open) {
             let text = format!("it is silent although revision {} is committed", self.goal);
             self.watch = Watch::Broken(Fault::new(Class::Unknown, text));
         }
     }
 
-    /// The answer to [`Question::Quiet`]: whether nothing differs between the cursor of then and `to`.
+    /// The answer to [`Query::Quiet`]: whether nothing differs between the cursor of then and `to`.
     pub(crate) fn compared(
         &mut self,
         to: u64,
@@ -413,7 +381,7 @@ impl Course {
         }
     }
 
-    /// The answer to [`Question::History`].
+    /// The answer to [`Query::History`].
     pub(crate) fn history(&mut self, there: Result<(), Fault>) {
         self.asked = None;
         match there {
@@ -422,16 +390,16 @@ impl Course {
         }
     }
 
-    /// The answer to [`Question::Watch`].
+    /// The answer to [`Query::Watch`].
     pub(crate) fn opened(&mut self, start: Result<Start, Fault>, now: Instant) {
         match start {
             Ok(start) => {
                 let next_comparison = self.next_comparison;
                 let goal = self.goal.max(start.head.revision.0);
-                *self = Course {
+                *self = TailState {
                     goal,
                     next_comparison,
-                    ..Course::new(start, self.limit, now)
+                    ..TailState::new(start, self.limit, now)
                 };
             }
             Err(fault) => {

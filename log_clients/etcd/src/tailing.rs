@@ -11,13 +11,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::cluster::Cluster;
+use crate::connection::Connection;
 use crate::fault::{Class, Fault};
-use crate::fragments::Whole;
+use crate::fragments::WholeCommit;
 use crate::life::Seen;
-use crate::link::Link;
 use crate::proof::Opening;
-use crate::tail::{Course, Progress, Question, Start, Step};
-use crate::watching::{Watching, Wish};
+use crate::tail::{Action, Progress, Query, Start, TailState};
+use crate::watch_handle::{WatchHandle, WatchSpec};
 
 /// How many bytes may lie unread before a tail is left behind, to catch up later.
 const ROOM: usize = 4 * 1024 * 1024;
@@ -25,29 +25,31 @@ const ROOM: usize = 4 * 1024 * 1024;
 /// A sign of life that is younger than this is not asked for again.
 const RECENT: Duration = Duration::from_millis(100);
 
+/// One tail: its state, its watch, and the question under way.
 struct Tailing {
     cluster: Arc<Cluster>,
-    course: Course,
-    watching: Watching,
+    state: TailState,
+    watch: WatchHandle,
     /// Of the next watch.
-    wish: Wish,
+    spec: WatchSpec,
     after: Position,
     /// As of the last batch that was given out.
     seen: Seen,
     target: watch::Receiver<Position>,
     moved: watch::Receiver<usize>,
-    question: Option<Task<Answer>>,
+    query: Option<Task<QueryAnswer>>,
 }
 
 /// Work under way in a task of its own: it holds what others wait for, and must go on if nobody reads the tail. Given up
 /// when dropped.
 struct Task<T>(JoinHandle<T>);
 
-enum Answer {
-    Lives(bool),
+/// What came of a question.
+enum QueryAnswer {
+    Alive(bool),
     Compared(u64, Result<bool, Fault>, Duration),
     History(Result<(), Fault>),
-    Opened(Result<(Watching, Opening), Fault>),
+    Opened(Result<(WatchHandle, Opening), Fault>),
 }
 
 impl<T: Send + 'static> Task<T> {
@@ -69,6 +71,7 @@ impl<T> Drop for Task<T> {
 }
 
 impl Cluster {
+    /// A tail that is proved to start in the known life of the log, with nothing missing before its first batch.
     pub(crate) async fn tail(
         self: &Arc<Self>,
         keyspace: &Keyspace,
@@ -88,57 +91,64 @@ impl Cluster {
         after: Position,
     ) -> Result<Tailing, Fault> {
         let target = self.life.target(keyspace);
-        let wish = Wish {
+        let spec = WatchSpec {
             keyspace: keyspace.clone(),
             first: after.revision.0 + 1,
             is_behind: false,
             room: ROOM,
         };
-        let (watching, opening) = self.open_watch(&wish, after).result().await??;
-        let start = self.start(after, &watching, &opening);
+        let (watch, opening) = self.open_watch(&spec, after).result().await??;
+        let start = self.start(after, &watch, &opening);
         let limit = self.endpoints.settings.tail_timeout;
         Ok(Tailing {
             cluster: Arc::clone(self),
-            course: Course::new(start, limit, Instant::now()),
-            watching,
-            wish,
+            state: TailState::new(start, limit, Instant::now()),
+            watch,
+            spec,
             after,
             seen: opening.seen,
             target,
             moved: self.endpoints.moved(),
-            question: None,
+            query: None,
         })
     }
 
+    /// In a task of its own: a stream that is opened is shared, and a caller that gives up must not end what others
+    /// wait for.
     fn open_watch(
         self: &Arc<Self>,
-        wish: &Wish,
+        spec: &WatchSpec,
         after: Position,
-    ) -> Task<Result<(Watching, Opening), Fault>> {
-        let (cluster, wish) = (Arc::clone(self), wish.clone());
-        Task::spawn(async move { cluster.opened(&wish, after).await })
+    ) -> Task<Result<(WatchHandle, Opening), Fault>> {
+        let (cluster, spec) = (Arc::clone(self), spec.clone());
+        Task::spawn(async move { cluster.opened(&spec, after).await })
     }
 
-    async fn opened(&self, wish: &Wish, after: Position) -> Result<(Watching, Opening), Fault> {
+    async fn opened(
+        &self,
+        spec: &WatchSpec,
+        after: Position,
+    ) -> Result<(WatchHandle, Opening), Fault> {
         let deadline = self.endpoints.deadline();
-        let watching = self.watch(wish, deadline).await?;
+        let watch = self.watch(spec, deadline).await?;
         // Only now: whatever life of the log begins later ends the watch.
-        let opening = self.check_start(&wish.keyspace, after, deadline).await?;
-        self.life.aim(&wish.keyspace, opening.head);
+        let opening = self.check_start(&spec.keyspace, after, deadline).await?;
+        self.life.aim(&spec.keyspace, opening.head);
         tracing::debug!(
-            keyspace = %wish.keyspace,
+            keyspace = %spec.keyspace,
             revision = after.revision.0,
-            endpoint = %watching.chosen().endpoint.address,
+            endpoint = %watch.chosen().endpoint.address,
             "tail opened"
         );
-        Ok((watching, opening))
+        Ok((watch, opening))
     }
 
-    fn start(&self, after: Position, watching: &Watching, opening: &Opening) -> Start {
-        let version = watching.version();
+    /// What the member the watch is on can be relied on for.
+    fn start(&self, after: Position, watch: &WatchHandle, opening: &Opening) -> Start {
+        let version = watch.version();
         let progress = if !version.orders_progress() {
             Progress::Unordered
-        } else if self.streams.is_mute(&watching.chosen().endpoint.address) {
+        } else if self.streams.is_mute(&watch.chosen().endpoint.address) {
             Progress::Mute
         } else {
             Progress::Ordered
@@ -152,143 +162,154 @@ impl Cluster {
     }
 
     /// Whether the watch's own connection still carries answers. All tails on it ask at once.
-    async fn answers(&self, link: &Link) -> bool {
+    async fn answers(&self, connection: &Connection) -> bool {
         let asked = Instant::now();
         let limit = self.endpoints.settings.request_timeout;
-        let is_in_time = timeout(limit, link.pulse_every(RECENT)).await.is_ok();
-        is_in_time && link.heard().is_some_and(|heard| heard + RECENT >= asked)
+        let is_in_time = timeout(limit, connection.liveness_every(RECENT))
+            .await
+            .is_ok();
+        is_in_time
+            && connection
+                .last_alive()
+                .is_some_and(|last_alive| last_alive + RECENT >= asked)
     }
 
-    async fn compare(&self, keyspace: &Keyspace, from: Position, to: u64) -> Answer {
+    /// One comparison at a time, since each is much work for the server; timed, so that the pause after it fits.
+    async fn compare(&self, keyspace: &Keyspace, from: Position, to: u64) -> QueryAnswer {
         let _turn = self.streams.comparing.lock().await;
         let began = Instant::now();
         let deadline = self.endpoints.deadline();
         let quiet = self.is_quiet(keyspace, from, to, deadline).await;
-        Answer::Compared(to, quiet, began.elapsed())
+        QueryAnswer::Compared(to, quiet, began.elapsed())
     }
 }
 
 impl Tailing {
+    /// The next batch. Cancel safe: what was received and not given out stays in the state.
     async fn next(&mut self) -> Result<Batch, Error> {
         loop {
             let now = Instant::now();
             let target = *self.target.borrow_and_update();
-            self.course.aim(target, now);
-            let step = self.course.step(now);
-            if self.course.has_arrived() {
-                self.watching.has_caught_up();
+            self.state.aim(target, now);
+            let action = self.state.next_action(now);
+            if self.state.has_arrived() {
+                self.watch.has_caught_up();
             }
-            match step {
-                Step::Give(whole) => return Ok(self.give_out(whole)),
-                Step::Want(revision) => self.watching.want(revision),
-                Step::Ask(question) => self.question = Some(self.ask(question)),
-                Step::Break(fault) => return Err(self.broken(fault)),
-                Step::Fail(fault) => return Err(self.failed(fault)),
-                Step::Wait(until) => self.wait(until).await,
+            match action {
+                Action::Give(whole) => return Ok(self.give_out(whole)),
+                Action::Want(revision) => self.watch.want(revision),
+                Action::Ask(query) => self.query = Some(self.ask(query)),
+                Action::Break(fault) => return Err(self.broken(fault)),
+                Action::Fail(fault) => return Err(self.failed(fault)),
+                Action::Wait(until) => self.wait(until).await,
             }
         }
     }
 
-    fn give_out(&mut self, whole: Whole) -> Batch {
+    /// Remembers what is seen of the keyspace with each batch: by that the next tail proves where it starts.
+    fn give_out(&mut self, whole: WholeCommit) -> Batch {
         let Cluster { keys, life, .. } = &*self.cluster;
-        let keyspace = &self.wish.keyspace;
+        let keyspace = &self.spec.keyspace;
         whole.add_to(keys, keyspace, &mut self.seen);
         life.saw(keyspace, self.after.epoch, self.seen.clone());
         whole.batch
     }
 
+    /// Waits for whatever comes first, and hands it to the state.
     async fn wait(&mut self, until: Option<Instant>) {
-        let progress = self.course.progress_is();
+        let progress = self.state.progress_is();
         tokio::select! {
             biased;
-            answer = answer(&mut self.question) => {
-                self.question = None;
-                self.hear(answer);
+            answer = answer(&mut self.query) => {
+                self.query = None;
+                self.on_answer(answer);
             }
-            delivery = self.watching.next(), if self.course.is_hungry() => {
-                let (keys, keyspace) = (&self.cluster.keys, &self.wish.keyspace);
-                self.course.take(delivery, keys, keyspace, Instant::now());
+            delivery = self.watch.next(), if self.state.is_hungry() => {
+                let (keys, keyspace) = (&self.cluster.keys, &self.spec.keyspace);
+                self.state.take(delivery, keys, keyspace, Instant::now());
             }
             // The sender lives in the cluster this tail holds.
             _ = self.target.changed() => {}
             _ = self.moved.changed() => {
-                if *self.moved.borrow_and_update() != self.watching.chosen().endpoint.index {
-                    self.course.move_over();
+                if *self.moved.borrow_and_update() != self.watch.chosen().endpoint.index {
+                    self.state.move_over();
                 }
             }
             () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {}
         }
-        if self.course.progress_is() != progress {
-            let is_mute = self.course.progress_is() == Progress::Mute;
-            let address = &self.watching.chosen().endpoint.address;
+        if self.state.progress_is() != progress {
+            let is_mute = self.state.progress_is() == Progress::Mute;
+            let address = &self.watch.chosen().endpoint.address;
             self.cluster.streams.set_mute(address, is_mute);
         }
     }
 
-    fn ask(&mut self, question: Question) -> Task<Answer> {
+    fn ask(&mut self, query: Query) -> Task<QueryAnswer> {
         let cluster = Arc::clone(&self.cluster);
-        let keyspace = self.wish.keyspace.clone();
+        let keyspace = self.spec.keyspace.clone();
         let epoch = self.after.epoch;
         let position = move |revision| Position::new(epoch, Revision(revision));
-        match question {
-            Question::Life => {
-                let link = Arc::clone(self.watching.link());
-                Task::spawn(async move { Answer::Lives(cluster.answers(&link).await) })
+        match query {
+            Query::Alive => {
+                let connection = Arc::clone(self.watch.connection());
+                Task::spawn(async move { QueryAnswer::Alive(cluster.answers(&connection).await) })
             }
-            Question::Quiet(from, to) => Task::spawn(async move {
+            Query::Quiet(from, to) => Task::spawn(async move {
                 let from = position(from);
                 cluster.compare(&keyspace, from, to).await
             }),
-            Question::History(after) => Task::spawn(async move {
+            Query::History(after) => Task::spawn(async move {
                 let deadline = cluster.endpoints.deadline();
                 let there = cluster.check_not_compacted(&keyspace, position(after), deadline);
-                Answer::History(there.await)
+                QueryAnswer::History(there.await)
             }),
-            Question::Watch(after, alone) => self.reopen(position(after), alone),
+            Query::Watch(after, alone) => self.reopen(position(after), alone),
         }
     }
 
     /// Goes on with another watch.
-    fn reopen(&mut self, after: Position, alone: bool) -> Task<Answer> {
-        if alone && self.course.stands_still() {
+    fn reopen(&mut self, after: Position, alone: bool) -> Task<QueryAnswer> {
+        if alone && self.state.stands_still() {
             // One commit needs more room than there was.
-            self.wish.room = self.wish.room.saturating_mul(2);
+            self.spec.room = self.spec.room.saturating_mul(2);
         }
         self.after = after;
-        self.wish.first = after.revision.0 + 1;
-        self.wish.is_behind = alone;
-        let mut opening = self.cluster.open_watch(&self.wish, after);
-        Task::spawn(async move { Answer::Opened(opening.result().await.and_then(|opened| opened)) })
+        self.spec.first = after.revision.0 + 1;
+        self.spec.is_behind = alone;
+        let mut opening = self.cluster.open_watch(&self.spec, after);
+        Task::spawn(
+            async move { QueryAnswer::Opened(opening.result().await.and_then(|opened| opened)) },
+        )
     }
 
-    fn hear(&mut self, answer: Result<Answer, Fault>) {
+    fn on_answer(&mut self, answer: Result<QueryAnswer, Fault>) {
         let now = Instant::now();
         match answer {
-            Ok(Answer::Lives(lives)) => self.course.lives(lives),
-            Ok(Answer::Compared(to, quiet, took)) => {
+            Ok(QueryAnswer::Alive(is_alive)) => self.state.set_alive(is_alive),
+            Ok(QueryAnswer::Compared(to, quiet, took)) => {
                 if matches!(quiet, Ok(true)) {
                     // Nobody has to be asked for it any more.
-                    self.watching.want(0);
+                    self.watch.want(0);
                 }
-                self.course.compared(to, quiet, took, now);
+                self.state.compared(to, quiet, took, now);
             }
-            Ok(Answer::History(there)) => self.course.history(there),
-            Ok(Answer::Opened(opened)) => {
-                let opened = opened.map(|(watching, opening)| {
-                    let start = self.cluster.start(self.after, &watching, &opening);
-                    self.watching = watching;
+            Ok(QueryAnswer::History(there)) => self.state.history(there),
+            Ok(QueryAnswer::Opened(opened)) => {
+                let opened = opened.map(|(watch, opening)| {
+                    let start = self.cluster.start(self.after, &watch, &opening);
+                    self.watch = watch;
                     self.seen = opening.seen;
                     start
                 });
-                self.course.opened(opened, now);
+                self.state.opened(opened, now);
             }
-            Err(fault) => self.course.opened(Err(fault), now),
+            Err(fault) => self.state.opened(Err(fault), now),
         }
     }
 
     /// The stream broke: whoever opens the next one shall use another member.
     fn broken(&self, mut fault: Fault) -> Error {
-        let chosen = self.watching.chosen();
+        let chosen = self.watch.chosen();
         if matches!(
             fault.class,
             Class::StaleToken | Class::NotEtcd | Class::Untrusted
@@ -303,14 +324,14 @@ impl Tailing {
     }
 
     fn failed(&self, fault: Fault) -> Error {
-        failed(&self.wish.keyspace, self.course.cursor(), fault)
+        failed(&self.spec.keyspace, self.state.cursor(), fault)
     }
 }
 
 /// What came of a question, if there is one.
-async fn answer(question: &mut Option<Task<Answer>>) -> Result<Answer, Fault> {
-    match question {
-        Some(question) => question.result().await,
+async fn answer(query: &mut Option<Task<QueryAnswer>>) -> Result<QueryAnswer, Fault> {
+    match query {
+        Some(query) => query.result().await,
         None => std::future::pending().await,
     }
 }

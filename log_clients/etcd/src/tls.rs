@@ -17,8 +17,30 @@ use crate::files::{self, Unreadable};
 ///
 /// Without [`ca_pem`](Tls::ca_pem) or [`ca_file`](Tls::ca_file) the certificate authorities of the operating system are
 /// trusted. Files are read once at the start, so that a mistake shows, and again whenever a member is dialled, so that
-/// certificates can be replaced while the log is in use. Replace them by renaming: a certificate beside the key of another
-/// is refused, until both are there.
+/// certificates can be replaced while the log is in use. Replace them by renaming: a certificate beside the key of
+/// another is refused, until both are there. Connections that are open stay as they are.
+///
+/// A certificate that one side does not accept makes calls `Denied`, until another is there. A file that cannot be used
+/// is `Invalid` when the log is connected, by the name of its setting and its path, and later `Unavailable`. No error
+/// and no `Debug` shows a key.
+///
+/// The TLS is rustls, with `ring`: TLS 1.2 and 1.3.
+///
+/// ```no_run
+/// use globe_etcd::{EtcdLog, Tls};
+///
+/// # async fn example() -> globe_log_client::Result<()> {
+/// let tls = Tls::new()
+///     .ca_file("/etc/etcd/ca.pem")
+///     .client_files("/etc/etcd/client.pem", "/etc/etcd/client.key"); // mutual TLS
+/// let log = EtcdLog::builder().endpoint("https://10.0.0.1").tls(tls).connect().await?;
+///
+/// // The same by one text:
+/// let url = "etcds://10.0.0.1?tls_ca=/etc/etcd/ca.pem&tls_cert=/etc/etcd/client.pem&tls_key=/etc/etcd/client.key";
+/// let log = EtcdLog::from_url(url).await?;
+/// # let _ = log;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Default)]
 pub struct Tls {
     ca: Option<Pem>,
@@ -43,42 +65,51 @@ impl Pem {
 }
 
 impl Tls {
-    /// Trusts the operating system's authorities, and shows no certificate.
+    /// Trusts the operating system's authorities, and shows no certificate. What `https://` endpoints get without a
+    /// `Tls` as well.
     #[must_use]
     pub fn new() -> Tls {
         Tls::default()
     }
 
-    /// Trusts only these authorities, PEM encoded, instead of the operating system's.
+    /// Trusts only these authorities, PEM encoded, instead of the operating system's. Several may follow each other;
+    /// without any the log cannot be connected (`Invalid`). Takes the place of [`ca_file`](Tls::ca_file).
     #[must_use]
     pub fn ca_pem(mut self, certificates: impl Into<Vec<u8>>) -> Tls {
         self.ca = Some(Pem::Given(certificates.into()));
         self
     }
 
-    /// Trusts only the authorities in this file, PEM encoded and at most 1 MiB, read again at each dial.
+    /// Trusts only the authorities in this file, PEM encoded and at most 1 MiB, read again at each dial. Takes the
+    /// place of [`ca_pem`](Tls::ca_pem).
     #[must_use]
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Tls {
         self.ca = Some(Pem::File(path.into()));
         self
     }
 
-    /// Shows this certificate to servers and proves it with this key, both PEM encoded.
+    /// Shows this certificate to servers and proves it with this key, both PEM encoded. A chain may follow the
+    /// certificate. A key that is encrypted cannot be used. Takes the place of [`client_files`](Tls::client_files).
     #[must_use]
     pub fn client_pem(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Tls {
         self.client = Some((Pem::Given(certificate.into()), Pem::Given(key.into())));
         self
     }
 
-    /// Shows the certificate in the first file and proves it with the key in the second, both PEM encoded and at most
-    /// 1 MiB, read again at each dial.
+    /// Shows the certificate in the first file and proves it with the key in the second, both PEM encoded and at most 1
+    /// MiB, read again at each dial. Takes the place of [`client_pem`](Tls::client_pem).
+    ///
+    /// Where the server runs with `--client-cert-auth` and authentication is enabled, the certificate's common name is
+    /// the user, if none is given to the builder: there is no password and no token to renew.
     #[must_use]
     pub fn client_files(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Tls {
         self.client = Some((Pem::File(certificate.into()), Pem::File(key.into())));
         self
     }
 
-    /// The name that servers' certificates must bear, when it is not the one in the endpoint.
+    /// The name that servers' certificates must bear, when it is not the one in the endpoint: as where members are
+    /// dialled by an address, or through a tunnel. It is one name for all members. A text that cannot be a name is
+    /// `Invalid` when the log is connected.
     #[must_use]
     pub fn domain_name(mut self, name: impl Into<String>) -> Tls {
         self.domain_name = Some(name.into());

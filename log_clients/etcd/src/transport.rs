@@ -11,6 +11,9 @@ use tonic::ConnectError;
 use crate::class::Class;
 
 /// What became of a request that the transport failed with `error`, which is no server's answer.
+///
+/// Only the error of a connection that could not be made shows that nothing was sent. Words such as "connect error" or
+/// "connection termination" show nothing: gateways say them of requests they have delivered (envoyproxy/envoy#39800).
 pub(crate) fn class_of(error: &(dyn Error + 'static)) -> Class {
     let causes: Vec<_> = causes(error).collect();
     let has = |is: fn(&Cause<'_>) -> bool| causes.iter().any(is);
@@ -50,6 +53,7 @@ impl<'a> Cause<'a> {
         self.0.is::<T>()
     }
 
+    /// HTTP/2 keeps the error of the socket to itself, and out of the chain.
     fn io(&self) -> Option<&'a io::Error> {
         let http2 = self.0.downcast_ref::<h2::Error>();
         http2
@@ -66,6 +70,7 @@ impl<'a> Cause<'a> {
     }
 }
 
+/// The error and what caused it, outermost first.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = Cause<'a>> {
     let mut next = Some(error);
     std::iter::from_fn(move || {
@@ -75,7 +80,8 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = Cause<'a
     })
 }
 
-/// Whether one side does not accept what the other shows of itself.
+/// Whether one side does not accept what the other shows of itself. That is for a person to mend, so it is told as
+/// `Denied`; every other TLS error may be a cut connection or a server without TLS.
 pub(crate) fn is_distrust(error: &rustls::Error) -> bool {
     use rustls::AlertDescription as Alert;
     use rustls::Error as Tls;
@@ -111,9 +117,9 @@ impl Error for Ended {}
 
 /// A connection that could not be made, told to each request that would have used it.
 #[derive(Debug)]
-pub(crate) struct Undialled(pub(crate) Option<Arc<Box<dyn Error + Send + Sync>>>);
+pub(crate) struct NotConnected(pub(crate) Option<Arc<Box<dyn Error + Send + Sync>>>);
 
-impl fmt::Display for Undialled {
+impl fmt::Display for NotConnected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(why) => write!(f, "it could not be dialled: {why}"),
@@ -122,7 +128,7 @@ impl fmt::Display for Undialled {
     }
 }
 
-impl Error for Undialled {
+impl Error for NotConnected {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         let why: &(dyn Error + 'static) = &***self.0.as_ref()?;
         Some(why)

@@ -9,9 +9,9 @@ use percent_encoding::percent_decode_str;
 
 use crate::address;
 use crate::credentials::Source;
+use crate::server_version::ServerVersion;
 use crate::settings::{Settings, invalid};
 use crate::tls::Tls;
-use crate::version::Version;
 
 const OPTIONS: &str = "connect_timeout, request_timeout, deadline, tail_timeout, keep_alive_interval, \
                        keep_alive_timeout, rebalance_after, page_size, max_message_bytes, server_version, max_operations, \
@@ -103,12 +103,17 @@ fn split(url: &str) -> Result<Parts<'_>> {
     })
 }
 
+/// Takes the options over. One that does not exist is told by its place and not its name, which may be part of a
+/// password.
 fn options(settings: &mut Settings, query: &str, is_tls: bool) -> Result<()> {
     let mut trust = Trust::default();
-    let given = url::form_urlencoded::parse(query.as_bytes());
-    for (index, (name, value)) in given.enumerate() {
-        let value = &*value;
-        match &*name {
+    let given = query.split('&').filter(|option| !option.is_empty());
+    for (index, option) in given.enumerate() {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        let place = format!("option {}", index + 1);
+        let (name, value) = (decoded(name, &place)?, decoded(value, &place)?);
+        let value = value.as_str();
+        match name.as_str() {
             "connect_timeout" => settings.connect_timeout = duration(&name, value)?,
             "request_timeout" => settings.request_timeout = duration(&name, value)?,
             "deadline" => settings.deadline = duration(&name, value)?,
@@ -118,7 +123,7 @@ fn options(settings: &mut Settings, query: &str, is_tls: bool) -> Result<()> {
             "rebalance_after" => settings.rebalance_after = duration(&name, value)?,
             "page_size" => settings.page_size = count(&name, value)?,
             "max_message_bytes" => settings.max_message_bytes = count(&name, value)?,
-            "server_version" => settings.server_version = Some(Version::parse(value)),
+            "server_version" => settings.server_version = Some(ServerVersion::parse(value)),
             "max_operations" => settings.commits.max_operations = count(&name, value)?,
             "max_transaction_bytes" => {
                 settings.commits.max_transaction_bytes = count(&name, value)?;
@@ -244,7 +249,19 @@ mod tests {
         assert_eq!(settings.rebalance_after, Duration::ZERO);
         assert_eq!(settings.page_size, 3);
         assert_eq!(settings.max_message_bytes, 8 * 1024 * 1024);
-        assert_eq!(settings.server_version, Some(Version::parse("3.5.30")));
+        assert_eq!(
+            settings.server_version,
+            Some(ServerVersion::parse("3.5.30"))
+        );
+    }
+
+    #[test]
+    fn options_are_read_as_the_rest_of_the_url_is() {
+        let url = "etcds://app@h?password_file=/run/a+b%2Bc%20d&&tls_domain=x";
+        let shown = format!("{:?}", parse(url).unwrap().credentials);
+        assert!(shown.contains("/run/a+b+c d"), "{shown}");
+        let message = parse("etcd://h?key_prefix=%ff").unwrap_err().to_string();
+        assert!(message.contains("option 1"), "{message}");
     }
 
     #[test]

@@ -12,13 +12,16 @@ use globe_log_client::{Epoch, LeaseId};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::commit_outcome::{Outcome, Reply, SlotContent};
 use crate::commit_settings::FenceSettings;
-use crate::fate::{Fate, Heard, Slot as Shown};
 use crate::fault::{Class, Fault};
 use crate::keys::Keys;
 use crate::records::{lease_number, number};
 
 /// One lease and its slots.
+///
+/// Its lease is what ends everything in the end: slots are put with it, so once it is gone no late copy of a commit can
+/// be carried out, whoever still holds one.
 pub(crate) struct Writer {
     pub(crate) lease: LeaseId,
     pub(crate) epoch: Epoch,
@@ -33,7 +36,7 @@ pub(crate) struct Writer {
     tags: AtomicU64,
 }
 
-/// The slots that no commit has in its hands.
+/// One slot, as far as this client knows.
 struct Slots {
     sure: Vec<Slot>,
     unsure: Vec<Slot>,
@@ -105,6 +108,7 @@ impl Writer {
         !self.is_over.load(Ordering::Relaxed) && self.age() < self.ttl / 3
     }
 
+    /// Counted from when the renewal was sent, not from its answer: never later than the server counts.
     fn age(&self) -> Duration {
         self.renewed().elapsed()
     }
@@ -158,7 +162,7 @@ impl Writer {
     }
 
     /// Its lease was renewed by a request that was sent then.
-    pub(crate) fn was_renewed(&self, sent: Instant) {
+    pub(crate) fn set_renewed(&self, sent: Instant) {
         *self.renewed() = sent;
     }
 
@@ -172,44 +176,47 @@ impl Writer {
 }
 
 impl Held {
-    /// A value no other write of this writer's has.
+    /// A value no other write of this writer's has: by it a refused commit recognises its own first copy, which a proxy
+    /// delivered twice.
     pub(crate) fn tag(&self) -> Vec<u8> {
         let tag = self.writer.tags.fetch_add(1, Ordering::Relaxed);
         tag.to_string().into_bytes()
     }
 
-    /// The slot is about to be written: until `is_at` says so, nobody knows when it was last.
-    pub(crate) fn is_unsure(&mut self) {
+    /// The slot is about to be written: until `set_revision` says so, nobody knows when it was last.
+    pub(crate) fn set_unsure(&mut self) {
         self.slot.is_unsure = true;
     }
 
     /// The slot was last written at this revision.
-    pub(crate) fn is_at(&mut self, revision: u64) {
+    pub(crate) fn set_revision(&mut self, revision: u64) {
         self.slot.revision = revision;
         self.slot.is_unsure = false;
     }
 
     /// Nothing was written since the slot was taken.
-    pub(crate) fn is_as_before(&mut self) {
+    pub(crate) fn set_unchanged(&mut self) {
         self.slot.is_unsure = false;
     }
 
-    /// What was heard of the commit by this slot, and became of it, says when the slot was last written; or nothing, and
+    /// What was replied about the commit by this slot, and became of it, says when the slot was last written; or nothing, and
     /// then it stays unsure.
-    pub(crate) fn hears(&mut self, heard: Heard, fate: Fate) {
-        match (heard, fate) {
-            (Heard::Done(at) | Heard::Slot(Shown::Own(at) | Shown::Other(at)), _) => self.is_at(at),
-            (Heard::Ended { was_written: true }, _) => self.is_at(0),
-            (Heard::Slot(Shown::Gone), _) => self.writer.end(),
-            (Heard::Failed(Class::LeaseGone), Fate::Unknowable) => self.writer.end(),
-            (_, Fate::Ask(_) | Fate::Unknowable) => {}
-            _ => self.is_as_before(),
+    pub(crate) fn record(&mut self, reply: Reply, outcome: Outcome) {
+        match (reply, outcome) {
+            (Reply::Done(at) | Reply::Slot(SlotContent::Own(at) | SlotContent::Other(at)), _) => {
+                self.set_revision(at)
+            }
+            (Reply::Ended { was_written: true }, _) => self.set_revision(0),
+            (Reply::Slot(SlotContent::Gone), _) => self.writer.end(),
+            (Reply::Failed(Class::LeaseGone), Outcome::Unknowable) => self.writer.end(),
+            (_, Outcome::Ask(_) | Outcome::Unknowable) => {}
+            _ => self.set_unchanged(),
         }
     }
 
     /// What stands in the slot, for the commit that wrote `tag`.
-    pub(crate) fn shows(&self, found: Option<&PbKeyValue>, tag: &[u8]) -> Shown {
-        Shown::of(found, self.guard(), tag)
+    pub(crate) fn shows(&self, found: Option<&PbKeyValue>, tag: &[u8]) -> SlotContent {
+        SlotContent::of(found, self.guard(), tag)
     }
 
     /// Does something with the slot only while it is as it was taken, and reads it otherwise.
@@ -297,7 +304,7 @@ mod tests {
     async fn a_slot_whose_commit_was_dropped_is_given_to_nobody_before_it_is_closed() {
         let (writer, keys) = (writer(), Keys::new(""));
         let mut held = all(&writer).await;
-        held.iter_mut().for_each(Held::is_unsure);
+        held.iter_mut().for_each(Held::set_unsure);
         assert!(!writer.is_open());
         drop(held);
         assert!(writer.is_open());
@@ -305,7 +312,7 @@ mod tests {
         let mut open = writer.hold_unsure(&keys);
         assert_eq!(open.len(), SLOTS);
         assert!(writer.is_open(), "until they are closed");
-        open.iter_mut().for_each(|slot| slot.is_at(7));
+        open.iter_mut().for_each(|slot| slot.set_revision(7));
         drop(open);
         assert!(!writer.is_open());
         assert!(all(&writer).await.iter().all(|held| held.guard() == 7));
@@ -315,21 +322,29 @@ mod tests {
     async fn a_slot_stays_unsure_until_something_says_when_it_was_written() {
         let (writer, keys) = (writer(), Keys::new(""));
         let table = [
-            (Heard::Done(7), Fate::Applied(7), Some(7)),
-            (Heard::Slot(Shown::Own(7)), Fate::Applied(7), Some(7)),
-            (Heard::Slot(Shown::Other(7)), Fate::NotApplied, Some(7)),
-            (Heard::Slot(Shown::AsTaken), Fate::Refused, Some(0)),
-            (Heard::Failed(Class::NotExecuted), Fate::Failed, Some(0)),
-            (Heard::Failed(Class::Unknown), Fate::Unknowable, None),
-            (Heard::Slot(Shown::Gone), Fate::NotApplied, None),
+            (Reply::Done(7), Outcome::Applied(7), Some(7)),
+            (
+                Reply::Slot(SlotContent::Own(7)),
+                Outcome::Applied(7),
+                Some(7),
+            ),
+            (
+                Reply::Slot(SlotContent::Other(7)),
+                Outcome::NotApplied,
+                Some(7),
+            ),
+            (Reply::Slot(SlotContent::AsTaken), Outcome::Refused, Some(0)),
+            (Reply::Failed(Class::NotExecuted), Outcome::Failed, Some(0)),
+            (Reply::Failed(Class::Unknown), Outcome::Unknowable, None),
+            (Reply::Slot(SlotContent::Gone), Outcome::NotApplied, None),
         ];
-        for (heard, fate, at) in table {
+        for (reply, outcome, at) in table {
             let mut held = writer.hold(&keys).await.unwrap();
             (held.slot.revision, held.slot.is_unsure) = (0, true);
-            held.hears(heard, fate);
+            held.record(reply, outcome);
             let sure = (!held.slot.is_unsure).then(|| held.guard());
-            assert_eq!(sure, at, "{heard:?} {fate:?}");
-            held.is_as_before();
+            assert_eq!(sure, at, "{reply:?} {outcome:?}");
+            held.set_unchanged();
         }
         assert!(!writer.is_usable(), "its lease is gone");
     }
@@ -357,7 +372,7 @@ mod tests {
     async fn a_slot_is_as_unsure_as_before_when_who_closed_it_was_dropped() {
         let (writer, keys) = (writer(), Keys::new(""));
         let mut held = writer.hold(&keys).await.unwrap();
-        held.is_unsure();
+        held.set_unsure();
         drop(held);
         drop(writer.hold_unsure(&keys));
         assert!(writer.is_open());

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::fault::Fault;
 
-/// The chance of each fault, and the bounds of its duration.
+/// The chance of each fault, and the bounds of its duration. Data only: it is drawn from when it is given to a log, by
+/// [`FaultyLogBuilder::faults`](crate::FaultyLogBuilder::faults) or
+/// [`FaultyLog::set_faults`](crate::FaultyLog::set_faults).
 ///
 /// ```
 /// use std::time::Duration;
@@ -15,6 +17,11 @@ use crate::fault::Fault;
 ///
 /// let faults = Faults::none().with(Fault::LoseReply, 0.1).with(Fault::Delay, 0.5).delay(Duration::from_millis(20));
 /// assert_eq!(faults.chance(Fault::LoseReply), 0.1);
+/// assert_eq!(faults.chance(Fault::CutTail), 0.0);
+///
+/// // A bad day with restores as well:
+/// let worse = Faults::legal().with(Fault::Backup, 0.05).with(Fault::Restore, 0.01);
+/// assert!(Fault::ALL.iter().all(|fault| worse.chance(*fault) == 0.0 || !fault.breaks_the_contract()));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
@@ -26,7 +33,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// No faults: the log as it is.
+    /// No faults: the log as it is. The bounds are the default ones.
     pub fn none() -> Faults {
         Faults {
             chances: BTreeMap::new(),
@@ -56,7 +63,8 @@ impl Faults {
             .with(Fault::Compact, 0.02)
     }
 
-    /// The same, but this fault happens with this chance each time it could, from 0 (never) to 1 (always).
+    /// The same, but this fault happens with this chance each time it could, from 0 (never) to 1 (always); what is
+    /// beyond counts as the nearer of them. Said last counts.
     pub fn with(mut self, fault: Fault, chance: f64) -> Faults {
         self.chances.insert(fault, chance.clamp(0.0, 1.0));
         self
@@ -75,13 +83,14 @@ impl Faults {
         self
     }
 
-    /// How late a commit can reach the log at most; 8 s if not set.
+    /// How late a commit can reach the log at most, after [`Fault::LandLate`] and [`Fault::HoldRequest`]; 8 s if not
+    /// set.
     pub fn lateness(mut self, longest: Duration) -> Faults {
         self.lateness = longest;
         self
     }
 
-    /// How often a fault happens.
+    /// The chance of a fault, from 0 to 1; 0 of one that was not set.
     #[must_use]
     pub fn chance(&self, fault: Fault) -> f64 {
         self.chances.get(&fault).copied().unwrap_or(0.0)

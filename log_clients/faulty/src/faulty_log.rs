@@ -21,7 +21,12 @@ use crate::fence::Fence;
 use crate::operator::{Operator, Restore};
 use crate::{paging, tailing};
 
-/// A log around a log, which fails by a seed. Clones are one log.
+/// A log around a log, which fails by a seed. Clones are one log, with one count of faults. It has the
+/// [id](LogClient::id) of the log inside, so that transactions over maps on both are of one log.
+///
+/// Its verbs are those of the log inside, as a bad network and bad servers carry them. Each may be dropped at any
+/// await, as any log's; a commit that is [held](Fault::HoldRequest) or [late](Fault::LandLate) goes on in a task of its
+/// own until it lands.
 #[derive(Clone)]
 pub struct FaultyLog {
     shared: Arc<Shared>,
@@ -62,7 +67,8 @@ impl FaultyLog {
         }
     }
 
-    /// What goes wrong from now on. What is under way stays so.
+    /// What goes wrong from now on. What is under way stays so: a tail that lags goes on only as long as tails may lag.
+    /// Once [`Fault::LandLate`] was possible, the capabilities say for good that commits are not fenced.
     pub fn set_faults(&self, faults: Faults) {
         if faults.chance(Fault::LandLate) > 0.0 {
             self.shared.may_land_late.store(true, Ordering::Relaxed);
@@ -76,7 +82,8 @@ impl FaultyLog {
         self.set_faults(Faults::none());
     }
 
-    /// How often each fault has happened so far.
+    /// How often each fault has happened so far, of this log and its clones; those that never did are left out. The
+    /// same seed and the same program count the same.
     #[must_use]
     pub fn injected(&self) -> BTreeMap<Fault, u64> {
         self.shared.chance.ledger.counts()

@@ -7,7 +7,25 @@ use std::time::Duration;
 /// The limits of a log, and which MUSTs of the contract it cannot keep.
 ///
 /// Globe refuses what a log cannot do with [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) or
-/// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge); it never imitates it quietly.
+/// [`ErrorKind::TooLarge`](crate::ErrorKind::TooLarge); it never imitates it quietly. They may become more exact while
+/// a log is used: ask again rather than keep them.
+///
+/// It may get more fields, so a log begins with [`full`](Capabilities::full) and changes what differs:
+///
+/// ```
+/// use globe_log_client::{Capabilities, Keyspace, Transaction};
+///
+/// # fn main() -> globe_log_client::Result<()> {
+/// let mut capabilities = Capabilities::full("small");
+/// capabilities.max_value_bytes = 4;
+/// capabilities.leases = false;
+///
+/// let flags = Keyspace::new("flags")?;
+/// let transaction = Transaction::new().put(&flags, "dark-mode", "maybe");
+/// let refused = transaction.check(&capabilities).unwrap_err();
+/// assert!(matches!(*refused.kind(), globe_log_client::ErrorKind::TooLarge { limit: 4, actual: 5, .. }));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {

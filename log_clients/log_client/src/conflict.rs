@@ -10,21 +10,24 @@ use crate::keyspace::Keyspace;
 use crate::position::{Position, Version};
 use crate::record::Standing;
 
-/// What stood where preconditions failed, and when that was looked at: nothing was written.
+/// What stood where preconditions failed, and when that was looked at. Nothing was written.
 ///
 /// ```
-/// # use globe_log_client::{Conflict, Epoch, Error, ErrorKind, FailedPrecondition, Keyspace, Position, Revision, Standing};
-/// # let flags = Keyspace::new("flags").unwrap();
-/// # let found = Standing::new(Revision(1), Revision(7));
-/// # let failed = FailedPrecondition::new(flags.clone(), "dark-mode", found);
-/// # let error = Error::conflict(Conflict::new(Position::new(Epoch::new(1), Revision(9)), vec![failed]));
-/// // An error of a compare-and-swap.
-/// if let ErrorKind::Conflict(conflict) = error.kind() {
-///     // What to compare with next, after a look at what stands there now.
-///     let version = conflict.version(&flags, b"dark-mode");
-///     assert_eq!(version.map(|version| version.revision()), Some(Revision(7)));
-///     assert_eq!(conflict.to_string(), "flags/dark-mode stands at revision 7");
-/// }
+/// use globe_log_client::{Conflict, Epoch, FailedPrecondition, Keyspace, Position, Precondition, Revision, Standing, Transaction};
+///
+/// # fn main() -> globe_log_client::Result<()> {
+/// let flags = Keyspace::new("flags")?;
+/// let at = Position::new(Epoch::new(1), Revision(9));
+/// let stands = Standing::new(Revision(3), Revision(7));
+/// let conflict = Conflict::new(at, vec![FailedPrecondition::new(flags.clone(), "dark-mode", stands)]);
+///
+/// // What stands there is enough for the next attempt.
+/// let version = conflict.version(&flags, b"dark-mode").expect("it was compared");
+/// let guard = Precondition::At(version.revision());
+/// let next = Transaction::new().within(version.epoch()).when(&flags, "dark-mode", guard);
+/// assert_eq!(next.preconditions().len(), 1);
+/// assert_eq!(conflict.to_string(), "flags/dark-mode stands at revision 7");
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -44,7 +47,7 @@ pub struct FailedPrecondition {
 }
 
 impl Conflict {
-    /// What was found when the log stood at `position`.
+    /// For the author of a log: what was found when the log stood at `position`.
     #[must_use]
     pub fn new(position: Position, failed: Vec<FailedPrecondition>) -> Conflict {
         Conflict { position, failed }
@@ -80,7 +83,7 @@ impl FailedPrecondition {
         &self.keyspace
     }
 
-    /// The key.
+    /// The key: UTF-8, unless the caller compared one that another program has put.
     #[must_use]
     pub fn key(&self) -> &[u8] {
         &self.key

@@ -39,13 +39,16 @@ impl fmt::Display for LeaseId {
     }
 }
 
-/// A lease that is alive.
+/// A lease that is alive: granted by [`LogClient::grant`](crate::LogClient::grant), kept by
+/// [`renew`](crate::LogClient::renew), ended by [`revoke`](crate::LogClient::revoke) or its time. Dropping this ends
+/// nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lease {
     /// Its name.
     pub id: LeaseId,
-    /// How long it lives without a renewal: what the log granted.
+    /// How long it lives without a renewal: what the log granted, counted from its answer, and never shorter than
+    /// asked.
     pub ttl: Duration,
 }
 

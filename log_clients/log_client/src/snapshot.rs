@@ -13,7 +13,8 @@ use crate::record::Record;
 /// A keyspace at one position, delivered page by page in key order.
 ///
 /// All pages are true at [`Snapshot::position`], however long the reading takes. If the log forgets that position in
-/// between, the next page is an error of kind [`Compacted`](crate::ErrorKind::Compacted): take a new snapshot.
+/// between, the next page is an error of kind [`Compacted`](crate::ErrorKind::Compacted): take a new snapshot. Dropping
+/// it ends the reading.
 ///
 /// ```
 /// # use globe_log_client::{Position, Record, Result, Snapshot};
@@ -32,7 +33,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// A snapshot true at `position`, whose pages come from a stream.
+    /// For the author of a log: a snapshot true at `position`, whose pages come from a stream. The stream must be
+    /// cancel safe; it is not asked again after its end or its first error.
     pub fn new(
         position: Position,
         pages: impl Stream<Item = Result<Vec<Record>>> + Send + 'static,
@@ -44,7 +46,7 @@ impl Snapshot {
         }
     }
 
-    /// A snapshot that is all there.
+    /// A snapshot that is all there, as one page.
     #[must_use]
     pub fn of(position: Position, records: Vec<Record>) -> Snapshot {
         Snapshot::new(position, futures::stream::iter([Ok(records)]))
@@ -71,10 +73,10 @@ impl Snapshot {
         page
     }
 
-    /// All records at once.
+    /// All records at once, in key order. Holds all of them in memory.
     ///
     /// # Errors
-    /// As [`Snapshot::next_page`].
+    /// As [`Snapshot::next_page`]. What was read before is dropped.
     pub async fn collect(mut self) -> Result<Vec<Record>> {
         let mut records = Vec::new();
         while let Some(page) = self.next_page().await? {

@@ -9,8 +9,11 @@ use futures::stream::{BoxStream, Stream, StreamExt};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Batch;
 
-/// The batches committed in one keyspace after a position: every commit that changed it, in the order of their revisions,
-/// each as one batch; and now and then a batch without changes, which says that nothing was missed.
+/// The batches committed in one keyspace after a position, in order, each once and whole. Dropping it frees what it
+/// used at the log.
+///
+/// From a snapshot's position it goes on exactly where the snapshot ends. Its owner remembers the revision of the last
+/// batch, progress included, and opens another after that when it breaks.
 ///
 /// ```
 /// # use globe_log_client::{Change, Result, Tail};

@@ -68,22 +68,25 @@ impl fmt::Debug for Write {
 
 /// Writes that are committed together if every precondition holds: whole, or not at all.
 ///
-/// Without writes it only checks its preconditions. Each key may be written once.
+/// Without writes it only checks its preconditions. Each key may be written once. Building one never fails and talks to
+/// nobody; a clone copies no key and no value.
 ///
 /// ```
-/// # use std::time::Duration;
-/// # use globe_log_client::{Epoch, Keyspace, Position, Precondition, Revision, Transaction};
-/// # let seen = Position::new(Epoch::new(1), Revision(7));
-/// let shards = Keyspace::new("shards")?;
-/// // Hands a shard over, if its owner has not changed since it was looked at.
-/// let hand_over = Transaction::new()
-///     .within(seen.epoch)
-///     .when(&shards, "17", Precondition::At(seen.revision))
-///     .put(&shards, "17", "node-b")
-///     .delete(&shards, "17/draining")
-///     .taking_at_most(Duration::from_secs(5));
-/// assert_eq!(hand_over.writes().len(), 2);
-/// # Ok::<(), globe_log_client::Error>(())
+/// use std::time::Duration;
+/// use globe_log_client::{Capabilities, Keyspace, Precondition, Transaction};
+///
+/// # fn main() -> globe_log_client::Result<()> {
+/// let (flags, audit) = (Keyspace::new("flags")?, Keyspace::new("audit")?);
+/// let transaction = Transaction::new()
+///     .when(&flags, "dark-mode", Precondition::Absent) // or nothing is written
+///     .put(&flags, "dark-mode", "on")
+///     .put(&audit, "0007", "dark-mode on") // in the same commit
+///     .taking_at_most(Duration::from_secs(2));
+/// transaction.check(&Capabilities::full("any"))?;
+///
+/// let twice = transaction.delete(&flags, "dark-mode");
+/// assert!(twice.check(&Capabilities::full("any")).is_err());
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Transaction {
@@ -100,14 +103,15 @@ impl Transaction {
         Transaction::default()
     }
 
-    /// Commits only in this life of the log, or in whatever life there is. See [`Transaction::epoch`].
+    /// Commits only in this life of the log, or in whatever life there is; the latter if not set. See
+    /// [`Transaction::epoch`].
     #[must_use]
     pub fn within(mut self, epoch: impl Into<Option<Epoch>>) -> Transaction {
         self.epoch = epoch.into();
         self
     }
 
-    /// Gives the log this long to answer, or as long as it likes. See [`Transaction::timeout`].
+    /// Gives the log this long to answer, or as long as it likes; the latter if not set. See [`Transaction::timeout`].
     #[must_use]
     pub fn taking_at_most(mut self, timeout: impl Into<Option<Duration>>) -> Transaction {
         self.timeout = timeout.into();
@@ -152,7 +156,7 @@ impl Transaction {
         self
     }
 
-    /// Adds a put without a lease.
+    /// Adds a put without a lease: a key that had one is bound to it no more.
     #[must_use]
     pub fn put(
         self,

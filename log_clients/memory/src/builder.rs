@@ -37,7 +37,7 @@ impl Default for MemoryLog {
     }
 }
 
-/// Builds a [`MemoryLog`] that differs from the default.
+/// Builds a [`MemoryLog`] that differs from the default. Nothing is checked, and nothing can fail.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct MemoryLogBuilder {
@@ -90,7 +90,8 @@ impl MemoryLogBuilder {
         self
     }
 
-    /// Whether the log can be reached from the start; true if not set. See [`MemoryLog::set_available`].
+    /// Whether the log can be reached from the start; true if not set: for a test of a program that starts before its
+    /// log. See [`MemoryLog::set_available`].
     pub fn available(mut self, is_available: bool) -> MemoryLogBuilder {
         self.is_available = is_available;
         self

@@ -51,14 +51,16 @@ use crate::tailing::Tailing;
 /// ```
 ///
 /// It keeps its whole history until [`compact`](MemoryLog::compact) is called, unless it was
-/// [built](crate::MemoryLogBuilder::history) to keep less. It answers at once, so the
-/// [timeout](Transaction::timeout) of a transaction means nothing to it.
+/// [built](crate::MemoryLogBuilder::history) to keep less. It answers at once, so the [timeout](Transaction::timeout)
+/// of a transaction means nothing to it. Leases need tokio's clock, which a test may pause; it has no task of its own.
 #[derive(Clone)]
 pub struct MemoryLog {
     server: Arc<Server>,
 }
 
-/// What a memory log held at one time: see [`MemoryLog::backup`].
+/// What a memory log held at one time: see [`MemoryLog::backup`]. It may be restored as often as wanted, into the log
+/// it is of or into another. It holds the records of then in memory until it is dropped; what has not changed since is
+/// shared.
 #[derive(Clone)]
 pub struct MemoryBackup {
     store: Store,
@@ -70,7 +72,8 @@ impl MemoryLog {
         MemoryLog { server }
     }
 
-    /// The newest committed position, whether or not the log is available.
+    /// The newest committed position, whether or not the log is available: for a test that has to know it while the log
+    /// is down.
     #[must_use]
     pub fn head_position(&self) -> Position {
         self.server.look(State::position)
@@ -97,7 +100,22 @@ impl MemoryLog {
         Ok(())
     }
 
-    /// All it holds now: records, history, leases.
+    /// All it holds now: records, history, leases. Copies the list of commits, but no record.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe_log_client::Result<()> {
+    /// use globe_log_client::{Keyspace, LogClient, Transaction};
+    /// use globe_memory::MemoryLog;
+    ///
+    /// let (log, flags) = (MemoryLog::new(), Keyspace::new("flags")?);
+    /// let backup = log.backup();
+    /// let lost = log.commit(Transaction::new().put(&flags, "dark-mode", "on")).await?;
+    /// log.restore(&backup);
+    ///
+    /// // The same revisions come again, in another epoch: nothing covers what was lost.
+    /// assert!(!log.head(&flags).await?.covers(lost));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn backup(&self) -> MemoryBackup {
         let store = self.server.look(|state| state.store.clone());

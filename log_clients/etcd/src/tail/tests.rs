@@ -12,7 +12,7 @@ const MS: Duration = Duration::from_millis(1);
 
 /// A tail after revision 10, and its clock.
 struct Rig {
-    course: Course,
+    state: TailState,
     now: Instant,
     keys: Keys,
     keyspace: Keyspace,
@@ -35,15 +35,15 @@ impl Rig {
     fn new(head: u64, progress: Progress) -> Rig {
         let now = Instant::now();
         Rig {
-            course: Course::new(start(head, progress), LIMIT, now),
+            state: TailState::new(start(head, progress), LIMIT, now),
             now,
             keys: Keys::new(""),
             keyspace: Keyspace::new("flags").unwrap(),
         }
     }
 
-    fn step(&mut self) -> Step {
-        self.course.step(self.now)
+    fn next_action(&mut self) -> Action {
+        self.state.next_action(self.now)
     }
 
     fn passes(&mut self, time: Duration) -> &mut Rig {
@@ -53,7 +53,7 @@ impl Rig {
 
     fn take(&mut self, delivery: Delivery) -> &mut Rig {
         let (keys, keyspace) = (&self.keys, &self.keyspace);
-        self.course.take(delivery, keys, keyspace, self.now);
+        self.state.take(delivery, keys, keyspace, self.now);
         self
     }
 
@@ -76,32 +76,32 @@ impl Rig {
     /// The revisions given out now, and how many changes each has.
     fn given(&mut self) -> Vec<(u64, usize)> {
         let mut given = Vec::new();
-        while let Step::Give(whole) = self.step() {
+        while let Action::Give(whole) = self.next_action() {
             given.push((whole.batch.revision.0, whole.batch.changes.len()));
         }
         given
     }
 
-    /// Lets time pass until there is something to do, answering that the member lives.
-    fn until_more(&mut self) -> Step {
+    /// Lets time pass until there is something to do, answering that the member is alive.
+    fn until_more(&mut self) -> Action {
         loop {
-            match self.step() {
-                Step::Wait(Some(until)) => self.now = until,
-                Step::Ask(Question::Life) => self.course.lives(true),
-                step => return step,
+            match self.next_action() {
+                Action::Wait(Some(until)) => self.now = until,
+                Action::Ask(Query::Alive) => self.state.set_alive(true),
+                action => return action,
             }
         }
     }
 
     fn compared(&mut self, quiet: bool, took: Duration) {
-        let to = self.course.goal;
-        self.course.asked = Some(Question::Quiet(self.course.cursor, to));
-        self.course.compared(to, Ok(quiet), took, self.now);
+        let to = self.state.goal;
+        self.state.asked = Some(Query::Quiet(self.state.cursor, to));
+        self.state.compared(to, Ok(quiet), took, self.now);
     }
 }
 
-fn is_over(step: &Step, class: Class) -> bool {
-    matches!(step, Step::Fail(fault) if fault.class == class)
+fn is_over(action: &Action, class: Class) -> bool {
+    matches!(action, Action::Fail(fault) if fault.class == class)
 }
 
 #[test]
@@ -133,22 +133,22 @@ fn what_comes_out_of_order_ends_in_a_snapshot_after_what_came_before() {
         .take(Delivery::Progress(15))
         .events(&[14], false);
     assert_eq!(rig.given(), [(11, 1), (15, 0)]);
-    assert!(is_over(&rig.step(), Class::Compacted));
+    assert!(is_over(&rig.next_action(), Class::Compacted));
 }
 
 #[test]
 fn progress_is_wanted_once_for_each_goal_and_never_of_a_server_that_lies() {
     let mut rig = Rig::new(12, Progress::Ordered);
-    assert!(matches!(rig.step(), Step::Want(12)));
-    assert!(matches!(rig.step(), Step::Wait(Some(_))));
-    rig.course.aim(at(15), rig.now);
-    assert!(matches!(rig.step(), Step::Want(15)));
+    assert!(matches!(rig.next_action(), Action::Want(12)));
+    assert!(matches!(rig.next_action(), Action::Wait(Some(_))));
+    rig.state.aim(at(15), rig.now);
+    assert!(matches!(rig.next_action(), Action::Want(15)));
     rig.take(Delivery::Progress(15));
     assert_eq!(rig.given(), [(15, 0)]);
-    assert!(matches!(rig.step(), Step::Wait(None)));
+    assert!(matches!(rig.next_action(), Action::Wait(None)));
 
     let mut rig = Rig::new(12, Progress::Unordered);
-    assert!(matches!(rig.step(), Step::Wait(Some(_))));
+    assert!(matches!(rig.next_action(), Action::Wait(Some(_))));
     let header = Some(PbResponseHeader {
         revision: 12,
         ..PbResponseHeader::default()
@@ -163,47 +163,47 @@ fn progress_is_wanted_once_for_each_goal_and_never_of_a_server_that_lies() {
 #[test]
 fn silence_of_a_dead_member_breaks_the_watch_and_that_of_a_mute_one_is_compared() {
     let mut rig = Rig::new(12, Progress::Ordered);
-    assert!(matches!(rig.step(), Step::Want(12)));
+    assert!(matches!(rig.next_action(), Action::Want(12)));
     rig.passes(LIMIT / 4);
-    assert!(matches!(rig.step(), Step::Ask(Question::Life)));
-    rig.course.lives(false);
-    assert!(matches!(rig.step(), Step::Break(_)));
+    assert!(matches!(rig.next_action(), Action::Ask(Query::Alive)));
+    rig.state.set_alive(false);
+    assert!(matches!(rig.next_action(), Action::Break(_)));
 
     let mut rig = Rig::new(12, Progress::Ordered);
-    assert!(matches!(rig.step(), Step::Want(12)));
+    assert!(matches!(rig.next_action(), Action::Want(12)));
     let began = rig.now;
     assert!(matches!(
         rig.until_more(),
-        Step::Ask(Question::Quiet(10, 12))
+        Action::Ask(Query::Quiet(10, 12))
     ));
     assert_eq!(rig.now - began, LIMIT, "it had its time");
     rig.compared(true, MS);
     assert_eq!(rig.given(), [(12, 0)]);
     // That is remembered: the next time needs no patience.
-    assert_eq!(rig.course.progress_is(), Progress::Mute);
+    assert_eq!(rig.state.progress_is(), Progress::Mute);
     rig.passes(LIMIT);
-    rig.course.aim(at(14), rig.now);
+    rig.state.aim(at(14), rig.now);
     let began = rig.now;
-    assert!(matches!(rig.step(), Step::Want(14)));
+    assert!(matches!(rig.next_action(), Action::Want(14)));
     assert!(matches!(
         rig.until_more(),
-        Step::Ask(Question::Quiet(12, 14))
+        Action::Ask(Query::Quiet(12, 14))
     ));
     assert_eq!(rig.now - began, FIRST_COMPARISON);
     // And forgotten as soon as an answer comes.
     rig.take(Delivery::Progress(14));
-    assert_eq!(rig.course.progress_is(), Progress::Ordered);
+    assert_eq!(rig.state.progress_is(), Progress::Ordered);
 }
 
 #[test]
 fn an_answer_about_life_that_comes_after_news_says_nothing() {
     let mut rig = Rig::new(12, Progress::Ordered);
-    assert!(matches!(rig.step(), Step::Want(12)));
+    assert!(matches!(rig.next_action(), Action::Want(12)));
     rig.passes(LIMIT / 4);
-    assert!(matches!(rig.step(), Step::Ask(Question::Life)));
-    rig.events(&[11], false).course.lives(false);
+    assert!(matches!(rig.next_action(), Action::Ask(Query::Alive)));
+    rig.events(&[11], false).state.set_alive(false);
     assert_eq!(rig.given(), [(11, 1)]);
-    assert!(matches!(rig.step(), Step::Wait(Some(_))));
+    assert!(matches!(rig.next_action(), Action::Wait(Some(_))));
 }
 
 #[test]
@@ -211,23 +211,23 @@ fn a_comparison_that_took_long_is_not_repeated_soon() {
     let mut rig = Rig::new(12, Progress::Unordered);
     assert!(matches!(
         rig.until_more(),
-        Step::Ask(Question::Quiet(10, 12))
+        Action::Ask(Query::Quiet(10, 12))
     ));
     rig.passes(LIMIT);
     let unknown = Err(Fault::new(Class::Unknown, "too slow"));
-    rig.course.compared(12, unknown, LIMIT, rig.now);
+    rig.state.compared(12, unknown, LIMIT, rig.now);
     let ended = rig.now;
     assert!(matches!(
         rig.until_more(),
-        Step::Ask(Question::Quiet(10, 12))
+        Action::Ask(Query::Quiet(10, 12))
     ));
     assert_eq!(rig.now - ended, LIMIT * COMPARISON_PACE);
     let refused = Err(Fault::new(Class::NeverSent, "nobody is there"));
-    rig.course.compared(12, refused, LIMIT, rig.now);
+    rig.state.compared(12, refused, LIMIT, rig.now);
     let ended = rig.now;
     assert!(matches!(
         rig.until_more(),
-        Step::Ask(Question::Quiet(10, 12))
+        Action::Ask(Query::Quiet(10, 12))
     ));
     assert_eq!(rig.now - ended, COMPARE_AGAIN);
 }
@@ -236,17 +236,23 @@ fn a_comparison_that_took_long_is_not_repeated_soon() {
 fn what_the_log_has_and_the_watch_never_brings_breaks_it() {
     for progress in [Progress::Ordered, Progress::Mute, Progress::Unordered] {
         let mut rig = Rig::new(10, progress);
-        assert!(matches!(rig.step(), Step::Wait(None)), "it has arrived");
-        rig.course.aim(at(12), rig.now);
+        assert!(
+            matches!(rig.next_action(), Action::Wait(None)),
+            "it has arrived"
+        );
+        rig.state.aim(at(12), rig.now);
         let began = rig.now;
         let broken = loop {
             match rig.until_more() {
-                Step::Want(_) => {}
-                Step::Ask(Question::Quiet(..)) => rig.compared(false, MS),
-                step => break step,
+                Action::Want(_) => {}
+                Action::Ask(Query::Quiet(..)) => rig.compared(false, MS),
+                action => break action,
             }
         };
-        assert!(matches!(broken, Step::Break(_)), "{progress:?}: {broken:?}");
+        assert!(
+            matches!(broken, Action::Break(_)),
+            "{progress:?}: {broken:?}"
+        );
         assert!(rig.now - began <= LIMIT * 3, "{progress:?}");
     }
 }
@@ -256,10 +262,10 @@ fn a_member_that_answers_and_falls_behind_is_left_and_one_that_catches_up_is_not
     let falls_behind = |mut rig: Rig| {
         let began = rig.now;
         while rig.now < began + LIMIT * 5 {
-            match rig.step() {
-                Step::Break(_) => return true,
-                Step::Ask(Question::Life) => rig.course.lives(true),
-                Step::Wait(Some(until)) => rig.now = until,
+            match rig.next_action() {
+                Action::Break(_) => return true,
+                Action::Ask(Query::Alive) => rig.state.set_alive(true),
+                Action::Wait(Some(until)) => rig.now = until,
                 _ => {}
             }
             rig.take(Delivery::Progress(10));
@@ -268,8 +274,8 @@ fn a_member_that_answers_and_falls_behind_is_left_and_one_that_catches_up_is_not
     };
     assert!(!falls_behind(Rig::new(12, Progress::Ordered)));
     let mut arrived = Rig::new(10, Progress::Ordered);
-    assert!(matches!(arrived.step(), Step::Wait(None)));
-    arrived.course.aim(at(12), arrived.now);
+    assert!(matches!(arrived.next_action(), Action::Wait(None)));
+    arrived.state.aim(at(12), arrived.now);
     assert!(falls_behind(arrived));
 }
 
@@ -277,18 +283,18 @@ fn a_member_that_answers_and_falls_behind_is_left_and_one_that_catches_up_is_not
 fn a_watch_left_behind_is_replaced_after_what_it_brought_whole() {
     let mut rig = Rig::new(20, Progress::Ordered);
     rig.events(&[11, 12], true).take(Delivery::Moved);
-    assert!(!rig.course.is_hungry());
+    assert!(!rig.state.is_hungry());
     assert_eq!(rig.given(), [(11, 1)]);
     // `given` has taken the step that asks, and asks no second time.
-    assert_eq!(rig.course.asked, Some(Question::Watch(11, true)));
-    assert!(matches!(rig.step(), Step::Wait(None)));
+    assert_eq!(rig.state.asked, Some(Query::Watch(11, true)));
+    assert!(matches!(rig.next_action(), Action::Wait(None)));
     let next = Start {
         after: at(11),
         ..start(21, Progress::Ordered)
     };
-    rig.course.opened(Ok(next), rig.now);
-    assert!(rig.course.stands_still() && rig.course.is_hungry());
-    assert!(matches!(rig.step(), Step::Want(21)));
+    rig.state.opened(Ok(next), rig.now);
+    assert!(rig.state.stands_still() && rig.state.is_hungry());
+    assert!(matches!(rig.next_action(), Action::Want(21)));
     rig.events(&[12], false);
     assert_eq!(rig.given(), [(12, 1)]);
 }
@@ -297,10 +303,10 @@ fn a_watch_left_behind_is_replaced_after_what_it_brought_whole() {
 fn a_tail_told_to_move_gives_out_what_it_has_and_goes_on_elsewhere() {
     let mut rig = Rig::new(10, Progress::Ordered);
     rig.events(&[11], false);
-    rig.course.move_over();
+    rig.state.move_over();
     assert_eq!(rig.given(), [(11, 1)]);
-    assert_eq!(rig.course.asked, Some(Question::Watch(11, false)));
-    assert!(!rig.course.is_hungry());
+    assert_eq!(rig.state.asked, Some(Query::Watch(11, false)));
+    assert!(!rig.state.is_hungry());
 }
 
 #[test]
@@ -308,7 +314,7 @@ fn only_a_snapshot_passes_what_is_forgotten_or_too_large() {
     let mut rig = Rig::new(10, Progress::Ordered);
     let fault = Fault::new(Class::TooLargeToDecode, "decoded message length too large");
     rig.take(Delivery::Ended(fault));
-    assert!(is_over(&rig.step(), Class::Compacted));
+    assert!(is_over(&rig.next_action(), Class::Compacted));
 
     let mut rig = Rig::new(10, Progress::Ordered);
     rig.take(Delivery::Message(PbWatchResponse {
@@ -316,11 +322,11 @@ fn only_a_snapshot_passes_what_is_forgotten_or_too_large() {
         canceled: true,
         ..PbWatchResponse::default()
     }));
-    assert!(is_over(&rig.step(), Class::Compacted));
+    assert!(is_over(&rig.next_action(), Class::Compacted));
 
     let mut rig = Rig::new(10, Progress::Ordered);
     rig.take(Delivery::Ended(Fault::new(Class::Unknown, "it is gone")));
-    assert!(matches!(rig.step(), Step::Break(_)));
+    assert!(matches!(rig.next_action(), Action::Break(_)));
 }
 
 #[test]
@@ -328,8 +334,8 @@ fn another_epoch_ends_it_before_anything_else_is_given_out() {
     let mut rig = Rig::new(10, Progress::Ordered);
     rig.events(&[11], false);
     let elsewhere = Position::new(Epoch::new(2), Revision::ZERO);
-    rig.course.aim(elsewhere, rig.now);
-    assert!(is_over(&rig.step(), Class::Future));
+    rig.state.aim(elsewhere, rig.now);
+    assert!(is_over(&rig.next_action(), Class::Future));
 }
 
 #[test]
@@ -339,17 +345,17 @@ fn what_an_old_server_brings_first_is_held_back_until_its_history_is_known_to_be
         ..start(11, Progress::Unordered)
     };
     let mut rig = Rig::new(11, Progress::Unordered);
-    rig.course = Course::new(old, LIMIT, rig.now);
+    rig.state = TailState::new(old, LIMIT, rig.now);
     rig.events(&[11], false);
-    assert!(matches!(rig.step(), Step::Ask(Question::History(10))));
-    assert!(matches!(rig.step(), Step::Wait(None)));
-    rig.course.history(Ok(()));
+    assert!(matches!(rig.next_action(), Action::Ask(Query::History(10))));
+    assert!(matches!(rig.next_action(), Action::Wait(None)));
+    rig.state.history(Ok(()));
     assert_eq!(rig.given(), [(11, 1)]);
 
-    rig.course = Course::new(old, LIMIT, rig.now);
+    rig.state = TailState::new(old, LIMIT, rig.now);
     rig.events(&[11], false);
-    assert!(matches!(rig.step(), Step::Ask(Question::History(10))));
+    assert!(matches!(rig.next_action(), Action::Ask(Query::History(10))));
     let gone = Fault::new(Class::Compacted, "compacted");
-    rig.course.history(Err(gone));
-    assert!(is_over(&rig.step(), Class::Compacted));
+    rig.state.history(Err(gone));
+    assert!(is_over(&rig.next_action(), Class::Compacted));
 }

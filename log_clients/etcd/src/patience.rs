@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::call::{Repeat, Terms};
+use crate::call::{CallOptions, Repeat};
+use crate::connection::Connection;
 use crate::endpoints::{Chosen, Endpoints};
 use crate::fault::{Class, Fault};
-use crate::link::Link;
 
 /// How long an answer may take before its member is asked for a sign of life.
 const SOON: Duration = Duration::from_millis(100);
@@ -26,14 +26,25 @@ const GRACE: Duration = Duration::from_millis(50);
 impl Endpoints {
     /// Ends when a request that was just sent is not worth waiting for on this member: it gives no sign of life any more, it
     /// follows a new leader, or it takes long and another can be asked instead.
-    pub(crate) async fn exhausted(&self, chosen: &Chosen, link: &Link, terms: Terms) -> Fault {
+    pub(crate) async fn exhausted(
+        &self,
+        chosen: &Chosen,
+        connection: &Connection,
+        call_options: CallOptions,
+    ) -> Fault {
         let asked = Instant::now();
         let sent_in = self.term();
         sleep(self.head_start(chosen)).await;
         loop {
-            let heard = link.heard().map_or(asked, |heard| heard.max(asked));
-            let until = heard + terms.patience;
-            if Instant::now() >= until || timeout_at(until, self.ask(chosen, link)).await.is_err() {
+            let last_alive = connection
+                .last_alive()
+                .map_or(asked, |last_alive| last_alive.max(asked));
+            let until = last_alive + call_options.patience;
+            if Instant::now() >= until
+                || timeout_at(until, self.ask(chosen, connection))
+                    .await
+                    .is_err()
+            {
                 return Fault::new(Class::Unknown, "it did not answer in time");
             }
             // What a member passed on to a leader that died is lost without a word. Before the first answer there was no
@@ -43,8 +54,8 @@ impl Endpoints {
                 sleep(GRACE).await;
                 return Fault::leader_lost();
             }
-            let is_late = asked.elapsed() >= terms.patience;
-            if is_late && terms.repeat == Repeat::Harmless && self.has_another(chosen) {
+            let is_late = asked.elapsed() >= call_options.patience;
+            if is_late && call_options.repeat == Repeat::Harmless && self.has_another(chosen) {
                 return Fault::new(Class::Slow, "it is slow to answer");
             }
             sleep((asked.elapsed() / LOOKS).clamp(LOOK_AGAIN, LOOK_SELDOM)).await;
@@ -62,10 +73,10 @@ impl Endpoints {
     }
 
     /// Asks for a sign of life. Many requests may be waiting, but one question is enough for all.
-    async fn ask(&self, chosen: &Chosen, link: &Link) {
-        if let Some(pulse) = link.pulse_every(LOOK_AGAIN).await {
-            chosen.connections.silence.is_broken();
-            self.heard(pulse.term);
+    async fn ask(&self, chosen: &Chosen, connection: &Connection) {
+        if let Some(liveness) = connection.liveness_every(LOOK_AGAIN).await {
+            chosen.connections.silence.reset();
+            self.observe_term(liveness.term);
         }
     }
 }
@@ -79,7 +90,7 @@ mod tests {
 
     use super::*;
     use crate::builder::EtcdBuilder;
-    use crate::dial::Line;
+    use crate::dial::Purpose;
     use crate::endpoints::Choice;
 
     const BOUND: Duration = Duration::from_secs(30);
@@ -88,7 +99,7 @@ mod tests {
         _server: EtcdServer,
         endpoints: Arc<Endpoints>,
         chosen: Chosen,
-        link: Arc<Link>,
+        connection: Arc<Connection>,
     }
 
     impl Rig {
@@ -101,22 +112,26 @@ mod tests {
                 panic!("nobody was put aside");
             };
             let deadline = Instant::now() + BOUND;
-            let link = endpoints.contact(&chosen, Line::Unary, deadline).await;
+            let connection = endpoints.contact(&chosen, Purpose::Unary, deadline).await;
             Rig {
                 _server: server,
-                link: link.unwrap(),
+                connection: connection.unwrap(),
                 endpoints,
                 chosen,
             }
         }
 
         async fn exhausted(&self) -> Fault {
-            let terms = Terms {
+            let call_options = CallOptions {
                 patience: BOUND * 2,
-                ..self.endpoints.terms(Repeat::Never, Instant::now() + BOUND)
+                ..self
+                    .endpoints
+                    .call_options(Repeat::Never, Instant::now() + BOUND)
             };
-            let (chosen, link) = (&self.chosen, &self.link);
-            self.endpoints.exhausted(chosen, link, terms).await
+            let (chosen, connection) = (&self.chosen, &self.connection);
+            self.endpoints
+                .exhausted(chosen, connection, call_options)
+                .await
         }
     }
 
@@ -124,7 +139,7 @@ mod tests {
     async fn a_request_is_given_up_once_its_member_follows_a_later_leader() {
         let rig = Rig::new().await;
         // Whatever the term is, it is later than this one.
-        rig.endpoints.heard(1);
+        rig.endpoints.observe_term(1);
         let fault = timeout(BOUND, rig.exhausted()).await.unwrap();
         assert!(fault.is_election, "{fault}");
     }
@@ -135,11 +150,11 @@ mod tests {
         assert_eq!(rig.endpoints.term(), 0);
         let looks_often = async {
             let mut looks = 0;
-            let mut heard = rig.link.heard();
+            let mut last_alive = rig.connection.last_alive();
             while looks < 3 {
                 sleep(Duration::from_millis(5)).await;
-                looks += u32::from(rig.link.heard() != heard);
-                heard = rig.link.heard();
+                looks += u32::from(rig.connection.last_alive() != last_alive);
+                last_alive = rig.connection.last_alive();
             }
         };
         tokio::select! {

@@ -4,25 +4,28 @@
 
 use std::fmt;
 
-/// The version of a server; [`Version::UNKNOWN`] counts as older than every other.
+/// The version of a server; [`ServerVersion::UNKNOWN`] counts as older than every other.
+///
+/// Only faults that cost this client truth or time have a question here, each with the first version of each line that
+/// is rid of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Version {
+pub(crate) struct ServerVersion {
     major: u16,
     minor: u16,
     patch: u16,
 }
 
-impl Version {
-    pub(crate) const UNKNOWN: Version = Version::new(0, 0, 0);
+impl ServerVersion {
+    pub(crate) const UNKNOWN: ServerVersion = ServerVersion::new(0, 0, 0);
 
     /// What is known of a server that keeps its status from this user: it is at least as new as the first that do.
-    pub(crate) const RESERVED: Version = Version::new(3, 5, 28);
+    pub(crate) const RESERVED: ServerVersion = ServerVersion::new(3, 5, 28);
 
     /// What is known of a server that was seen to order its progress replies.
-    pub(crate) const ORDERED: Version = Version::new(3, 5, 8);
+    pub(crate) const ORDERED: ServerVersion = ServerVersion::new(3, 5, 8);
 
-    const fn new(major: u16, minor: u16, patch: u16) -> Version {
-        Version {
+    const fn new(major: u16, minor: u16, patch: u16) -> ServerVersion {
+        ServerVersion {
             major,
             minor,
             patch,
@@ -30,14 +33,14 @@ impl Version {
     }
 
     /// Reads `3.5.30`, also with a suffix such as `-rc.1`.
-    pub(crate) fn parse(text: &str) -> Version {
+    pub(crate) fn parse(text: &str) -> ServerVersion {
         let release = text.split(['-', '+']).next().unwrap_or(text);
         let mut numbers = release.split('.').map(str::parse);
         match (numbers.next(), numbers.next(), numbers.next()) {
             (Some(Ok(major)), Some(Ok(minor)), Some(Ok(patch))) => {
-                Version::new(major, minor, patch)
+                ServerVersion::new(major, minor, patch)
             }
-            _ => Version::UNKNOWN,
+            _ => ServerVersion::UNKNOWN,
         }
     }
 
@@ -47,7 +50,7 @@ impl Version {
             (3, 4) => self.patch >= in_3_4,
             (3, 5) => self.patch >= in_3_5,
             (3, 6) => self.patch >= in_3_6,
-            _ => self >= Version::new(3, 7, 0),
+            _ => self >= ServerVersion::new(3, 7, 0),
         }
     }
 
@@ -68,7 +71,7 @@ impl Version {
 
     /// The known faults that may cost this client time or truth, for one warning. `None`: no known one.
     pub(crate) fn warning(self) -> Option<&'static str> {
-        if self == Version::UNKNOWN {
+        if self == ServerVersion::UNKNOWN {
             Some(
                 "its version is unknown: it is treated as one with every known fault, but those it can be seen not to have",
             )
@@ -91,9 +94,9 @@ impl Version {
     }
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for ServerVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Version::UNKNOWN {
+        if *self == ServerVersion::UNKNOWN {
             return f.write_str("unknown");
         }
         write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
@@ -121,7 +124,7 @@ mod tests {
             ("who knows", false, false, false, true),
         ];
         for (text, progress, deletes, renews, warned) in table {
-            let version = Version::parse(text);
+            let version = ServerVersion::parse(text);
             assert_eq!(version.orders_progress(), progress, "{text}");
             assert_eq!(version.keeps_deletes_at_compaction(), deletes, "{text}");
             assert_eq!(version.renews_truthfully(), renews, "{text}");

@@ -5,14 +5,14 @@
 
 /// Requests are answered in the order they were sent in, if at all.
 #[derive(Debug, Default)]
-pub(crate) struct Asking {
+pub(crate) struct ProgressRequests {
     /// How many requests were sent.
     asked: u64,
     /// The last reply answered this request, or a later one.
     settled: u64,
 }
 
-impl Asking {
+impl ProgressRequests {
     /// A request is sent.
     pub(crate) fn ask(&mut self) {
         self.asked += 1;
@@ -45,33 +45,33 @@ mod tests {
 
     #[test]
     fn a_reply_speaks_for_a_watch_only_if_it_must_have_been_asked_for_after_it_began() {
-        let mut asking = Asking::default();
-        asking.ask();
-        let late = asking.asked();
-        asking.reply();
-        assert!(asking.is_after(0));
-        assert!(!asking.is_after(late), "it was asked for before");
-        asking.ask();
-        asking.reply();
-        assert!(asking.is_after(late));
+        let mut requests = ProgressRequests::default();
+        requests.ask();
+        let late = requests.asked();
+        requests.reply();
+        assert!(requests.is_after(0));
+        assert!(!requests.is_after(late), "it was asked for before");
+        requests.ask();
+        requests.reply();
+        assert!(requests.is_after(late));
     }
 
     #[test]
     fn requests_that_were_never_answered_cost_as_many_replies_or_one_sign_that_they_are_over() {
-        let mut asking = Asking::default();
+        let mut requests = ProgressRequests::default();
         for _ in 0..3 {
-            asking.ask();
+            requests.ask();
         }
-        let late = asking.asked();
+        let late = requests.asked();
         for _ in 0..3 {
-            asking.ask();
-            asking.reply();
-            assert!(!asking.is_after(late));
+            requests.ask();
+            requests.reply();
+            assert!(!requests.is_after(late));
         }
-        asking.settle(late);
-        assert!(!asking.is_after(late));
-        asking.ask();
-        asking.reply();
-        assert!(asking.is_after(late));
+        requests.settle(late);
+        assert!(!requests.is_after(late));
+        requests.ask();
+        requests.reply();
+        assert!(requests.is_after(late));
     }
 }

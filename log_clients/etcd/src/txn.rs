@@ -1,4 +1,4 @@
-//! What an answer to a commit says.
+//! A transaction in etcd's words: its compares, its writes, and what its answer says of them.
 //!
 //! Never talks to a server.
 
@@ -13,7 +13,8 @@ use globe_log_client::{
 use crate::keys::Keys;
 use crate::records::{lease_number, number, standing};
 
-/// The comparisons of a transaction's preconditions.
+/// The comparisons of a transaction's preconditions: of create and modify revisions, never of values, which would have
+/// to be sent.
 pub(crate) fn compares(keys: &Keys, transaction: &Transaction) -> Result<Vec<Compare>> {
     let preconditions = transaction.preconditions().iter();
     let compare = preconditions.map(|(keyspace, key, precondition)| {
@@ -34,7 +35,8 @@ pub(crate) fn compares(keys: &Keys, transaction: &Transaction) -> Result<Vec<Com
     compare.collect()
 }
 
-/// The writes of a transaction.
+/// The writes of a transaction. A put without a lease takes the key off the lease it has, as etcd does it: who wants to
+/// keep it says so in the transaction.
 pub(crate) fn writes(keys: &Keys, transaction: &Transaction) -> Result<Vec<TxnOp>> {
     let writes = transaction.writes().iter();
     let op = writes.map(|(keyspace, key, write)| {
@@ -84,6 +86,7 @@ pub(crate) fn failed(
         .collect()
 }
 
+/// As the server judges it, for what it says stands there.
 fn holds(precondition: Precondition, found: Option<&PbKeyValue>) -> bool {
     match precondition {
         Precondition::Absent => found.is_none(),

@@ -18,7 +18,7 @@ const MISSES: u32 = 8;
 /// Pages end where a folder does: the keys that begin alike, up to some byte. Nothing else is known of keys that were not
 /// read yet.
 #[derive(Debug)]
-pub(crate) struct Reach {
+pub(crate) struct PageBound {
     /// The end of the keyspace.
     end: Vec<u8>,
     /// How many bytes the keys of a folder share.
@@ -33,6 +33,7 @@ pub(crate) struct Reach {
     misses: u32,
 }
 
+/// One folder under way.
 #[derive(Debug)]
 struct Folder {
     bound: Vec<u8>,
@@ -42,10 +43,10 @@ struct Folder {
     is_rest: bool,
 }
 
-impl Reach {
+impl PageBound {
     /// For a keyspace that ends there.
-    pub(crate) fn new(end: Vec<u8>) -> Reach {
-        Reach {
+    pub(crate) fn new(end: Vec<u8>) -> PageBound {
+        PageBound {
             depth: end.len(),
             end,
             least: Vec::new(),
@@ -161,10 +162,10 @@ mod tests {
 
     /// Reads the keyspace `k/` in pages of `limit`, as a server would answer.
     fn read(keys: &BTreeSet<Vec<u8>>, limit: usize) -> (Vec<Vec<u8>>, Cost) {
-        let mut reach = Reach::new(b"k0".to_vec());
+        let mut page_bound = PageBound::new(b"k0".to_vec());
         let (mut start, mut found, mut cost) = (b"k/".to_vec(), Vec::new(), Cost::default());
         loop {
-            let bound = reach.bound(&start, limit);
+            let bound = page_bound.bound(&start, limit);
             assert!(start < bound, "{start:?} to {bound:?}");
             let all: Vec<_> = keys.range(start..bound).cloned().collect();
             cost.pages += 1;
@@ -180,7 +181,7 @@ mod tests {
                 count: i64::try_from(all.len()).unwrap(),
                 ..PbRangeResponse::default()
             };
-            let next = reach.pass(&page, limit);
+            let next = page_bound.pass(&page, limit);
             found.extend(page.kvs.into_iter().map(|kv| kv.key));
             match next {
                 Some(next) => start = next,

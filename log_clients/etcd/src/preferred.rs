@@ -1,4 +1,4 @@
-//! Where a client belongs: the member it drew at its start, to which it comes back some time after it had to leave.
+//! The preferred member: the one a client drew at its start, to which it comes back some time after it had to leave.
 //!
 //! Never goes back before that member has answered, and never at the same time as others: what a rolling restart shuffled
 //! together spreads out again, one client after the other.
@@ -9,22 +9,24 @@ use tokio::time::Instant;
 
 use crate::settings::Settings;
 
-pub(crate) struct Home {
+/// The member this client drew, and when it may go back to it. By this, what a rolling restart left with few members
+/// spreads out again.
+pub(crate) struct Preferred {
     pub(crate) index: usize,
     /// When it may be looked for, while another is used.
     due: Mutex<Option<Instant>>,
 }
 
-impl Home {
-    pub(crate) fn new(index: usize) -> Home {
-        Home {
+impl Preferred {
+    pub(crate) fn new(index: usize) -> Preferred {
+        Preferred {
             index,
             due: Mutex::default(),
         }
     }
 
     /// Another member is used from now on.
-    pub(crate) fn is_left(&self, settings: &Settings) {
+    pub(crate) fn leave(&self, settings: &Settings) {
         let pause = settings.rebalance_after;
         let soonest =
             (!pause.is_zero()).then(|| Instant::now() + pause.mul_f64(1.0 + fastrand::f64()));

@@ -11,24 +11,24 @@ use globe_log_client::Keyspace;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::call::{Answered, Repeat, Terms};
+use crate::call::{Answered, CallOptions, Repeat};
 use crate::cluster::Cluster;
-use crate::dial::Line;
+use crate::connection::Connection;
+use crate::dial::Purpose;
 use crate::endpoints::Chosen;
 use crate::fault::{Class, Fault};
-use crate::link::Link;
 use crate::mailbox::{Delivery, Mailbox, mailbox};
 use crate::records::number;
-use crate::stream::{Command, Creation, Draining};
+use crate::server_version::ServerVersion;
+use crate::stream::{Command, Creation, StreamTask};
 use crate::streams::Stream;
-use crate::version::Version;
 
 /// Whoever is behind by more revisions than this catches up on a stream of its own.
 const FAR_BEHIND: u64 = 1000;
 
 /// What a watch is to show.
 #[derive(Clone)]
-pub(crate) struct Wish {
+pub(crate) struct WatchSpec {
     pub(crate) keyspace: Keyspace,
     /// The first revision, which is not zero: to etcd that would mean "from now".
     pub(crate) first: u64,
@@ -39,19 +39,19 @@ pub(crate) struct Wish {
 }
 
 /// An open watch. Dropping it ends it at the server.
-pub(crate) struct Watching {
+pub(crate) struct WatchHandle {
     stream: Arc<Stream>,
     number: u64,
     mailbox: Mailbox,
     catches_up: bool,
 }
 
-impl Watching {
-    fn new(stream: Arc<Stream>, number: u64, mailbox: Mailbox, catches_up: bool) -> Watching {
+impl WatchHandle {
+    fn new(stream: Arc<Stream>, number: u64, mailbox: Mailbox, catches_up: bool) -> WatchHandle {
         if catches_up {
             stream.begins_to_catch_up();
         }
-        Watching {
+        WatchHandle {
             stream,
             number,
             mailbox,
@@ -64,12 +64,12 @@ impl Watching {
     }
 
     /// The connection it comes through.
-    pub(crate) fn link(&self) -> &Arc<Link> {
-        &self.stream.link
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.stream.connection
     }
 
-    pub(crate) fn version(&self) -> Version {
-        self.stream.link.version()
+    pub(crate) fn version(&self) -> ServerVersion {
+        self.stream.connection.version()
     }
 
     /// The next delivery. Cancel safe.
@@ -108,7 +108,7 @@ impl Watching {
     }
 }
 
-impl Drop for Watching {
+impl Drop for WatchHandle {
     fn drop(&mut self) {
         self.has_caught_up();
         self.tell(Command::Leave(self.number));
@@ -117,113 +117,120 @@ impl Drop for Watching {
 
 impl Cluster {
     /// Opens a watch: on a stream that is there already, if its member is the one in use, or on a new one.
-    pub(crate) async fn watch(&self, wish: &Wish, deadline: Instant) -> Result<Watching, Fault> {
+    pub(crate) async fn watch(
+        &self,
+        spec: &WatchSpec,
+        deadline: Instant,
+    ) -> Result<WatchHandle, Fault> {
         let late = || Fault::new(Class::NeverSent, "no watch stream was opened in time");
         let known = self.life.known().map_or(0, |known| known.revision);
-        let catches_up = wish.is_behind || known.saturating_sub(wish.first) > FAR_BEHIND;
-        if let Some(watching) = self.join(wish, catches_up, deadline).await? {
-            return Ok(watching);
+        let catches_up = spec.is_behind || known.saturating_sub(spec.first) > FAR_BEHIND;
+        if let Some(watch) = self.join(spec, catches_up, deadline).await? {
+            return Ok(watch);
         }
         let turn = timeout_at(deadline, self.streams.opening.lock()).await;
         let _turn = turn.map_err(|_| late())?;
-        if let Some(watching) = self.join(wish, catches_up, deadline).await? {
-            return Ok(watching);
+        if let Some(watch) = self.join(spec, catches_up, deadline).await? {
+            return Ok(watch);
         }
-        self.open_stream(wish, catches_up, deadline).await
+        self.open_stream(spec, catches_up, deadline).await
     }
 
     /// A watch on a stream that is there already. Nothing if there is none to join, or if that takes it no more: also if
     /// it is refused, as for want of a login that is valid, since a stream keeps the one it was opened with.
     async fn join(
         &self,
-        wish: &Wish,
+        spec: &WatchSpec,
         catches_up: bool,
         deadline: Instant,
-    ) -> Result<Option<Watching>, Fault> {
+    ) -> Result<Option<WatchHandle>, Fault> {
         let chosen = self.endpoints.ready(deadline).await?;
         let Some(stream) = self.streams.to_join(&chosen, catches_up) else {
             return Ok(None);
         };
-        let (post, mailbox) = mailbox(wish.room);
+        let (post, mailbox) = mailbox(spec.room);
         let creation = Creation {
-            start: self.keys.start(&wish.keyspace),
-            options: self.options(wish),
-            first: wish.first,
+            start: self.keys.start(&spec.keyspace),
+            options: self.options(spec),
+            first: spec.first,
             post,
         };
         let number = stream.next();
-        let mut watching = Watching::new(stream, number, mailbox, catches_up);
-        watching.tell(Command::Create(number, creation));
+        let mut watch = WatchHandle::new(stream, number, mailbox, catches_up);
+        watch.tell(Command::Create(number, creation));
         let limit = self.endpoints.settings.request_timeout;
-        let fault = match timeout_at(deadline, watching.created(limit)).await {
-            Ok(Some(Delivery::Opened)) => return Ok(Some(watching)),
+        let fault = match timeout_at(deadline, watch.created(limit)).await {
+            Ok(Some(Delivery::Opened)) => return Ok(Some(watch)),
             Ok(Some(Delivery::Message(refusal))) => refused(&refusal),
             _ => Fault::new(Class::Unknown, "the stream took no more watches"),
         };
         if matches!(fault.class, Class::Compacted | Class::Denied) {
-            return Err(fault.at(&watching.chosen().endpoint.address));
+            return Err(fault.at(&watch.chosen().endpoint.address));
         }
-        watching.stream.close();
+        watch.stream.close();
         Ok(None)
     }
 
+    /// A watch on a stream of its own, which others may join; its task runs until the last of them leaves.
     async fn open_stream(
         &self,
-        wish: &Wish,
+        spec: &WatchSpec,
         catches_up: bool,
         deadline: Instant,
-    ) -> Result<Watching, Fault> {
-        let terms = Terms {
-            line: Line::Watch,
-            ..self.endpoints.terms(Repeat::Harmless, deadline)
+    ) -> Result<WatchHandle, Fault> {
+        let call_options = CallOptions {
+            purpose: Purpose::Watch,
+            ..self.endpoints.call_options(Repeat::Harmless, deadline)
         };
-        let (start, options) = (self.keys.start(&wish.keyspace), self.options(wish));
+        let (start, options) = (self.keys.start(&spec.keyspace), self.options(spec));
         let largest = self.endpoints.settings.max_message_bytes;
-        let opened = self.endpoints.call_member(terms, |client| {
+        let opened = self.endpoints.call_member(call_options, |client| {
             open(client, largest, start.clone(), options.clone())
         });
         let Answered {
             chosen,
-            link,
+            connection,
             answer: (watch, created),
         } = opened.await?;
-        self.look_at_order(&link, wish).await;
+        self.look_at_order(&connection, spec).await;
         let (commands, obeyed) = unbounded_channel();
-        let (post, mailbox) = mailbox(wish.room);
+        let (post, mailbox) = mailbox(spec.room);
         let answered = Arc::default();
-        let first = (created, wish.first, post);
-        let draining = Draining::new(watch.split(), obeyed, Arc::clone(&answered), first);
-        tokio::spawn(draining.run());
-        let stream = Arc::new(Stream::new(chosen, link, commands, answered));
-        let mut watching = Watching::new(Arc::clone(&stream), 0, mailbox, catches_up);
+        let first = (created, spec.first, post);
+        let task = StreamTask::new(watch.split(), obeyed, Arc::clone(&answered), first);
+        tokio::spawn(task.run());
+        let stream = Arc::new(Stream::new(chosen, connection, commands, answered));
+        let mut watch = WatchHandle::new(Arc::clone(&stream), 0, mailbox, catches_up);
         self.streams.add(&stream);
         // That it stands is known already.
-        watching.next().await;
-        Ok(watching)
+        watch.next().await;
+        Ok(watch)
     }
 
     /// Where the version is not known: whether progress of this connection can be relied on.
-    async fn look_at_order(&self, link: &Link, wish: &Wish) {
+    async fn look_at_order(&self, connection: &Connection, spec: &WatchSpec) {
         let (start, end) = (
-            self.keys.start(&wish.keyspace),
-            self.keys.end(&wish.keyspace),
+            self.keys.start(&spec.keyspace),
+            self.keys.end(&spec.keyspace),
         );
         let known = self.life.known().map_or(0, |known| known.revision);
-        let looking = link.watch_order((start, end), known.max(wish.first - 1));
+        let looking = connection.watch_order((start, end), known.max(spec.first - 1));
         // What was not found out in time is not known.
         let _ = timeout(self.endpoints.settings.request_timeout, looking).await;
     }
 
-    fn options(&self, wish: &Wish) -> WatchOptions {
+    /// The whole keyspace from a revision on, with large answers in fragments.
+    fn options(&self, spec: &WatchSpec) -> WatchOptions {
         WatchOptions::new()
-            .with_range(self.keys.end(&wish.keyspace))
-            .with_start_revision(number(wish.first.max(1)))
+            .with_range(self.keys.end(&spec.keyspace))
+            .with_start_revision(number(spec.first.max(1)))
             .with_fragment()
     }
 }
 
 /// Opens a stream with one watch and waits until the server says that it stands: nothing but that message tells a watch
-/// from a refusal.
+/// from a refusal. An open stream proves nothing: what is wrong with the watch, a compacted start or a token that is
+/// too old, comes as a message on it.
 async fn open(
     client: Arc<Client>,
     largest: usize,
@@ -245,7 +252,7 @@ async fn open(
     Err(Fault::new(Class::NotExecuted, text))
 }
 
-/// Why a watch was not created, or is over.
+/// Why a watch was not created, or is over. Its revision is not looked at: on a message that cancels it may be 0.
 pub(crate) fn refused(message: &PbWatchResponse) -> Fault {
     if message.compact_revision > 0 {
         let text = "the history after it is compacted";
