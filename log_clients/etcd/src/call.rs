@@ -391,4 +391,28 @@ mod tests {
             assert_eq!(verdict(class, Repeat::Never, true), next, "{class:?}");
         }
     }
+
+    #[test]
+    fn who_is_too_late_is_told_what_the_time_went_by_with() {
+        let time_up = || Fault::new(Class::TimeUp, "no time was left to send it");
+        let said = too_late(time_up(), None);
+        assert_eq!(
+            (said.class, &*said.to_string()),
+            (Class::TimeUp, "no time was left to send it")
+        );
+        let before = [
+            (Class::Unknown, Class::NeverSent),
+            (Class::NotExecuted, Class::NotExecuted),
+            (Class::Untrusted, Class::Untrusted),
+            (Class::Mute, Class::Mute),
+        ];
+        for (class, told) in before {
+            let said = too_late(time_up(), Some(Fault::new(class, "the member said why")));
+            assert_eq!(
+                (said.class, &*said.to_string()),
+                (told, "the member said why"),
+                "{class:?}"
+            );
+        }
+    }
 }

@@ -30,3 +30,38 @@ impl Endpoints {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::builder::EtcdBuilder;
+
+    /// Ports nobody listens on.
+    const NOBODY: [&str; 2] = ["http://127.0.0.1:1", "http://127.0.0.1:2"];
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_goes_home_before_that_answers() {
+        let pause = Duration::from_secs(60);
+        let builder = EtcdBuilder::new().endpoints(NOBODY);
+        let endpoints = Endpoints::new(builder.rebalance_after(pause).settings);
+        let home = endpoints.home.index;
+        let refuge = 1 - home;
+        endpoints.pin(refuge);
+        endpoints.home.is_left(&endpoints.settings);
+        for round in 0..3 {
+            sleep(pause * 2).await;
+            assert!(endpoints.home.is_due(), "it is looked for again: {round}");
+            endpoints.home.is_left(&endpoints.settings);
+            sleep(pause * 2).await;
+            endpoints.head_home();
+            assert!(!endpoints.home.is_due(), "it is being looked for");
+            // Longer than anything takes with a member that refuses.
+            sleep(endpoints.settings.deadline * 2).await;
+            assert!(endpoints.is_pinned(refuge));
+        }
+    }
+}
