@@ -23,9 +23,14 @@ impl Endpoints {
             match endpoints.contact(&home, Line::Unary, deadline).await {
                 Ok(_) => {
                     tracing::debug!(endpoint = %home.endpoint.address, "going back to the home member");
+                    endpoints.answered(&home);
                     endpoints.pin(index);
                 }
-                Err(_) => endpoints.home.is_left(&endpoints.settings),
+                Err(fault) => {
+                    // With its connections: one that could not be dialled never will be, and would be tried ever after.
+                    endpoints.put_aside(&home, &fault.at(&home.endpoint.address));
+                    endpoints.home.is_left(&endpoints.settings);
+                }
             }
         });
     }

@@ -246,7 +246,7 @@ async fn an_endpoint_of_another_cluster_is_refused() {
     assert_eq!(truth(&alien).await.len(), 1);
 }
 
-/// Two ways to one member: which of them is home is drawn.
+/// Two ways to one member: which of them is home is drawn. It is away for longer than it is waited for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_had_to_leave_comes_home_once_that_is_well() {
     let server = EtcdServer::start(EtcdVersion::Reference).await;
@@ -267,6 +267,13 @@ async fn who_had_to_leave_comes_home_once_that_is_well() {
         }
     };
     within("it leaves", leaves).await;
+    let dialled = way.connections();
+    let looks = async {
+        while way.connections() == dialled {
+            put(&log, "key", "2").await;
+        }
+    };
+    within("it looks for its home in vain", looks).await;
     way.heal();
     let comes_back = async {
         while log.member() != home {
