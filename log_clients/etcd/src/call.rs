@@ -353,6 +353,8 @@ impl Endpoints {
 
 #[cfg(test)]
 mod tests {
+    use globe_log_client::ErrorKind;
+
     use super::*;
 
     #[test]
@@ -384,11 +386,13 @@ mod tests {
     #[test]
     fn a_login_is_renewed_once_and_silence_is_no_refusal() {
         let table = [
-            (Class::StaleToken, Next::AnotherOnce),
-            (Class::Mute, Next::Another),
+            (Class::StaleToken, Next::AnotherOnce, ErrorKind::Denied),
+            (Class::Mute, Next::Another, ErrorKind::Unavailable),
         ];
-        for (class, next) in table {
+        for (class, next, told) in table {
             assert_eq!(verdict(class, Repeat::Never, true), next, "{class:?}");
+            let error = Fault::new(class, "the member said why").into_error();
+            assert_eq!(*error.kind(), told, "{class:?}");
         }
     }
 
