@@ -167,6 +167,14 @@ async fn what_is_over_a_limit_is_refused_with_the_limit_and_the_key() {
             100,
             "texts/big",
         ),
+        // The others are of transactions of their own.
+        (
+            map.put_all((0..30).map(|key| (format!("k{key:02}"), "x".repeat(key * 5))))
+                .await
+                .map(drop),
+            100,
+            "texts/k2",
+        ),
         (
             map.transact(|txn| {
                 (0..11).try_for_each(|key| txn.put(&map, format!("k{key}"), "x".into()))

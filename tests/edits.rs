@@ -15,7 +15,9 @@ use std::time::Duration;
 use futures::FutureExt;
 use globe::log_client::Transaction;
 use globe::{Consistency, Edit, Error, ErrorKind, Expected, Globe, LogClient, MemoryLog};
+use globe_faulty::{Fault, Faults, FaultyLog};
 use rig::{Around, Calls, brisk, delete_raw, keyspace, numbers, until, within, write_raw};
+use tokio::time::Instant;
 
 type Numbers = Globe<String, u64>;
 
@@ -380,4 +382,19 @@ async fn a_range_over_the_logs_limit_or_over_a_bad_value_is_refused() {
     assert_eq!(*read.kind(), ErrorKind::Codec);
     let beside = map.transact(|txn| txn.prefix(&map, "k00")).await.unwrap();
     assert_eq!(beside.value().len(), 10);
+}
+
+/// A commit that is longer on its way to the log than anybody waits. That it never got there only the log can say.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_takes_all_the_time_it_is_given_answers_for_itself() {
+    let log = FaultyLog::builder(MemoryLog::new()).build();
+    let map = numbers(&log).await;
+    let long = Duration::from_secs(3_600);
+    log.set_faults(Faults::none().with(Fault::Delay, 1.0).delay(long));
+    for deadline in [50, 200].map(Duration::from_millis) {
+        let asked = Instant::now();
+        let refused = map.with_deadline(deadline).put("a", 1).await.unwrap_err();
+        assert_eq!(*refused.kind(), ErrorKind::Unavailable, "{refused}");
+        assert!(asked.elapsed() < deadline * 2, "{:?}", asked.elapsed());
+    }
 }

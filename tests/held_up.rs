@@ -23,7 +23,7 @@ use rig::{keyspace, within};
 
 const KEYS: usize = 100;
 /// Longer than any read takes; only a test that fails waits for it.
-const BOUND: Duration = Duration::from_secs(10);
+const BOUND: Duration = Duration::from_secs(5);
 
 /// Where the applier is held: wherever it hashes or compares the key in the middle.
 static HOLD: Hold = Hold {

@@ -159,7 +159,8 @@ fn all_of_one_number(view: &View<String, Counted>, number: u64) -> bool {
     entries.all(|(_, entry)| entry.value().number == number)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+// What is alive is counted and not timed: on a paused clock a value too many is told at once.
+#[tokio::test(start_paused = true)]
 async fn an_idle_watch_of_one_key_keeps_one_value() {
     let mut churned = Churned::filled().await;
     let mut watches: Vec<_> = (0..10)

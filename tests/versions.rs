@@ -10,8 +10,9 @@
 
 mod rig;
 
-use globe::{ErrorKind, Expected, MemoryLog, Version};
-use rig::{numbers, until, within, write_raw};
+use globe::log_client::Transaction;
+use globe::{ErrorKind, Expected, Globe, MemoryLog, Version};
+use rig::{Around, numbers, until, within, write_raw};
 
 #[tokio::test(start_paused = true)]
 async fn a_version_of_another_life_is_refused_though_the_same_revision_stands_there() {
@@ -107,4 +108,28 @@ async fn present_writes_over_whatever_stands_there_and_only_then() {
     log.hold_tails(false);
     within("the put", put).await.unwrap().unwrap();
     assert_eq!(map.get("k").as_deref(), Some(&2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn guards_that_a_conflict_gave_hold_in_its_life_only() {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let there = write_raw(&log, "numbers", "k", b"1").await;
+    around.hold_snapshots(true);
+    let map: Globe<String, u64> = Globe::builder(around.clone(), "numbers").start().unwrap();
+    let sent = around.keep_transactions();
+    let put = tokio::spawn({
+        let map = map.clone();
+        async move { map.put("k", 2).await }
+    });
+    until("it was refused, and sent anew", || {
+        sent.lock().unwrap().len() == 2
+    })
+    .await;
+    around.hold_snapshots(false);
+    within("the put", put).await.unwrap().unwrap();
+    let sent = sent.lock().unwrap();
+    let lives: Vec<_> = sent.iter().map(Transaction::epoch).collect();
+    // The first is guarded by nothing that is known: the map is not hydrated.
+    assert_eq!(lives, [None, Some(there.epoch)]);
 }

@@ -48,7 +48,7 @@ async fn a_watch_of_a_range_shows_it_and_sleeps_through_all_others() {
     assert!(none.try_next().is_none(), "the end lies before the start");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_watch_of_values_sees_what_enters_them_and_what_leaves() {
     let map = numbers(&MemoryLog::new()).await;
     map.put("a", 1).await.unwrap();

@@ -179,7 +179,10 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use globe_log_client::Revision;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -197,6 +200,17 @@ mod tests {
         assert_eq!(place.reach(at(3, 1)), Reach::NotYet);
         (3..3 + 2 * PAST_EPOCHS as u64).for_each(|epoch| place.move_to(at(epoch, 1)));
         assert_eq!(place.past_epochs.len(), PAST_EPOCHS, "bounded");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_mending_is_woken_by_it() {
+        let progress = Progress::new();
+        progress.doubt();
+        let mended = timeout(Duration::from_secs(60), progress.undoubted());
+        let (mended, ()) = tokio::join!(biased; mended, async {
+            progress.settle(progress.doubts());
+        });
+        assert!(mended.is_ok_and(|mended| mended.is_ok()), "nobody woke it");
     }
 
     #[test]

@@ -154,11 +154,19 @@ impl Drop for Fused {
 
 /// Writes numbers as JSON does, and gives those it reads the fuses that were laid for them.
 #[derive(Clone, Default)]
-pub(crate) struct Fuses(Arc<Mutex<BTreeMap<u64, Act>>>);
+pub(crate) struct Fuses {
+    laid: Arc<Mutex<BTreeMap<u64, Act>>>,
+    given: Arc<AtomicUsize>,
+}
 
 impl Fuses {
     pub(crate) fn lay(&self, number: u64, act: Act) {
-        self.0.lock().unwrap().insert(number, act);
+        self.laid.lock().unwrap().insert(number, act);
+    }
+
+    /// How many were given to a value that was read.
+    pub(crate) fn were_given(&self) -> usize {
+        self.given.load(atomic::Ordering::SeqCst)
     }
 }
 
@@ -171,7 +179,9 @@ impl Encode<Fused> for Fuses {
 impl Decode<Fused> for Fuses {
     fn decode(&self, bytes: &[u8]) -> Result<Fused, CodecError> {
         let number = std::str::from_utf8(bytes)?.parse()?;
-        let fuse = self.0.lock().unwrap().get(&number).cloned();
+        let fuse = self.laid.lock().unwrap().get(&number).cloned();
+        self.given
+            .fetch_add(usize::from(fuse.is_some()), atomic::Ordering::SeqCst);
         Ok(Fused { number, fuse })
     }
 }
@@ -289,7 +299,9 @@ pub(crate) async fn has_failed<K: Key, V: Send + Sync + 'static>(
     map: &Globe<K, V>,
     watch: &mut Watch<K, V>,
 ) {
-    until("it has failed", || map.status().phase == Phase::Failed).await;
+    let has_ended = |phase| matches!(phase, Phase::Failed | Phase::Closed);
+    until("it has ended", || has_ended(map.status().phase)).await;
+    assert_eq!(map.status().phase, Phase::Failed);
     let error = map.status().last_error.expect("it says why");
     assert_eq!(*error.kind(), ErrorKind::Panicked, "{error}");
     while within("the watch ends", watch.next()).await.is_some() {}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use globe::log_client::Transaction;
 use globe::{CodecError, Decode, Encode, ErrorKind, Globe, Json, LogClient, MemoryLog, Phase};
 
-use crate::rig::{keyspace, until, within, write_raw};
+use crate::rig::{Around, keyspace, until, within, write_raw};
 use crate::traps::{
     Fused, Fuses, Gate, Neighbour, act, has_failed, on_every_runtime, on_threads, panics_once,
     some_numbers,
@@ -264,5 +264,27 @@ fn a_codec_that_blocks_holds_up_its_own_map_and_no_reader() {
         gate.open();
         until("it follows", || map.get("late").as_deref() == Some(&1)).await;
         assert_eq!(map.get("good").as_deref(), Some(&13));
+    });
+}
+
+#[test]
+fn a_drop_that_panics_while_its_map_is_closed_is_said_to_have_ended_it() {
+    on_every_runtime(|| async {
+        let log = MemoryLog::builder().page_size(1).build();
+        write_raw(&log, "numbers", "first", b"13").await;
+        write_raw(&log, "numbers", "second", b"14").await;
+        let around = Around::new(&log);
+        // What was read of it belongs to nobody yet.
+        around.hang_after_pages(Some(1));
+        let fuses = Fuses::default();
+        fuses.lay(13, panics_once());
+        let map: Map = Globe::builder_with(around, "numbers", fuses.clone())
+            .start()
+            .unwrap();
+        until("it was read", || fuses.were_given() == 1).await;
+        within("closing", map.close()).await;
+        assert_eq!(map.status().phase, Phase::Failed);
+        let error = map.status().last_error.expect("it says why");
+        assert_eq!(*error.kind(), ErrorKind::Panicked, "{error}");
     });
 }

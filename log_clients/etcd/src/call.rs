@@ -377,6 +377,8 @@ impl Endpoints {
 
 #[cfg(test)]
 mod tests {
+    use globe_log_client::ErrorKind;
+
     use super::*;
 
     #[test]
@@ -408,11 +410,37 @@ mod tests {
     #[test]
     fn a_login_is_renewed_once_and_silence_is_no_refusal() {
         let table = [
-            (Class::StaleToken, Next::AnotherOnce),
-            (Class::Mute, Next::Another),
+            (Class::StaleToken, Next::AnotherOnce, ErrorKind::Denied),
+            (Class::Mute, Next::Another, ErrorKind::Unavailable),
         ];
-        for (class, next) in table {
+        for (class, next, told) in table {
             assert_eq!(next_after(class, Repeat::Never, true), next, "{class:?}");
+            let error = Fault::new(class, "the member said why").into_error();
+            assert_eq!(*error.kind(), told, "{class:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_too_late_is_told_what_the_time_went_by_with() {
+        let time_up = || Fault::new(Class::TimeUp, "no time was left to send it");
+        let said = too_late(time_up(), None);
+        assert_eq!(
+            (said.class, &*said.to_string()),
+            (Class::TimeUp, "no time was left to send it")
+        );
+        let before = [
+            (Class::Unknown, Class::NeverSent),
+            (Class::NotExecuted, Class::NotExecuted),
+            (Class::Untrusted, Class::Untrusted),
+            (Class::Mute, Class::Mute),
+        ];
+        for (class, told) in before {
+            let said = too_late(time_up(), Some(Fault::new(class, "the member said why")));
+            assert_eq!(
+                (said.class, &*said.to_string()),
+                (told, "the member said why"),
+                "{class:?}"
+            );
         }
     }
 }

@@ -183,6 +183,7 @@ mod tests {
             };
             let next = page_bound.pass(&page, limit);
             found.extend(page.kvs.into_iter().map(|kv| kv.key));
+            assert!(found.len() <= keys.len(), "none is read twice");
             match next {
                 Some(next) => start = next,
                 None => return (found, cost),

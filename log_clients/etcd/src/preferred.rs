@@ -42,3 +42,40 @@ impl Preferred {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::builder::EtcdBuilder;
+
+    const PAUSE: Duration = Duration::from_secs(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_left_together_come_back_one_after_the_other() {
+        let settings = EtcdBuilder::new().rebalance_after(PAUSE).settings;
+        let clients: Vec<_> = (0..100).map(Preferred::new).collect();
+        clients
+            .iter()
+            .for_each(|preferred| preferred.leave(&settings));
+        let due = || {
+            clients
+                .iter()
+                .filter(|preferred| preferred.is_due())
+                .count()
+        };
+        advance(PAUSE - Duration::from_millis(1)).await;
+        assert_eq!(due(), 0);
+        let mut came = 0;
+        for tenth in 0..=10 {
+            let now = due();
+            assert!(now < 50, "{now} at once, after {tenth} tenths of the pause");
+            came += now;
+            advance(PAUSE / 10).await;
+        }
+        assert_eq!(came, 100, "after twice the pause at the latest");
+    }
+}

@@ -48,7 +48,12 @@ async fn who_asks_for_nothing_keeps_every_connection() {
     let log = behind(&proxy, OFTEN, OFTEN).await;
     use_every_line(&log).await;
     assert_eq!(connections_to(proxy.port()), 3);
-    sleep(QUIET).await;
+    // What was used has said its last.
+    sleep(SECOND).await;
+    let asked = proxy.requested();
+    sleep(OFTEN + SECOND).await;
+    assert_eq!(proxy.requested(), asked, "not even a ping");
+    sleep(QUIET - OFTEN).await;
     assert_eq!(connections_to(proxy.port()), 3, "none was ended");
     use_every_line(&log).await;
     assert_eq!(proxy.connections(), 3, "none was dialled anew");

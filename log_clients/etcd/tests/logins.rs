@@ -43,8 +43,12 @@ async fn one_login_serves_every_line_of_a_client_however_many_begin_at_once() {
     let before = logins(&server).await;
     let log = as_app(server.endpoint()).connect().await.unwrap();
     let keyspace = flags();
-    let heads = join_all((0..20).map(|_| log.head(&keyspace))).await;
+    // Heads that are asked for at once are one question; snapshots are one each.
+    let heads = join_all((0..20).map(|_| log.head(&keyspace)));
+    let snapshots = join_all((0..20).map(|_| log.snapshot(&keyspace)));
+    let (heads, snapshots) = tokio::join!(heads, snapshots);
     assert!(heads.iter().all(Result::is_ok), "{heads:?}");
+    assert!(snapshots.iter().all(Result::is_ok));
     let lease = log.grant(Duration::from_secs(60)).await.unwrap();
     log.renew(lease.id).await.unwrap();
     let mut copy = Copy::open(&log).await;

@@ -9,11 +9,17 @@ use std::time::Duration;
 
 use globe_etcd::EtcdLog;
 use globe_log_client::{LogClient, Precondition, Transaction};
-use globe_test_support::{EtcdCluster, EtcdServer, EtcdVersion};
-use rig::{BOUND, Copy, connect, flags, hasty, history, put, puts_of, truth, within};
+use globe_test_support::{EtcdCluster, EtcdServer, EtcdVersion, Proxy};
+use rig::{
+    BOUND, Copy, PATIENCE, connect, flags, hasty, history, put, puts_of, truth, try_put, within,
+};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 const THREE: [EtcdVersion; 3] = [EtcdVersion::Reference; 3];
+
+/// Many times what a client takes to find that a member is well; only a test that fails waits for it.
+const LOOK: Duration = Duration::from_secs(8);
 
 /// Counts on in one record, and asks for the head, until it is told to stop. Every call must succeed.
 struct Counting {
@@ -238,4 +244,42 @@ async fn an_endpoint_of_another_cluster_is_refused() {
         assert!(!copy.records.contains_key("alien"));
     }
     assert_eq!(truth(&alien).await.len(), 1);
+}
+
+/// Two ways to one member: which of them is home is drawn. It is away for longer than it is waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_had_to_leave_comes_home_once_that_is_well() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let ways = [
+        Proxy::start(server.port()).await,
+        Proxy::start(server.port()).await,
+    ];
+    let log = EtcdLog::builder().endpoints(ways.iter().map(Proxy::endpoint));
+    let log = log.rebalance_after(Duration::from_millis(20));
+    let log = log.deadline(PATIENCE).connect().await.unwrap();
+    put(&log, "key", "1").await;
+    let home = log.member();
+    let way = ways.iter().find(|way| way.endpoint() == home).unwrap();
+    way.cut();
+    let leaves = async {
+        while log.member() == home {
+            let _ = try_put(&log, "key", "2").await;
+        }
+    };
+    within("it leaves", leaves).await;
+    let dialled = way.connections();
+    let looks = async {
+        while way.connections() == dialled {
+            put(&log, "key", "2").await;
+        }
+    };
+    within("it looks for its home in vain", looks).await;
+    way.heal();
+    let comes_back = async {
+        while log.member() != home {
+            put(&log, "key", "3").await;
+        }
+    };
+    let came_back = timeout(LOOK, comes_back).await;
+    assert!(came_back.is_ok(), "not within {LOOK:?}");
 }

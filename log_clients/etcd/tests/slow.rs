@@ -12,6 +12,7 @@ use globe_etcd::EtcdLog;
 use globe_log_client::LogClient;
 use globe_test_support::{Act, EtcdServer, EtcdVersion, Gateway, Rule, SlowDisk};
 use rig::{Copy, PATIENCE, converges, flags, hasty, put, try_create, try_put};
+use tokio::time::sleep;
 
 const FSYNC: Duration = Duration::from_millis(700);
 
@@ -111,8 +112,19 @@ async fn a_member_that_compares_slowly_is_not_left() {
         member.add(comparisons.carrying("flags0"));
     }
     server.etcdctl(&["put", "neighbour", "1"]).await;
-    let head = log.head(&flags()).await.unwrap();
-    copy.reach(head).await;
+    let is_followed = async {
+        let head = log.head(&flags()).await.unwrap();
+        copy.reach(head).await;
+    };
+    let is_left = async {
+        while log.member() == home {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::select! {
+        () = is_followed => {}
+        () = is_left => panic!("it was left"),
+    }
     assert_eq!(log.member(), home);
     let compared = members.iter().filter(|member| member.broken() > 0);
     assert_eq!(compared.count(), 1, "the other would have taken as long");

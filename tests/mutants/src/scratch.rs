@@ -79,10 +79,13 @@ impl Scratch {
             "--all-features",
             "--message-format=json-render-diagnostics",
         ]);
+        // Each once: cargo takes no second `--lib`, whosever it is.
+        let mut selections = BTreeSet::new();
         for source in &sources {
             let unknown = || format!("{source} is not the source of a program of tests");
-            cargo.args(self.selection(source).ok_or_else(unknown)?);
+            selections.extend(self.selection(source).ok_or_else(unknown)?);
         }
+        cargo.args(selections.iter().flatten());
         // What cargo says to a program that it runs itself would make the scripts of dependencies run again.
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
@@ -100,22 +103,22 @@ impl Scratch {
         Ok(self.programs(&String::from_utf8_lossy(&output.stdout)))
     }
 
-    /// How cargo is told to build a program.
-    fn selection(&self, source: &str) -> Option<Vec<String>> {
+    /// How cargo is told to build a program: of which package, and which of its targets.
+    fn selection(&self, source: &str) -> Option<[Vec<String>; 2]> {
         let (package, target) = split(source)?;
         let manifest = fs::read_to_string(self.tree.join(package).join("Cargo.toml")).ok()?;
         let (_, own) = manifest.split_once("[package]")?;
         let name = own.split('"').nth(1)?;
-        let mut selection = vec!["-p".to_owned(), name.to_owned()];
-        match target {
-            "src/lib.rs" => selection.push("--lib".to_owned()),
+        let package = vec!["-p".to_owned(), name.to_owned()];
+        let target = match target {
+            "src/lib.rs" => vec!["--lib".to_owned()],
             _ => {
                 let name = target.strip_prefix("tests/")?.strip_suffix(".rs")?;
                 let name = name.strip_suffix("/main").unwrap_or(name);
-                selection.extend(["--test".to_owned(), name.to_owned()]);
+                vec!["--test".to_owned(), name.to_owned()]
             }
-        }
-        Some(selection)
+        };
+        Some([package, target])
     }
 
     /// What cargo says it built: a line for each.
