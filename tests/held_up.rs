@@ -2,11 +2,7 @@
 //!
 //! No clock decides anything: a key whose hash and order wait holds the applier exactly where it is.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
@@ -18,7 +14,8 @@ use std::thread;
 use std::time::Duration;
 
 use globe::log_client::Transaction;
-use globe::{Consistency, Globe, Key, LogClient, MemoryLog, Position};
+use globe::{Consistency, Globe, LogClient, MemoryLog, Position};
+use rig::text_key::text_key;
 use rig::{keyspace, within};
 
 const KEYS: usize = 100;
@@ -106,26 +103,12 @@ impl Hash for Name {
     }
 }
 
-impl PartialOrd for Name {
-    fn partial_cmp(&self, other: &Name) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
+text_key!(Name);
 
 impl Ord for Name {
     fn cmp(&self, other: &Name) -> Ordering {
         self.pass();
         self.0.cmp(&other.0)
-    }
-}
-
-impl Key for Name {
-    fn encode(&self) -> globe::Result<String> {
-        Ok(self.0.clone())
-    }
-
-    fn decode(text: &str) -> globe::Result<Name> {
-        Ok(Name(text.to_owned()))
     }
 }
 
@@ -176,7 +159,8 @@ async fn stop_by_stop(map: &Globe<Name, u64>, position: Position) -> Vec<u64> {
             tell.send(look(&reader))
         });
         let shown = told.recv_timeout(BOUND);
-        seen.push(shown.expect("a reader was held up, or saw two values"));
+        assert!(shown.is_ok(), "a reader was held up, or saw two values");
+        seen.push(shown.unwrap());
         HOLD.set(Applier::Going);
     }
     reached.await.unwrap().unwrap();

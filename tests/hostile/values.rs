@@ -9,7 +9,7 @@ use std::time::Duration;
 use globe::log_client::Transaction;
 use globe::{CodecError, Decode, Encode, ErrorKind, Globe, Json, LogClient, MemoryLog, Phase};
 
-use crate::rig::{keyspace, until, within, write_raw};
+use crate::rig::{fails_with, keyspace, until, within, write_raw};
 use crate::traps::{
     Fused, Fuses, Gate, Neighbour, act, has_failed, on_every_runtime, on_threads, panics_once,
     some_numbers,
@@ -20,6 +20,13 @@ type Map = Globe<String, Fused>;
 async fn open(log: &MemoryLog, fuses: &Fuses) -> Map {
     let builder = Globe::builder_with(log.clone(), "numbers", fuses.clone());
     within("a map is opened", builder.open()).await.unwrap()
+}
+
+/// A few numbers, the fuses that may be laid in them, and a map of them.
+async fn fused() -> (MemoryLog, Fuses, Map) {
+    let (log, fuses) = (some_numbers().await, Fuses::default());
+    let map = open(&log, &fuses).await;
+    (log, fuses, map)
 }
 
 fn shown(map: &Map, key: &str) -> Option<u64> {
@@ -39,9 +46,7 @@ async fn set_off(log: &MemoryLog, map: &Map) {
 #[test]
 fn a_drop_that_panics_ends_the_map_as_failed() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let fuses = Fuses::default();
-        let map = open(&log, &fuses).await;
+        let (log, fuses, map) = fused().await;
         let mut neighbour = Neighbour::move_in(&log).await;
         let mut watch = map.watch_key("never");
         fuses.lay(13, panics_once());
@@ -50,7 +55,7 @@ fn a_drop_that_panics_ends_the_map_as_failed() {
         assert_eq!(shown(&map, "other"), Some(2));
         assert_eq!(shown(&map, "good"), Some(14), "what replaced it");
         let late = within("a write ends", map.put("late", Fused::new(1))).await;
-        assert_eq!(*late.unwrap_err().kind(), ErrorKind::Panicked);
+        fails_with(late, ErrorKind::Panicked);
         neighbour.goes_on().await;
     });
 }
@@ -58,9 +63,7 @@ fn a_drop_that_panics_ends_the_map_as_failed() {
 #[test]
 fn a_write_that_sets_off_a_panic_says_that_it_is_committed() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let fuses = Fuses::default();
-        let map = open(&log, &fuses).await;
+        let (log, fuses, map) = fused().await;
         fuses.lay(13, panics_once());
         write_raw(&log, "numbers", "good", b"13").await;
         until("it is here", || shown(&map, "good") == Some(13)).await;
@@ -116,9 +119,7 @@ fn a_drop_that_panics_in_a_large_step_harms_nobody() {
 #[test]
 fn a_drop_may_look_at_its_map_and_drop_its_watches() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let fuses = Fuses::default();
-        let map = open(&log, &fuses).await;
+        let (log, fuses, map) = fused().await;
         let looks = Arc::new(AtomicUsize::new(0));
         let (count, inner) = (Arc::clone(&looks), map.clone());
         let kept = Mutex::new(vec![map.watch(), map.watch_key("good")]);
@@ -146,9 +147,7 @@ fn a_drop_may_look_at_its_map_and_drop_its_watches() {
 #[test]
 fn a_drop_may_start_a_write_and_it_is_made() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let fuses = Fuses::default();
-        let map = open(&log, &fuses).await;
+        let (log, fuses, map) = fused().await;
         let inner = map.clone();
         let write = move || {
             let inner = inner.clone();
@@ -259,10 +258,25 @@ fn a_codec_that_blocks_holds_up_its_own_map_and_no_reader() {
         let put = within("it is answered", map.put("late", 1)).await;
         let error = put.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Behind(_)), "{error}");
-        let error = within("it is answered", map.sync()).await.unwrap_err();
-        assert_eq!(*error.kind(), ErrorKind::Stale, "{error}");
+        fails_with(within("it is answered", map.sync()).await, ErrorKind::Stale);
         gate.open();
         until("it follows", || map.get("late").as_deref() == Some(&1)).await;
         assert_eq!(map.get("good").as_deref(), Some(&13));
+    });
+}
+
+#[test]
+fn a_close_is_bounded_though_a_codec_blocks() {
+    on_threads(|| async {
+        let log = some_numbers().await;
+        let gate = Gate::shut();
+        let builder = Globe::builder_with(log.clone(), "numbers", Slow(gate.clone()));
+        let map: Globe<String, u64> = within("a map is opened", builder.open()).await.unwrap();
+        write_raw(&log, "numbers", "good", b"13").await;
+        until("it blocks", || gate.holds()).await;
+        within("the close", map.close()).await;
+        assert_eq!(map.status().phase, Phase::Closed);
+        fails_with(map.put("late", 1).await, ErrorKind::Closed);
+        gate.open();
     });
 }
