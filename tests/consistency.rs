@@ -119,10 +119,8 @@ async fn what_cannot_be_had_in_time_is_a_typed_error() {
         assert_eq!(*error.kind(), ErrorKind::Stale, "{consistency:?}: {error}");
     }
     assert_eq!(begun.elapsed(), 2 * SECOND);
-    fails_with(
-        look(&map, Consistency::Within(SECOND / 10)).await,
-        ErrorKind::Stale,
-    );
+    let refused = look(&map, Consistency::Within(SECOND / 10)).await;
+    fails_with(refused, ErrorKind::Stale);
     log.hold_tails(false);
     log.set_available(false);
     fails_with(map.sync().await, ErrorKind::Unavailable);
@@ -141,10 +139,8 @@ async fn a_log_that_never_answers_holds_nobody_longer_than_the_deadline() {
     let begun = Instant::now();
     fails_with(map.sync().await, ErrorKind::Unavailable);
     let elsewhere = Position::new(globe::Epoch::new(7), globe::Revision(1));
-    fails_with(
-        look(&map, Consistency::AtLeast(elsewhere)).await,
-        ErrorKind::Unavailable,
-    );
+    let refused = look(&map, Consistency::AtLeast(elsewhere)).await;
+    fails_with(refused, ErrorKind::Unavailable);
     assert_eq!(begun.elapsed(), 2 * SECOND);
 }
 
@@ -152,10 +148,8 @@ async fn a_log_that_never_answers_holds_nobody_longer_than_the_deadline() {
 async fn a_position_of_another_life_is_refused() {
     let (log, map) = fresh().await;
     let elsewhere = Position::new(globe::Epoch::new(7), globe::Revision(1));
-    fails_with(
-        look(&map, Consistency::AtLeast(elsewhere)).await,
-        ErrorKind::EpochChanged,
-    );
+    let refused = look(&map, Consistency::AtLeast(elsewhere)).await;
+    fails_with(refused, ErrorKind::EpochChanged);
     // A position of a life that the log is in, and this map does not know of yet, is waited for.
     log.wipe();
     let newer = write_raw(&log, "numbers", "a", b"1").await;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use globe::log_client::{Bytes, Transaction};
+use globe::log_client::Transaction;
 use globe::{ErrorKind, Globe, LogClient, MemoryLog, View, consistent_views};
 use rig::{Around, answered_after, fails_with, keyspace, reaches, until, within, write_raw};
 use tokio::time::Instant;
@@ -47,7 +47,7 @@ fn value(view: &View<String, u64>) -> u64 {
 
 /// Writes one number to several maps at once, past all of them.
 async fn write_all(log: &MemoryLog, names: &[&str], number: u64) -> globe::Position {
-    let number = Bytes::from(number.to_string());
+    let number = number.to_string();
     let writes = names.iter().fold(Transaction::new(), |writes, name| {
         writes.put(&keyspace(name), "k", number.clone())
     });
@@ -223,10 +223,8 @@ async fn two_lives_of_the_log_are_never_mixed() {
     }
     let last = log.head_position();
     reaches(&knows, last).await;
-    fails_with(
-        consistent_views((&knows, &does_not)).await,
-        ErrorKind::Stale,
-    );
+    let refused = consistent_views((&knows, &does_not)).await;
+    fails_with(refused, ErrorKind::Stale);
     let mended = async { around.cut(false) };
     let views = answered_after(consistent_views((&knows, &does_not)), mended);
     let views = views.await.unwrap();
@@ -263,10 +261,8 @@ async fn a_map_that_ended_is_seen_as_far_as_it_came_and_never_waited_for() {
     consistent_views((&open_one, &closed)).await.unwrap();
     write_all(&log, &["a", "b"], 2).await;
     open_one.sync().await.unwrap();
-    fails_with(
-        within("an answer", consistent_views((&open_one, &closed))).await,
-        ErrorKind::Closed,
-    );
+    let refused = within("an answer", consistent_views((&open_one, &closed))).await;
+    fails_with(refused, ErrorKind::Closed);
 
     // One that ends while it is waited for.
     let around = Around::new(&log);

@@ -13,15 +13,9 @@ use globe::log_client::Transaction;
 use globe::{Consistency, Edit, Error, ErrorKind, Expected, LogClient, MemoryLog};
 use rig::every::{all_fail_with, every_write};
 use rig::{
-    answered_after, brisk, conflicts, delete_raw, fails_with, fresh, fresh_around, keyspace,
-    put_all, until, within, write_raw,
+    answered_after, brisk, come_between, conflicts, delete_raw, fails_with, fresh, fresh_around,
+    keyspace, put_all, until, within, write_raw,
 };
-
-/// What somebody else commits meanwhile.
-fn come_between(log: &MemoryLog, key: &'static str, value: u64) {
-    let write = Transaction::new().put(&keyspace("numbers"), key, value.to_string());
-    log.commit(write).now_or_never().unwrap().unwrap();
-}
 
 #[derive(Debug, PartialEq)]
 enum Refusal {
@@ -190,7 +184,7 @@ async fn what_is_kept_is_proved_and_decided_again_when_it_was_overtaken() {
     let kept = map.try_update("a", |old| {
         seen.push(old.copied());
         if seen.len() == 1 {
-            come_between(&log, "a", 2);
+            come_between(&log, [("a", 2)]);
         }
         Ok::<_, Error>(Edit::Keep)
     });
@@ -320,7 +314,7 @@ async fn every_key_of_a_range_is_validated_but_none_that_appears_in_it_later() {
             calls += 1;
             let entries = txn.range(&map, "a".to_owned()..)?;
             if calls == 1 {
-                come_between(&log, key, 10);
+                come_between(&log, [(key, 10)]);
             }
             let sum = entries.iter().map(|(_, value)| **value).sum();
             txn.put(&map, "Sum", sum)
@@ -348,10 +342,8 @@ async fn a_range_over_the_logs_limit_or_over_a_bad_value_is_refused() {
     assert!(too_large, "{read}");
     write_raw(&log, "numbers", "bad", b"bad").await;
     until("it is listed", || map.quarantine().len() == 1).await;
-    fails_with(
-        map.transact(|txn| txn.prefix(&map, "b")).await,
-        ErrorKind::Codec,
-    );
+    let refused = map.transact(|txn| txn.prefix(&map, "b")).await;
+    fails_with(refused, ErrorKind::Codec);
     let beside = map.transact(|txn| txn.prefix(&map, "k00")).await.unwrap();
     assert_eq!(beside.value().len(), 10);
 }

@@ -13,10 +13,9 @@ use std::sync::{Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use globe::log_client::Transaction;
-use globe::{Consistency, Globe, LogClient, MemoryLog, Position};
+use globe::{Consistency, Globe, MemoryLog, Position};
 use rig::text_key::text_key;
-use rig::{keyspace, within};
+use rig::{within, write_many};
 
 const KEYS: usize = 100;
 /// Longer than any read takes; only a test that fails waits for it.
@@ -117,11 +116,8 @@ fn name(number: usize) -> Name {
 }
 
 async fn fill(log: &MemoryLog, value: u64) -> Position {
-    let space = keyspace("numbers");
-    let write = (0..KEYS).fold(Transaction::new(), |write, key| {
-        write.put(&space, name(key).0, value.to_string())
-    });
-    log.commit(write).await.unwrap()
+    let entries = (0..KEYS).map(|key| (name(key).0, value.to_string()));
+    write_many(log, "numbers", entries).await
 }
 
 /// What every way to look at every key shows: one value, since nothing moves meanwhile.

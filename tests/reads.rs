@@ -13,10 +13,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use globe::log_client::Transaction;
-use globe::{Globe, LogClient, MemoryLog, Phase};
+use globe::{Globe, MemoryLog, Phase};
 use rig::looker::Looker;
-use rig::{Around, fresh, numbers, put_all, until, within, write_raw};
+use rig::{Around, fresh, numbers, put_all, until, within, write_many, write_raw};
 
 type Numbers = Globe<String, u64>;
 
@@ -110,15 +109,12 @@ async fn a_second_thread_told_by_the_first_sees_no_less() {
 async fn get_shows_no_less_than_a_view_before_it_and_no_more_than_one_after_it() {
     const KEYS: usize = 100;
     let (log, map) = fresh().await;
-    let space = rig::keyspace("numbers");
     let keys: Vec<String> = (0..KEYS).map(|key| format!("k{key:03}")).collect();
-    let write = |value: u64| {
-        let all = keys.iter().fold(Transaction::new(), |write, key| {
-            write.put(&space, key.clone(), value.to_string())
-        });
-        log.commit(all)
+    let write = async |value: u64| {
+        let entries = keys.iter().map(|key| (key.clone(), value.to_string()));
+        write_many(&log, "numbers", entries).await
     };
-    write(0).await.unwrap();
+    write(0).await;
     within("the first values", map.sync()).await.unwrap();
     let reader = |offset: usize| {
         let (map, keys) = (map.clone(), keys.clone());
@@ -136,7 +132,7 @@ async fn get_shows_no_less_than_a_view_before_it_and_no_more_than_one_after_it()
     };
     let readers = [0, 1, 2].map(reader);
     for value in 1..800 {
-        write(value).await.unwrap();
+        write(value).await;
         tokio::task::yield_now().await;
     }
     within("the map follows", map.sync()).await.unwrap();
@@ -197,14 +193,11 @@ async fn reads_go_on_during_the_resync_of_a_hundred_thousand_keys() {
     const KEYS: u64 = 100_000;
     let log = MemoryLog::new();
     let around = Around::new(&log);
-    let space = rig::keyspace("numbers");
     let fill = async |value: u64| {
-        for chunk in 0..KEYS / 100 {
-            let keys = (0..100).map(|key| format!("k{:06}", chunk * 100 + key));
-            let write = keys.fold(Transaction::new(), |write, key| {
-                write.put(&space, key, value.to_string())
-            });
-            log.commit(write).await.unwrap();
+        for first in (0..KEYS).step_by(100) {
+            let keys = first..first + 100;
+            let entries = keys.map(|key| (format!("k{key:06}"), value.to_string()));
+            write_many(&log, "numbers", entries).await;
         }
     };
     fill(1).await;

@@ -20,13 +20,8 @@ async fn every_revision_is_shown_once_to_who_keeps_up() {
     let mut revisions = Vec::new();
     for round in 0..3 {
         for value in 0..20 {
-            revisions.push(
-                map.put("a", round * 100 + value)
-                    .await
-                    .unwrap()
-                    .position()
-                    .revision,
-            );
+            let put = map.put("a", round * 100 + value).await.unwrap();
+            revisions.push(put.position().revision);
         }
         for revision in revisions.drain(..) {
             let changes = within("a step", watch.next()).await.unwrap();
@@ -68,28 +63,16 @@ async fn wait_for_returns_the_view_that_satisfies() {
     let view = view.await.unwrap();
     assert_eq!(view.len(), 2);
     let head = write_raw(&log, "elsewhere", "x", b"1").await;
-    let view = within(
-        "the position",
-        map.wait_for(|view| view.position().covers(head)),
-    )
-    .await
-    .unwrap();
-    assert!(
-        view.position().covers(head),
-        "progress without a change is enough"
-    );
+    // Progress without a change is enough.
+    let reached = map.wait_for(|view| view.position().covers(head));
+    let view = within("the position", reached).await.unwrap();
+    assert!(view.position().covers(head));
     write_raw(&log, "numbers", "bad", b"bad").await;
-    within(
-        "the quarantine",
-        map.wait_for(|view| view.quarantine().count() == 1),
-    )
-    .await
-    .unwrap();
+    let listed = map.wait_for(|view| view.quarantine().count() == 1);
+    within("the quarantine", listed).await.unwrap();
     map.close().await;
-    fails_with(
-        within("the end", map.wait_for(|_| false)).await,
-        ErrorKind::Closed,
-    );
+    let refused = within("the end", map.wait_for(|_| false)).await;
+    fails_with(refused, ErrorKind::Closed);
 }
 
 #[tokio::test]
@@ -130,12 +113,8 @@ async fn wait_for_wakes_at_a_resync_of_the_same_position() {
     // A batch is lost: the map stands where the log does, without what it should show.
     around.distort(|batch| vec![Batch::progress(batch.revision)]);
     let lost = write_raw(&log, "numbers", "k", b"7").await;
-    within(
-        "it has gone past",
-        map.wait_for(|view| view.position() == lost),
-    )
-    .await
-    .unwrap();
+    let past = map.wait_for(|view| view.position() == lost);
+    within("it has gone past", past).await.unwrap();
     around.be_honest();
     // The conflict shows that something is missing; the snapshot that mends it is at the very same position.
     let waiting = map.wait_for(|view| view.contains_key("k"));

@@ -8,13 +8,11 @@ mod rig;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures::FutureExt;
-use globe::log_client::Transaction;
-use globe::{Cause, ErrorKind, Globe, LogClient, MemoryLog, View};
+use globe::{Cause, ErrorKind, Globe, MemoryLog, View};
 use rig::looker::Looker;
 use rig::{
-    Around, answered_after, fails_with, fresh, fresh_around, numbers, put_all, until, within,
-    write_raw,
+    Around, answered_after, come_between, fails_with, fresh, fresh_around, numbers, put_all, until,
+    within, write_raw,
 };
 
 const ACCOUNTS: u64 = 10;
@@ -30,17 +28,6 @@ async fn open(log: &MemoryLog, name: &str) -> Numbers {
     within("a map is opened", Globe::open(log.clone(), name))
         .await
         .unwrap()
-}
-
-/// What somebody else commits meanwhile, in one transaction.
-fn come_between(log: &MemoryLog, entries: &[(&'static str, u64)]) {
-    let space = rig::keyspace("numbers");
-    let write = entries
-        .iter()
-        .fold(Transaction::new(), |write, (key, value)| {
-            write.put(&space, *key, value.to_string())
-        });
-    log.commit(write).now_or_never().unwrap().unwrap();
 }
 
 /// Moves money between two accounts, and counts up twins that must always be equal.
@@ -186,7 +173,7 @@ async fn what_was_only_read_is_validated_as_well() {
         let guard = txn.get(&map, "guard")?;
         if attempts == 1 {
             // Somebody comes in between the read and the commit.
-            come_between(&log, &[("guard", 1)]);
+            come_between(&log, [("guard", 1)]);
         }
         txn.put(&map, "seen", guard.map_or(0, |n| *n))
     });
@@ -202,7 +189,7 @@ async fn a_blind_write_is_guarded_and_wins_over_what_came_in_between() {
     let blind = map.transact(|txn| {
         attempts += 1;
         if attempts == 1 {
-            come_between(&log, &[("a", 1)]);
+            come_between(&log, [("a", 1)]);
         }
         txn.put(&map, "a", 2)?;
         txn.delete(&map, "never-there")
@@ -247,7 +234,7 @@ async fn one_attempt_reads_one_view() {
         let a = txn.get(&map, "a")?;
         if seen.is_empty() {
             // Both keys change between the two reads, and this map hears of it.
-            come_between(&log, &[("a", 2), ("b", 2)]);
+            come_between(&log, [("a", 2), ("b", 2)]);
             while map.get("b").as_deref() != Some(&2) {
                 std::thread::yield_now();
             }

@@ -9,9 +9,8 @@ mod rig;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use globe::log_client::Transaction;
-use globe::{CodecError, Decode, Encode, Globe, Json, Key, LogClient, MemoryLog, Result};
-use rig::{Around, in_a_gap, keyspace, numbers, until, within, write_raw};
+use globe::{CodecError, Decode, Encode, Globe, Json, Key, MemoryLog, Result};
+use rig::{Around, in_a_gap, numbers, until, within, write_many, write_raw};
 
 const ENTRIES: usize = 20_000;
 /// At least so many turns others must have had while all entries were worked on once: one for each 256, and some slack.
@@ -45,12 +44,9 @@ fn name(number: usize) -> String {
 /// A log that gives all its records in one page, as large as the map.
 async fn filled() -> MemoryLog {
     let log = MemoryLog::builder().page_size(ENTRIES * 2).build();
-    let space = keyspace("numbers");
     for first in (0..ENTRIES).step_by(100) {
-        let writes = (first..first + 100).fold(Transaction::new(), |writes, number| {
-            writes.put(&space, name(number), "1")
-        });
-        log.commit(writes).await.unwrap();
+        let entries = (first..first + 100).map(|number| (name(number), "1"));
+        write_many(&log, "numbers", entries).await;
     }
     log
 }

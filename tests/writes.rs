@@ -8,11 +8,10 @@ mod rig;
 
 use std::time::Duration;
 
-use globe::log_client::Transaction;
-use globe::{ErrorKind, Expected, Globe, LogClient, MemoryLog, Precondition, Version};
+use globe::{ErrorKind, Expected, Globe, MemoryLog, Precondition, Version};
 use rig::{
     answered_after, brisk, conflicts, fails_with, fresh, fresh_around, keyspace, numbers, put_all,
-    until, within, write_raw,
+    until, within, write_many, write_raw,
 };
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -255,10 +254,8 @@ async fn a_write_that_is_meant_whatever_stands_there_gets_through_among_many_oth
         let log = log.clone();
         async move {
             for value in 0_u64.. {
-                let all = (0..9).fold(Transaction::new(), |write, key| {
-                    write.put(&keyspace("numbers"), format!("k{key}"), value.to_string())
-                });
-                log.commit(all).await.unwrap();
+                let all = (0..9).map(|key| (format!("k{key}"), value.to_string()));
+                write_many(&log, "numbers", all).await;
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }

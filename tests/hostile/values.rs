@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use globe::log_client::Transaction;
 use globe::{CodecError, Decode, Encode, ErrorKind, Globe, Json, LogClient, MemoryLog, Phase};
 
-use crate::rig::{fails_with, keyspace, until, within, write_raw};
+use crate::rig::{fails_with, until, within, write_many, write_raw};
 use crate::traps::{
     Fused, Fuses, Gate, Neighbour, act, has_failed, on_every_runtime, on_threads, panics_once,
     some_numbers,
@@ -102,12 +101,9 @@ fn a_drop_that_panics_in_a_large_step_harms_nobody() {
         fuses.lay(13, act(fuse));
         write_raw(&log, "numbers", "good", b"13").await;
         until("it is here", || shown(&map, "good") == Some(13)).await;
-        let mut write = Transaction::new();
-        for key in 0..2_000 {
-            write = write.put(&keyspace("numbers"), format!("k{key}"), "1");
-        }
-        write = write.put(&keyspace("numbers"), "good", "14");
-        log.commit(write).await.unwrap();
+        let many = (0..2_000).map(|key| (format!("k{key}"), "1"));
+        let last = ("good".to_owned(), "14");
+        write_many(&log, "numbers", many.chain([last])).await;
         until("it is dropped", || dropped.load(Ordering::SeqCst) == 1).await;
         let put = within("it follows", map.put("late", Fused::new(1)));
         put.await.unwrap();

@@ -22,6 +22,7 @@ pub(crate) mod wakes;
 use std::time::Duration;
 
 pub(crate) use around::Around;
+use futures::FutureExt;
 use globe::log_client::Transaction;
 use globe::{Error, ErrorKind, Globe, Key, Keyspace, LogClient, MemoryLog, Position, Result};
 
@@ -155,6 +156,26 @@ pub(crate) async fn write_raw(
     let value = value.as_ref().to_vec();
     let write = Transaction::new().put(&keyspace(space), key.to_owned(), value);
     log.commit(write).await.unwrap()
+}
+
+/// What another program does: writes many entries in one commit, past every map.
+pub(crate) async fn write_many<V: AsRef<[u8]>>(
+    log: &impl LogClient,
+    space: &str,
+    entries: impl IntoIterator<Item = (String, V)>,
+) -> Position {
+    let (space, none) = (keyspace(space), Transaction::new());
+    let write = entries.into_iter().fold(none, |write, (key, value)| {
+        write.put(&space, key, value.as_ref().to_vec())
+    });
+    log.commit(write).await.unwrap()
+}
+
+/// What somebody else commits at this very moment.
+pub(crate) fn come_between<const N: usize>(log: &MemoryLog, entries: [(&str, u64); N]) {
+    let entries = entries.map(|(key, value)| (key.to_owned(), value.to_string()));
+    let written = write_many(log, "numbers", entries).now_or_never();
+    written.expect("the memory log answers at once");
 }
 
 /// What another program does: deletes a key, past every map.
