@@ -2,18 +2,15 @@
 //!
 //! Nothing here reaches a log that is broken: those tests are in `outages.rs` and `broken_contract.rs`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
 use std::time::Duration;
 
 use globe::{Capabilities, Consistency, ErrorKind, Globe, MemoryLog, Phase};
-use rig::{Around, Calls, numbers, until, within, write_raw};
+use rig::every::{all_fail_with, every_put, every_write};
+use rig::{Around, fails_with, fresh, numbers, until, within, write_raw};
 use tokio::time::{Instant, sleep};
 
 type Numbers = Globe<String, u64>;
@@ -42,7 +39,7 @@ async fn a_bad_keyspace_is_refused_by_name() {
         assert_eq!(*error.kind(), ErrorKind::Invalid, "{name:?}");
         assert!(error.to_string().contains(why), "{name:?}: {error}");
         let started = Globe::<String, u64>::builder(MemoryLog::new(), name).start();
-        assert_eq!(*started.unwrap_err().kind(), ErrorKind::Invalid);
+        fails_with(started, ErrorKind::Invalid);
     }
 }
 
@@ -116,15 +113,12 @@ async fn zero_and_absurd_durations_are_refused_by_name() {
         builder(&MemoryLog::new()).retry(2 * SECOND, SECOND),
     ];
     for builder in contradictions {
-        assert_eq!(*builder.start().unwrap_err().kind(), ErrorKind::Invalid);
+        fails_with(builder.start(), ErrorKind::Invalid);
     }
     assert!(builder(&MemoryLog::new()).deadline(day).start().is_ok());
     let map = numbers(&MemoryLog::new()).await;
-    let error = map
-        .view_at(Consistency::Within(Duration::ZERO))
-        .await
-        .unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Invalid);
+    let refused = map.view_at(Consistency::Within(Duration::ZERO)).await;
+    fails_with(refused, ErrorKind::Invalid);
     assert!(
         map.view_at(Consistency::Within(Duration::MAX))
             .await
@@ -132,11 +126,19 @@ async fn zero_and_absurd_durations_are_refused_by_name() {
     );
 }
 
-#[test]
-fn a_map_outside_a_runtime_is_refused() {
-    let error = builder(&MemoryLog::new()).start().unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Invalid);
-    assert!(error.to_string().contains("runtime"), "{error}");
+/// It is refused with the limit, and not with the value; how much it was.
+#[track_caller]
+fn is_too_large<T>(outcome: globe::Result<T>, most: usize, words: &str) -> usize {
+    let Err(error) = outcome else {
+        panic!("it should be too large: {words}");
+    };
+    let ErrorKind::TooLarge { limit, actual, .. } = *error.kind() else {
+        panic!("{error}");
+    };
+    assert!(limit == most && actual > most, "{error}");
+    assert!(error.to_string().contains(words), "{error}");
+    assert!(!error.to_string().contains("xxxx"), "no value is shown");
+    actual
 }
 
 #[tokio::test]
@@ -146,75 +148,27 @@ async fn what_is_over_a_limit_is_refused_with_the_limit_and_the_key() {
     (limits.max_operations, limits.max_transaction_bytes) = (10, 400);
     let log = MemoryLog::builder().capabilities(limits).build();
     let map: Globe<String, String> = Globe::open(log.clone(), "texts").await.unwrap();
-    map.put("there", "x".into()).await.unwrap();
+    map.put("big", "x".into()).await.unwrap();
     let before = log.head_position();
     let big = || "x".repeat(200);
     let long = || "k".repeat(21);
-    let refused = [
-        (map.put("big", big()).await.map(drop), 100, "texts/big"),
-        (map.create("big", big()).await.map(drop), 100, "texts/big"),
-        (
-            map.update("big", |_| big()).await.map(drop),
-            100,
-            "texts/big",
-        ),
-        (map.put(long(), "x".into()).await.map(drop), 20, "texts/kkk"),
-        (map.delete(long()).await.map(drop), 20, "texts/kkk"),
-        (
-            map.put_all([("ok".into(), "x".into()), ("big".into(), big())])
-                .await
-                .map(drop),
-            100,
-            "texts/big",
-        ),
-        // The others are of transactions of their own.
-        (
-            map.put_all((0..30).map(|key| (format!("k{key:02}"), "x".repeat(key * 5))))
-                .await
-                .map(drop),
-            100,
-            "texts/k2",
-        ),
-        (
-            map.transact(|txn| {
-                (0..11).try_for_each(|key| txn.put(&map, format!("k{key}"), "x".into()))
-            })
-            .await
-            .map(drop),
-            10,
-            "10",
-        ),
-        (
-            map.transact(|txn| {
-                (0..11).try_for_each(|key| txn.get(&map, format!("k{key}")).map(drop))
-            })
-            .await
-            .map(drop),
-            10,
-            "10",
-        ),
-        (
-            map.transact(|txn| {
-                (0..9).try_for_each(|key| txn.put(&map, format!("k{key}"), "x".repeat(60)))
-            })
-            .await
-            .map(drop),
-            400,
-            "400",
-        ),
-    ];
-    for (number, (outcome, most, words)) in refused.into_iter().enumerate() {
-        let error = outcome.unwrap_err();
-        let ErrorKind::TooLarge { limit, actual, .. } = *error.kind() else {
-            panic!("{number}: {error}");
-        };
-        assert!(limit == most && actual > most, "{number}: {error}");
-        assert!(error.to_string().contains(words), "{number}: {error}");
-        assert!(
-            !error.to_string().contains("xxxx"),
-            "{number}: no value is shown"
-        );
+    let part = map.put_all([("ok".into(), "x".into()), ("big".into(), big())]);
+    is_too_large(part.await, 100, "texts/big");
+    // The others are of transactions of their own.
+    let parts = map.put_all((0..30).map(|n| (format!("k{n:02}"), "x".repeat(n * 5))));
+    is_too_large(parts.await, 100, "texts/k2");
+    for (_, outcome) in every_put(&map, || "big".to_owned(), big).await {
+        is_too_large(outcome, 100, "texts/big");
     }
+    is_too_large(map.put(long(), "x".into()).await, 20, "texts/kkk");
+    is_too_large(map.delete(long()).await, 20, "texts/kkk");
+    let key = |number| format!("k{number}");
+    let puts = map.transact(|txn| (0..13).try_for_each(|n| txn.put(&map, key(n), "x".into())));
+    assert_eq!(is_too_large(puts.await, 10, "10"), 13);
+    let gets = map.transact(|txn| (0..13).try_for_each(|n| txn.get(&map, key(n)).map(drop)));
+    assert_eq!(is_too_large(gets.await, 10, "10"), 13);
+    let bytes = map.transact(|txn| (0..9).try_for_each(|n| txn.put(&map, key(n), "x".repeat(60))));
+    is_too_large(bytes.await, 400, "400");
     assert_eq!(
         log.head_position(),
         before,
@@ -225,29 +179,15 @@ async fn what_is_over_a_limit_is_refused_with_the_limit_and_the_key() {
 
 #[tokio::test]
 async fn a_key_that_cannot_be_encoded_is_refused_everywhere() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let before = log.head_position();
-    let refused = [
-        map.put("", 1).await.map(drop),
-        map.create("", 1).await.map(drop),
-        map.delete("").await.map(drop),
-        map.update("", |_| 1).await.map(drop),
-        map.put_all([("ok".into(), 1), (String::new(), 1)])
-            .await
-            .map(drop),
-        map.transact(|txn| txn.put(&map, "", 1)).await.map(drop),
-        map.transact(|txn| txn.get(&map, "").map(drop))
-            .await
-            .map(drop),
-    ];
-    for outcome in refused {
-        let error = outcome.unwrap_err();
-        assert_eq!(*error.kind(), ErrorKind::Codec);
-        assert!(
-            error.to_string().contains("numbers") && error.to_string().contains("empty"),
-            "{error}"
-        );
+    let read = map.transact(|txn| txn.get(&map, "").map(drop)).await;
+    let many = map.put_all([("ok".into(), 1), (String::new(), 1)]).await;
+    let more = [("get", read.map(drop)), ("put_all", many.map(drop))];
+    let refused = every_write(&map, "").await.into_iter().chain(more);
+    for error in all_fail_with(refused.collect(), &ErrorKind::Codec) {
+        let text = error.to_string();
+        assert!(text.contains("numbers") && text.contains("empty"), "{text}");
     }
     assert_eq!(map.get(""), None, "a read of it finds nothing");
     assert_eq!(log.head_position(), before);
@@ -278,7 +218,7 @@ async fn the_probe_interval_is_how_often_the_log_is_asked() {
             .await
             .unwrap();
         sleep(60 * SECOND).await;
-        let heads = Calls::of(&around.calls().heads);
+        let heads = around.calls().heads;
         assert!(
             heads.abs_diff(asked) <= 1,
             "{heads} in a minute, every {interval:?}"
@@ -327,7 +267,7 @@ async fn retry_is_the_pause_between_attempts() {
         let around = Around::new(&log);
         let _map = builder(&around).retry(shortest, longest).start().unwrap();
         sleep(60 * SECOND).await;
-        attempts.push(Calls::of(&around.calls().snapshots));
+        attempts.push(around.calls().snapshots);
     }
     assert!((600..=1201).contains(&attempts[0]), "{attempts:?}");
     assert!((10..=40).contains(&attempts[1]), "{attempts:?}");
@@ -345,6 +285,6 @@ async fn a_pause_of_the_longest_kind_is_cut_short_by_closing() {
     let begun = Instant::now();
     within("closing", map.close()).await;
     assert!(begun.elapsed() <= SECOND);
-    assert_eq!(*map.hydrated().await.unwrap_err().kind(), ErrorKind::Closed);
+    fails_with(map.hydrated().await, ErrorKind::Closed);
     assert_eq!(map.status().phase, Phase::Closed);
 }

@@ -2,17 +2,13 @@
 //!
 //! What nobody can find is shown as well, so that the documentation stays honest.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
 use globe::{ErrorKind, Expected, Globe, MemoryLog, Phase, Revision};
 use globe_faulty::{Fault, Faults, FaultyLog};
-use rig::{brisk, delete_raw, until, within, write_raw};
+use rig::{brisk, conflicts, delete_raw, fails_with, until, within, write_raw};
 
 /// A map on a faulty log around a real one, without faults so far.
 struct Scene {
@@ -39,7 +35,7 @@ impl Scene {
 
     /// Writes past the map, and waits until the map has heard as much as it is let.
     async fn write(&self, key: &str, value: u64) {
-        write_raw(&self.memory, "numbers", key, value.to_string().as_bytes()).await;
+        write_raw(&self.memory, "numbers", key, value.to_string()).await;
         self.settle().await;
     }
 
@@ -151,7 +147,7 @@ async fn a_missed_write_is_found_by_a_refused_one() {
     let scene = Scene::new().await;
     scene.miss("a", 1).await;
     let refused = scene.map.put_if("a", 9, Expected::Absent).await;
-    assert!(refused.unwrap_err().is_conflict());
+    conflicts(refused);
     scene.is_healed("a missed creation").await;
 }
 
@@ -240,7 +236,7 @@ async fn a_tail_that_is_mute_is_replaced() {
 async fn a_stale_head_proves_nothing_and_takes_nothing_back() {
     let scene = Scene::new().await;
     for value in 1..=30 {
-        write_raw(&scene.memory, "numbers", "a", value.to_string().as_bytes()).await;
+        write_raw(&scene.memory, "numbers", "a", value.to_string()).await;
     }
     within("all is seen", scene.map.sync()).await.unwrap();
     scene.always(Fault::StaleHead);
@@ -249,8 +245,7 @@ async fn a_stale_head_proves_nothing_and_takes_nothing_back() {
         assert_eq!(scene.map.get("a").as_deref(), Some(&30));
     }
     assert!(scene.log.injected()[&Fault::StaleHead] > 0);
-    let refused = scene.map.sync().await.unwrap_err();
-    assert_eq!(*refused.kind(), ErrorKind::EpochChanged, "{refused}");
+    fails_with(scene.map.sync().await, ErrorKind::EpochChanged);
     scene.log.heal();
     within("it is proved again", scene.map.sync())
         .await

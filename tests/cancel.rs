@@ -2,112 +2,87 @@
 //!
 //! A write that was dropped may or may not have been committed; what is checked is that map and log still agree.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use futures::FutureExt;
-use globe::{Consistency, Edit, Error, Expected, Globe, MemoryLog};
-use rig::{Around, brisk, numbers, until, within, write_raw};
+use globe::{Consistency, Edit, Expected, Globe, MemoryLog, Result, Txn};
+use rig::{Around, brisk, fresh, numbers, until, within, write_raw};
 
 type Numbers = Globe<String, u64>;
-type Call = Pin<Box<dyn Future<Output = ()>>>;
-type Make = fn(Numbers) -> Call;
+/// Every method that waits.
+const CALLS: [&str; 17] = [
+    "put",
+    "create",
+    "put_if",
+    "delete",
+    "delete_if",
+    "delete_prefix",
+    "update",
+    "try_update",
+    "clear",
+    "put_all",
+    "transact",
+    "view_at",
+    "within",
+    "sync",
+    "hydrated",
+    "wait_for",
+    "watch",
+];
 
-/// Every method that waits, as a caller would use it.
-fn calls() -> Vec<(&'static str, Make)> {
-    vec![
-        ("put", |map| {
-            async move { drop(map.put("a", 1).await) }.boxed_local()
-        }),
-        ("create", |map| {
-            async move { drop(map.create("new", 1).await) }.boxed_local()
-        }),
-        ("put_if", |map| {
-            async move { drop(map.put_if("a", 1, Expected::Present).await) }.boxed_local()
-        }),
-        ("delete", |map| {
-            async move { drop(map.delete("a").await) }.boxed_local()
-        }),
-        ("delete_if", |map| {
-            async move { drop(map.delete_if("a", Expected::Present).await) }.boxed_local()
-        }),
-        ("delete_prefix", |map| {
-            async move { drop(map.delete_prefix("k").await) }.boxed_local()
-        }),
-        ("update", |map| {
-            async move { drop(map.update("n", |n| n.map_or(1, |n| n + 1)).await) }.boxed_local()
-        }),
-        ("try_update", |map| {
-            async move {
-                let count = |n: Option<&u64>| match n {
-                    Some(n) if n % 3 == 0 => Ok::<_, Error>(Edit::Keep),
-                    Some(n) if n % 5 == 0 => Ok(Edit::Delete),
-                    n => Ok(Edit::Put(n.map_or(1, |n| n + 1))),
-                };
-                drop(map.try_update("n", count).await);
-            }
-            .boxed_local()
-        }),
-        ("clear", |map| {
-            async move { drop(map.clear().await) }.boxed_local()
-        }),
-        ("put_all", |map| {
-            async move {
-                let many = (0..300).map(|key| (format!("k{key:03}"), 1));
-                drop(map.put_all(many).await);
-            }
-            .boxed_local()
-        }),
-        ("transact", |map| {
-            async move {
-                let twins = map.transact(|txn| {
-                    let n = txn.get(&map, "twin-a")?.map_or(0, |n| *n);
-                    txn.put(&map, "twin-a", n + 1)?;
-                    txn.put(&map, "twin-b", n + 1)
-                });
-                drop(twins.await);
-            }
-            .boxed_local()
-        }),
-        ("view_at", |map| {
-            async move { drop(map.view_at(Consistency::Linearizable).await) }.boxed_local()
-        }),
-        ("within", |map| {
-            async move {
-                drop(
-                    map.view_at(Consistency::Within(Duration::from_nanos(1)))
-                        .await,
-                )
-            }
-            .boxed_local()
-        }),
-        ("sync", |map| {
-            async move { drop(map.sync().await) }.boxed_local()
-        }),
-        ("hydrated", |map| {
-            async move { drop(map.hydrated().await) }.boxed_local()
-        }),
-        ("wait_for", |map| {
-            async move { drop(map.wait_for(|view| view.len() > 1).await) }.boxed_local()
-        }),
-        ("watch", |map| {
-            async move { drop(map.watch().next().await) }.boxed_local()
-        }),
-    ]
+/// Calls one of them, as a caller would use it.
+async fn call(name: &str, map: &Numbers) {
+    match name {
+        "put" => drop(map.put("a", 1).await),
+        "create" => drop(map.create("new", 1).await),
+        "put_if" => drop(map.put_if("a", 1, Expected::Present).await),
+        "delete" => drop(map.delete("a").await),
+        "delete_if" => drop(map.delete_if("a", Expected::Present).await),
+        "delete_prefix" => drop(map.delete_prefix("k").await),
+        "update" => drop(map.update("n", |n| n.map_or(1, |n| n + 1)).await),
+        "try_update" => drop(map.try_update("n", count).await),
+        "clear" => drop(map.clear().await),
+        "put_all" => drop(
+            map.put_all((0..300).map(|key| (format!("k{key:03}"), 1)))
+                .await,
+        ),
+        "transact" => drop(map.transact(|txn| count_twins(map, txn)).await),
+        "view_at" => drop(map.view_at(Consistency::Linearizable).await),
+        "within" => drop(
+            map.view_at(Consistency::Within(Duration::from_nanos(1)))
+                .await,
+        ),
+        "sync" => drop(map.sync().await),
+        "hydrated" => drop(map.hydrated().await),
+        "wait_for" => drop(map.wait_for(|view| view.len() > 1).await),
+        "watch" => drop(map.watch().next().await),
+        unknown => panic!("{unknown}"),
+    }
+}
+
+fn count(n: Option<&u64>) -> Result<Edit<u64>> {
+    Ok(match n {
+        Some(n) if n % 3 == 0 => Edit::Keep,
+        Some(n) if n % 5 == 0 => Edit::Delete,
+        n => Edit::Put(n.map_or(1, |n| n + 1)),
+    })
+}
+
+fn count_twins(map: &Numbers, txn: &mut Txn<'_>) -> Result<()> {
+    let n = txn.get(map, "twin-a")?.map_or(0, |n| *n);
+    txn.put(map, "twin-a", n + 1)?;
+    txn.put(map, "twin-b", n + 1)
 }
 
 /// Polls a future so many times, letting everything else run in between, and drops it; whether it was done before.
-async fn cancelled_after(polls: usize, mut call: Call) -> bool {
+async fn cancelled_after(polls: usize, call: impl Future) -> bool {
+    let mut call = pin!(call);
     let mut context = Context::from_waker(Waker::noop());
     for _ in 0..polls {
         if call.as_mut().poll(&mut context).is_ready() {
@@ -146,7 +121,7 @@ async fn agree(map: &Numbers, log: &MemoryLog, after: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn any_call_can_be_dropped_at_any_await() {
-    for (name, make) in calls() {
+    for name in CALLS {
         let log = MemoryLog::new();
         let map = brisk(&log).await;
         map.put("a", 0).await.unwrap();
@@ -155,7 +130,7 @@ async fn any_call_can_be_dropped_at_any_await() {
         let is_done = async |polls| {
             write_raw(&log, "numbers", "a", b"5").await;
             write_raw(&log, "numbers", "n", b"5").await;
-            cancelled_after(polls, make(map.clone())).await
+            cancelled_after(polls, call(name, &map)).await
         };
         while !is_done(polls).await && polls < 40 {
             agree(&map, &log, &format!("{name}, dropped after {polls} polls")).await;
@@ -174,14 +149,14 @@ async fn any_call_can_be_dropped_while_the_log_is_away_or_silent() {
         |_, around, broken| around.lose_replies(broken),
     ];
     for (number, break_it) in breaks.into_iter().enumerate() {
-        for (name, make) in calls() {
+        for name in CALLS {
             let log = MemoryLog::new();
             let around = Around::new(&log);
             let map = brisk(&around).await;
             map.put("a", 0).await.unwrap();
             for polls in 0..6 {
                 break_it(&log, &around, true);
-                cancelled_after(polls, make(map.clone())).await;
+                cancelled_after(polls, call(name, &map)).await;
                 break_it(&log, &around, false);
                 agree(
                     &map,
@@ -199,18 +174,12 @@ async fn opening_and_closing_can_be_dropped_and_leave_no_task() {
     let log = MemoryLog::new();
     let around = Around::new(&log);
     for polls in 0..10 {
-        let open = Globe::<String, u64>::open(around.clone(), "numbers")
-            .map(drop)
-            .boxed_local();
+        let open = Globe::<String, u64>::open(around.clone(), "numbers");
         around.hold_snapshots(polls % 2 == 0);
         cancelled_after(polls, open).await;
         around.hold_snapshots(false);
         let map = numbers(&around).await;
-        let close = {
-            let map = map.clone();
-            async move { map.close().await }.boxed_local()
-        };
-        cancelled_after(polls, close).await;
+        cancelled_after(polls, map.close()).await;
         within("closing again", map.close()).await;
     }
     let metrics = tokio::runtime::Handle::current().metrics();
@@ -219,8 +188,7 @@ async fn opening_and_closing_can_be_dropped_and_leave_no_task() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tasks_aborted_in_the_middle_of_everything_break_nothing() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let shared = Arc::new(map.clone());
     for round in 0..100_u64 {
         let mut tasks = tokio::task::JoinSet::new();

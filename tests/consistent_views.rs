@@ -2,11 +2,7 @@
 //!
 //! What one view shows is `reads.rs`'s.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
@@ -14,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use globe::log_client::{Bytes, Transaction};
+use globe::log_client::Transaction;
 use globe::{ErrorKind, Globe, LogClient, MemoryLog, View, consistent_views};
-use rig::{Around, Calls, keyspace, until, within, write_raw};
+use rig::{Around, answered_after, fails_with, keyspace, reaches, until, within, write_raw};
 use tokio::time::Instant;
 
 type Numbers = Globe<String, u64>;
@@ -28,6 +24,14 @@ async fn open(log: &(impl LogClient + Clone), name: &str) -> Numbers {
         .retry(Duration::from_millis(5), Duration::from_millis(20))
         .deadline(5 * SECOND);
     within("a map is opened", builder.open()).await.unwrap()
+}
+
+/// A log, the way of the second map to it, and two maps.
+async fn two() -> (MemoryLog, Around, Numbers, Numbers) {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let (first, second) = (open(&log, "a").await, open(&around, "b").await);
+    (log, around, first, second)
 }
 
 /// One that does not ask the log by itself.
@@ -43,7 +47,7 @@ fn value(view: &View<String, u64>) -> u64 {
 
 /// Writes one number to several maps at once, past all of them.
 async fn write_all(log: &MemoryLog, names: &[&str], number: u64) -> globe::Position {
-    let number = Bytes::from(number.to_string());
+    let number = number.to_string();
     let writes = names.iter().fold(Transaction::new(), |writes, name| {
         writes.put(&keyspace(name), "k", number.clone())
     });
@@ -123,50 +127,35 @@ async fn six_busy_maps_are_seen_at_one_position() {
 
 #[tokio::test(start_paused = true)]
 async fn a_map_that_lags_is_waited_for_and_one_that_runs_ahead_is_seen_as_it_was() {
-    let log = MemoryLog::new();
-    let around = Around::new(&log);
-    let (ahead, behind) = (open(&log, "a").await, open(&around, "b").await);
+    let (log, around, ahead, behind) = two().await;
     let before = (ahead.view().position(), behind.view().position());
     around.cut(true);
     write_all(&log, &["a", "b"], 1).await;
     until("one is ahead", || ahead.contains_key("k")).await;
     assert_eq!(behind.view().position().revision, before.1.revision);
-    let looking = tokio::spawn({
-        let (ahead, behind) = (ahead.clone(), behind.clone());
-        async move { consistent_views((&ahead, &behind)).await }
+    let views = answered_after(consistent_views((&ahead, &behind)), async {
+        tokio::time::sleep(SECOND).await;
+        for number in 2..10 {
+            write_all(&log, &["a", "b"], number).await;
+            write_raw(&log, "b", "other", b"1").await;
+        }
+        until("it ran on", || ahead.get("k").as_deref() == Some(&9)).await;
+        around.cut(false);
     });
-    tokio::time::sleep(SECOND).await;
-    assert!(!looking.is_finished(), "half a transaction is not shown");
-    for number in 2..10 {
-        write_all(&log, &["a", "b"], number).await;
-        write_raw(&log, "b", "other", b"1").await;
-    }
-    until("it ran on", || ahead.get("k").as_deref() == Some(&9)).await;
-    around.cut(false);
-    let views = within("views", looking).await.unwrap().unwrap();
+    let views = views.await.unwrap();
     assert_eq!((value(&views.0), value(&views.1)), (1, 1), "in passing");
 }
 
 #[tokio::test(start_paused = true)]
 async fn handles_that_only_read_are_seen_together_with_those_that_write() {
-    let log = MemoryLog::new();
-    let around = Around::new(&log);
-    let (a, b) = (open(&log, "a").await, open(&around, "b").await);
-    let (read_a, read_b) = (a.reader(), b.reader().with_deadline(SECOND));
+    let (log, _, a, b) = two().await;
+    let (read_a, read_b) = (a.reader(), b.reader());
     write_all(&log, &["a", "b"], 1).await;
     read_a.sync().await.unwrap();
     let views = consistent_views((&read_a, &b)).await.unwrap();
     assert_eq!((value(&views.0), value(&views.1)), (1, 1));
     let views = consistent_views((&a, &read_b, &read_a)).await.unwrap();
     assert_eq!((value(&views.1), value(&views.2)), (1, 1));
-    // The deadline is that of the first handle, of whichever kind.
-    around.cut(true);
-    write_all(&log, &["a", "b"], 2).await;
-    until("one is ahead", || a.get("k").as_deref() == Some(&2)).await;
-    let begun = Instant::now();
-    let error = consistent_views((&read_b, &a)).await.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Stale, "{error}");
-    assert_eq!(begun.elapsed(), SECOND);
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,7 +166,7 @@ async fn a_quiet_map_beside_a_busy_one_is_asked_after_and_not_waited_for() {
     let (busy, quiet) = (busy.await, quiet.await);
     // As etcd does: a quiet keyspace hears how far the others are when it asks.
     around.hold_progress();
-    let heads = || Calls::of(&around.calls().heads);
+    let heads = || around.calls().heads;
     let asked = heads();
     busy.put("k", 1).await.unwrap();
     tokio::time::sleep(SECOND).await;
@@ -194,8 +183,7 @@ async fn a_quiet_map_beside_a_busy_one_is_asked_after_and_not_waited_for() {
 async fn maps_of_different_logs_are_refused() {
     let (one, other) = (MemoryLog::new(), MemoryLog::new());
     let (a, b) = (open(&one, "a").await, open(&other, "b").await);
-    let error = consistent_views((&a, &b)).await.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Invalid, "{error}");
+    fails_with(consistent_views((&a, &b)).await, ErrorKind::Invalid);
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,29 +192,26 @@ async fn a_log_that_may_skip_commits_is_refused() {
     capabilities.every_commit = false;
     let log = MemoryLog::builder().capabilities(capabilities).build();
     let (a, b) = (open(&log, "a").await, open(&log, "b").await);
-    let error = consistent_views((&a, &b)).await.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Unsupported, "{error}");
+    fails_with(consistent_views((&a, &b)).await, ErrorKind::Unsupported);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_there_by_the_deadline_of_the_first_map_is_stale() {
-    let log = MemoryLog::new();
-    let around = Around::new(&log);
-    let (ahead, behind) = (open(&log, "a").await, open(&around, "b").await);
+async fn what_is_not_there_by_the_deadline_of_the_first_handle_is_stale() {
+    let (log, around, ahead, behind) = two().await;
     around.cut(true);
     write_all(&log, &["a", "b"], 1).await;
     until("one is ahead", || ahead.contains_key("k")).await;
     let begun = Instant::now();
-    let error = consistent_views((&ahead, &behind)).await.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Stale, "{error}");
+    fails_with(consistent_views((&ahead, &behind)).await, ErrorKind::Stale);
     assert_eq!(begun.elapsed(), 5 * SECOND);
+    let reader = behind.reader().with_deadline(SECOND);
+    fails_with(consistent_views((&reader, &ahead)).await, ErrorKind::Stale);
+    assert_eq!(begun.elapsed(), 6 * SECOND);
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_lives_of_the_log_are_never_mixed() {
-    let log = MemoryLog::new();
-    let around = Around::new(&log);
-    let (knows, does_not) = (open(&log, "a").await, open(&around, "b").await);
+    let (log, around, knows, does_not) = two().await;
     write_all(&log, &["a", "b"], 1).await;
     consistent_views((&knows, &does_not)).await.unwrap();
     let old = does_not.view().position();
@@ -237,36 +222,26 @@ async fn two_lives_of_the_log_are_never_mixed() {
         write_all(&log, &["a", "b"], 100 + number).await;
     }
     let last = log.head_position();
-    until("one is in the new life", || {
-        knows.position().is_some_and(|here| here.covers(last))
-    })
-    .await;
-    let error = consistent_views((&knows, &does_not)).await.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Stale, "{error}");
-    let looking = tokio::spawn({
-        let (knows, does_not) = (knows.clone(), does_not.clone());
-        async move { consistent_views((&knows, &does_not)).await }
-    });
-    tokio::task::yield_now().await;
-    around.cut(false);
-    let views = within("views", looking).await.unwrap().unwrap();
+    reaches(&knows, last).await;
+    let refused = consistent_views((&knows, &does_not)).await;
+    fails_with(refused, ErrorKind::Stale);
+    let mended = async { around.cut(false) };
+    let views = answered_after(consistent_views((&knows, &does_not)), mended);
+    let views = views.await.unwrap();
     assert_eq!(views.0.position().epoch, views.1.position().epoch);
     assert_eq!(value(&views.0), value(&views.1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_bad_record_is_kept_out_of_both_views_or_of_neither() {
-    let log = MemoryLog::new();
-    let around = Around::new(&log);
-    let (bad, good) = (open(&log, "a").await, open(&around, "b").await);
+    let (log, around, bad, good) = two().await;
     around.cut(true);
     let half = Transaction::new().put(&keyspace("a"), "k", "bad");
     log.commit(half.put(&keyspace("b"), "k", "1"))
         .await
         .unwrap();
     until("one is ahead", || bad.quarantine().len() == 1).await;
-    let error = consistent_views((&bad, &good)).await.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Stale, "{error}");
+    fails_with(consistent_views((&bad, &good)).await, ErrorKind::Stale);
     around.cut(false);
     let views = within("views", consistent_views((&bad, &good)))
         .await
@@ -286,10 +261,8 @@ async fn a_map_that_ended_is_seen_as_far_as_it_came_and_never_waited_for() {
     consistent_views((&open_one, &closed)).await.unwrap();
     write_all(&log, &["a", "b"], 2).await;
     open_one.sync().await.unwrap();
-    let error = within("an answer", consistent_views((&open_one, &closed)))
-        .await
-        .unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Closed, "{error}");
+    let refused = within("an answer", consistent_views((&open_one, &closed))).await;
+    fails_with(refused, ErrorKind::Closed);
 
     // One that ends while it is waited for.
     let around = Around::new(&log);
@@ -297,12 +270,11 @@ async fn a_map_that_ended_is_seen_as_far_as_it_came_and_never_waited_for() {
     around.cut(true);
     write_all(&log, &["a", "c"], 3).await;
     open_one.sync().await.unwrap();
-    let looking = tokio::spawn({
-        let (open_one, behind) = (open_one.clone(), behind.clone());
-        async move { consistent_views((&open_one, &behind)).await }
-    });
-    tokio::time::sleep(SECOND).await;
-    behind.close().await;
-    let error = within("an answer", looking).await.unwrap().unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Closed, "{error}");
+    let closing = async {
+        tokio::time::sleep(SECOND).await;
+        behind.close().await;
+    };
+    let both = futures::future::join(consistent_views((&open_one, &behind)), closing);
+    let (looked, ()) = within("an answer", both).await;
+    fails_with(looked, ErrorKind::Closed);
 }

@@ -2,11 +2,7 @@
 //!
 //! The log loses a batch on the way to one map; a conflict shows it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
@@ -15,7 +11,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use globe::log_client::Batch;
 use globe::{CodecError, Decode, Encode, Error, ErrorKind, Globe, Json, MemoryLog, Phase};
-use rig::{Around, brisk, until, within, write_raw};
+use rig::{Around, brisk, conflicts, fails_with, reaches, until, within, write_raw};
 
 type Numbers = Globe<String, u64>;
 
@@ -24,10 +20,7 @@ async fn with_a_lost_batch(log: &MemoryLog, around: &Around) -> Numbers {
     let map = brisk(around).await;
     around.distort(|batch| vec![Batch::progress(batch.revision)]);
     let lost = write_raw(log, "numbers", "k", b"7").await;
-    until("it has gone past the write", || {
-        map.position().is_some_and(|here| here.covers(lost))
-    })
-    .await;
+    reaches(&map, lost).await;
     around.be_honest();
     assert_eq!(map.get("k"), None, "lost on the way");
     map
@@ -43,8 +36,7 @@ async fn a_doubt_survives_a_tail_that_breaks() {
     // From now on no tail holds: the conflict raises the doubt while there is none, or one is just being opened.
     around.break_tails_after(Some((0, broken())));
     until("tails break", || map.status().failures >= 1).await;
-    let refused = within("the create", map.create("k", 1)).await.unwrap_err();
-    assert!(refused.is_conflict(), "{refused}");
+    conflicts(within("the create", map.create("k", 1)).await);
     until("tails broke after it as well", || {
         map.status().resyncs >= 1 || map.status().failures >= 5
     })
@@ -63,10 +55,9 @@ async fn what_is_known_to_be_missing_is_never_proved_current() {
     let around = Around::new(&log);
     let map = with_a_lost_batch(&log, &around).await;
     around.hold_snapshots(true);
-    assert!(map.create("k", 1).await.unwrap_err().is_conflict());
+    conflicts(map.create("k", 1).await);
     until("it is stale", || map.status().phase == Phase::Stale).await;
-    let error = map.sync().await.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Stale, "{error}");
+    fails_with(map.sync().await, ErrorKind::Stale);
     around.hold_snapshots(false);
     within("it is mended", map.sync()).await.unwrap();
     assert_eq!(map.get("k").as_deref(), Some(&7));
@@ -84,7 +75,7 @@ async fn a_tail_that_always_breaks_into_a_resync_causes_no_storm() {
     // Each tail delivers one batch, and is then overtaken by compaction.
     around.break_tails_after(Some((1, lost())));
     let map: Numbers = Globe::open(around.clone(), "numbers").await.unwrap();
-    let before = rig::Calls::of(&around.calls().snapshots);
+    let before = around.calls().snapshots;
     let writer = tokio::spawn({
         let log = log.clone();
         async move {
@@ -95,7 +86,7 @@ async fn a_tail_that_always_breaks_into_a_resync_causes_no_storm() {
         }
     });
     tokio::time::sleep(Duration::from_secs(60)).await;
-    let taken = rig::Calls::of(&around.calls().snapshots) - before;
+    let taken = around.calls().snapshots - before;
     // A pause grows to 2 s, of which at least half is waited.
     assert!(taken <= 70, "{taken} snapshots in a minute");
     let status = map.status();

@@ -2,11 +2,7 @@
 //!
 //! Whoever comes in between does so from inside the closure, so that no clock decides anything.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
@@ -14,18 +10,14 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use globe::log_client::Transaction;
-use globe::{Consistency, Edit, Error, ErrorKind, Expected, Globe, LogClient, MemoryLog};
+use globe::{Consistency, Edit, Error, ErrorKind, Expected, LogClient, MemoryLog};
 use globe_faulty::{Fault, Faults, FaultyLog};
-use rig::{Around, Calls, brisk, delete_raw, keyspace, numbers, until, within, write_raw};
+use rig::every::{all_fail_with, every_write};
+use rig::{
+    answered_after, brisk, come_between, conflicts, delete_raw, fails_with, fresh, fresh_around,
+    keyspace, numbers, put_all, until, within, write_raw,
+};
 use tokio::time::Instant;
-
-type Numbers = Globe<String, u64>;
-
-/// What somebody else commits meanwhile.
-fn come_between(log: &MemoryLog, key: &'static str, value: u64) {
-    let write = Transaction::new().put(&keyspace("numbers"), key, value.to_string());
-    log.commit(write).now_or_never().unwrap().unwrap();
-}
 
 #[derive(Debug, PartialEq)]
 enum Refusal {
@@ -41,8 +33,7 @@ impl From<Error> for Refusal {
 
 #[tokio::test]
 async fn every_write_of_a_key_says_where_as_what_and_whether_something_stood_there() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let created = map.create("a", 1).await.unwrap();
     let put = map.put("a", 2).await.unwrap();
     let detached = map.put_detached("a", 3).await.unwrap();
@@ -56,15 +47,20 @@ async fn every_write_of_a_key_says_where_as_what_and_whether_something_stood_the
     let deleted = map.delete_if("a", Expected::Present).await.unwrap();
     let again = map.put("a", 6).await.unwrap();
     let deleted_at = map.delete_if("a", again.version().unwrap()).await.unwrap();
+    let last = map.put("a", 7).await.unwrap();
+    let plainly = map.delete("a").await.unwrap();
+    assert_eq!(map.get("a"), None);
     let head = log.head_position();
     let of_nothing = map.delete("a").await.unwrap();
     let of_absent = map.delete_if("a", Expected::Absent).await.unwrap();
     let said = [
-        created, put, detached, swapped, over, deleted, again, deleted_at,
+        created, put, detached, swapped, over, deleted, again, deleted_at, last, plainly,
     ];
     assert_eq!(
         said.map(|written| written.replaced()),
-        [false, true, true, true, true, true, false, true]
+        [
+            false, true, true, true, true, true, false, true, false, true
+        ]
     );
     for (written, next) in said.iter().zip(&said[1..]) {
         assert_eq!(written.position().revision.next(), next.position().revision);
@@ -83,39 +79,37 @@ async fn what_a_replica_that_lags_replaced_is_what_the_log_said() {
     log.hold_tails(true);
     delete_raw(&log, "numbers", "gone").await;
     write_raw(&log, "numbers", "new", b"2").await;
-    let writes = tokio::spawn({
-        let map = map.clone();
-        async move {
-            let (put, over) = tokio::join!(map.delete("gone"), map.put("new", 3));
-            (put.unwrap().replaced(), over.unwrap().replaced())
-        }
-    });
-    until("the put is committed", || {
-        log.head_position().revision.0 >= 4
+    write_raw(&log, "numbers", "unseen", b"2").await;
+    let writes =
+        futures::future::try_join3(map.delete("gone"), map.put("new", 3), map.delete("unseen"));
+    let (gone, new, unseen) = answered_after(writes, async {
+        until("the last is committed", || {
+            log.head_position().revision.0 >= 7
+        })
+        .await;
+        log.hold_tails(false);
     })
-    .await;
-    log.hold_tails(false);
-    assert_eq!(within("the writes", writes).await.unwrap(), (false, true));
+    .await
+    .unwrap();
+    assert_eq!((gone.replaced(), new.replaced()), (false, true));
+    assert!(unseen.replaced());
+    assert_eq!(map.get("unseen"), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_of_what_must_be_present_never_claims_a_commit_that_was_none() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     log.hold_tails(true);
     write_raw(&log, "numbers", "other", b"1").await;
     // What the log says of the absent key cannot be seen here by the deadline.
     let hasty = map.with_deadline(Duration::from_millis(300));
-    let put = hasty.put_if("a", 1, Expected::Present).await.unwrap_err();
-    assert!(put.is_conflict(), "{put}");
-    let delete = hasty.delete_if("a", Expected::Present).await.unwrap_err();
-    assert!(delete.is_conflict(), "{delete}");
+    conflicts(hasty.put_if("a", 1, Expected::Present).await);
+    conflicts(hasty.delete_if("a", Expected::Present).await);
 }
 
 #[tokio::test]
 async fn a_write_of_many_says_its_newest_position_and_how_many() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let none = map.put_all([]).await.unwrap();
     assert_eq!((none.position(), none.count()), (None, 0));
     let entries = (0..300).map(|key| (format!("k{key:03}"), key));
@@ -135,14 +129,10 @@ async fn a_write_of_many_says_its_newest_position_and_how_many() {
 
 #[tokio::test]
 async fn an_empty_prefix_wipes_nothing_and_names_what_does() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
-    map.put_all([("a".into(), 1), ("b".into(), 2)])
-        .await
-        .unwrap();
+    let (log, map) = fresh().await;
+    put_all(&map, [("a", 1), ("b", 2)]).await;
     write_raw(&log, "numbers", "bad", b"bad").await;
-    let refused = map.delete_prefix("").await.unwrap_err();
-    assert_eq!(*refused.kind(), ErrorKind::Invalid);
+    let refused = fails_with(map.delete_prefix("").await, ErrorKind::Invalid);
     assert!(refused.to_string().contains("clear"), "{refused}");
     assert_eq!(map.len(), 2);
     assert_eq!(map.clear().await.unwrap().count(), 3, "bad ones as well");
@@ -151,8 +141,7 @@ async fn an_empty_prefix_wipes_nothing_and_names_what_does() {
 
 #[tokio::test]
 async fn an_update_returns_the_very_entry_that_stands_there() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let lease = log.grant(Duration::from_secs(60)).await.unwrap().id;
     let leased = Transaction::new().put_leased(&keyspace("numbers"), "a", "1", lease);
     let first = log.commit(leased).await.unwrap();
@@ -169,8 +158,7 @@ async fn an_update_returns_the_very_entry_that_stands_there() {
 
 #[tokio::test]
 async fn an_edit_puts_deletes_or_keeps_and_says_what_stands_there() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let edit = async |edit: Edit<u64>| map.try_update("a", |_| Ok::<_, Error>(edit)).await.unwrap();
     let put = edit(Edit::Put(1)).await;
     assert!(!put.replaced());
@@ -192,14 +180,13 @@ async fn an_edit_puts_deletes_or_keeps_and_says_what_stands_there() {
 
 #[tokio::test]
 async fn what_is_kept_is_proved_and_decided_again_when_it_was_overtaken() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     map.put("a", 1).await.unwrap();
     let mut seen = Vec::new();
     let kept = map.try_update("a", |old| {
         seen.push(old.copied());
         if seen.len() == 1 {
-            come_between(&log, "a", 2);
+            come_between(&log, [("a", 2)]);
         }
         Ok::<_, Error>(Edit::Keep)
     });
@@ -210,9 +197,7 @@ async fn what_is_kept_is_proved_and_decided_again_when_it_was_overtaken() {
 
 #[tokio::test]
 async fn a_refusal_is_the_callers_own_and_nothing_is_sent() {
-    let log = MemoryLog::new();
-    let around = Around::new(&log);
-    let map = numbers(&around).await;
+    let (log, around, map) = fresh_around().await;
     let refused = map.try_update("a", |_| Err(Refusal::SoldOut)).await;
     assert_eq!(refused.unwrap_err(), Refusal::SoldOut);
     let refused = map.try_transact(|txn| {
@@ -220,7 +205,7 @@ async fn a_refusal_is_the_callers_own_and_nothing_is_sent() {
         Err::<(), _>(Refusal::SoldOut)
     });
     assert_eq!(refused.await.unwrap_err(), Refusal::SoldOut);
-    assert_eq!(Calls::of(&around.calls().commits), 0);
+    assert_eq!(around.calls().commits, 0);
     // The log's own errors come as the caller's.
     log.set_available(false);
     let hasty = map.with_deadline(Duration::from_millis(20));
@@ -233,8 +218,7 @@ async fn a_refusal_is_the_callers_own_and_nothing_is_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_is_of_its_handle_and_of_no_other() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let hasty = map.with_deadline(Duration::from_millis(300)).clone();
     log.set_available(false);
     let calls: [(&str, futures::future::BoxFuture<'_, Option<Error>>); 4] = [
@@ -261,49 +245,36 @@ async fn a_deadline_is_of_its_handle_and_of_no_other() {
         assert_eq!(*error.kind(), ErrorKind::Unavailable, "{name}: {error}");
         assert!(asked.elapsed() <= Duration::from_millis(300), "{name}");
     }
-    let patient = tokio::spawn({
-        let map: Numbers = map.clone();
-        async move { map.put("a", 2).await }
+    // It has the builder's ten seconds.
+    let patient = answered_after(map.put("a", 2), async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        log.set_available(true);
     });
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    assert!(!patient.is_finished(), "it has the builder's ten seconds");
-    log.set_available(true);
-    within("the put", patient).await.unwrap().unwrap();
+    patient.await.unwrap();
     assert_eq!(hasty.get("a").as_deref(), Some(&2), "it is the same map");
 }
 
 #[tokio::test]
 async fn a_deadline_that_cannot_be_meant_is_refused_by_each_call_that_would_wait() {
-    let log = MemoryLog::new();
-    let around = Around::new(&log);
-    let map = numbers(&around).await;
+    let (_, around, map) = fresh_around().await;
     for bad in [Duration::ZERO, Duration::MAX] {
         let bad = map.with_deadline(bad);
-        let refused = [
-            bad.put("a", 1).await.map(drop),
-            bad.delete("a").await.map(drop),
-            bad.update("a", |_| 1).await.map(drop),
-            bad.put_all([("a".into(), 1)]).await.map(drop),
-            bad.delete_prefix("a").await.map(drop),
-            bad.transact(|txn| txn.put(&bad, "a", 1)).await.map(drop),
-            bad.sync().await.map(drop),
-            bad.view_at(Consistency::Local).await.map(drop),
+        let others = [
+            ("delete_prefix", bad.delete_prefix("a").await.map(drop)),
+            ("sync", bad.sync().await.map(drop)),
+            ("view_at", bad.view_at(Consistency::Local).await.map(drop)),
         ];
-        for refused in refused {
-            assert_eq!(*refused.unwrap_err().kind(), ErrorKind::Invalid);
-        }
+        all_fail_with(every_write(&bad, "a").await, &ErrorKind::Invalid);
+        all_fail_with(others.into(), &ErrorKind::Invalid);
         assert_eq!(bad.get("a"), None);
     }
-    assert_eq!(Calls::of(&around.calls().commits), 0);
+    assert_eq!(around.calls().commits, 0);
 }
 
 #[tokio::test]
 async fn a_transaction_reads_versions_and_ranges_with_what_it_wrote() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
-    map.put_all(["a", "b", "c", "d"].map(|key| (key.into(), 1)))
-        .await
-        .unwrap();
+    let (log, map) = fresh().await;
+    put_all(&map, ["a", "b", "c", "d"].map(|key| (key, 1))).await;
     let before = map.get_entry("a");
     let read = map.transact(|txn| {
         txn.put(&map, "bb", 2)?;
@@ -311,8 +282,7 @@ async fn a_transaction_reads_versions_and_ranges_with_what_it_wrote() {
         txn.delete(&map, "d")?;
         let entry = txn.get_entry(&map, "a")?;
         assert_eq!(txn.get_entry(&map, "d")?, None);
-        let unversioned = txn.get_entry(&map, "c").unwrap_err();
-        assert_eq!(*unversioned.kind(), ErrorKind::Invalid);
+        fails_with(txn.get_entry(&map, "c"), ErrorKind::Invalid);
         assert!(txn.contains_key(&map, "bb")? && !txn.contains_key(&map, "d")?);
         let range = txn.range(&map, "b".to_owned().."d".to_owned())?;
         Ok((entry, range, txn.prefix(&map, "b")?, txn.prefix(&map, "")?))
@@ -338,18 +308,15 @@ async fn a_transaction_reads_versions_and_ranges_with_what_it_wrote() {
 
 #[tokio::test]
 async fn every_key_of_a_range_is_validated_but_none_that_appears_in_it_later() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
-    map.put_all([("a".into(), 1), ("b".into(), 1)])
-        .await
-        .unwrap();
+    let (log, map) = fresh().await;
+    put_all(&map, [("a", 1), ("b", 1)]).await;
     for (key, attempts) in [("b", 2), ("c", 1)] {
         let mut calls = 0;
         let sum = map.transact(|txn| {
             calls += 1;
             let entries = txn.range(&map, "a".to_owned()..)?;
             if calls == 1 {
-                come_between(&log, key, 10);
+                come_between(&log, [(key, 10)]);
             }
             let sum = entries.iter().map(|(_, value)| **value).sum();
             txn.put(&map, "Sum", sum)
@@ -362,8 +329,7 @@ async fn every_key_of_a_range_is_validated_but_none_that_appears_in_it_later() {
 
 #[tokio::test]
 async fn a_range_over_the_logs_limit_or_over_a_bad_value_is_refused() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let entries = (0..200).map(|key| (format!("k{key:03}"), 1));
     map.put_all(entries).await.unwrap();
     let read = map.transact(|txn| txn.prefix(&map, "k")).await.unwrap_err();
@@ -378,8 +344,8 @@ async fn a_range_over_the_logs_limit_or_over_a_bad_value_is_refused() {
     assert!(too_large, "{read}");
     write_raw(&log, "numbers", "bad", b"bad").await;
     until("it is listed", || map.quarantine().len() == 1).await;
-    let read = map.transact(|txn| txn.prefix(&map, "b")).await.unwrap_err();
-    assert_eq!(*read.kind(), ErrorKind::Codec);
+    let refused = map.transact(|txn| txn.prefix(&map, "b")).await;
+    fails_with(refused, ErrorKind::Codec);
     let beside = map.transact(|txn| txn.prefix(&map, "k00")).await.unwrap();
     assert_eq!(beside.value().len(), 10);
 }

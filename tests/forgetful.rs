@@ -2,17 +2,13 @@
 //!
 //! What such a log keeps is the log's own tests' to say: here it is only what a map makes of it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
 use globe::{MemoryLog, connect};
 use rig::shown::{changed, next, seen};
-use rig::{brisk, delete_raw, numbers, until, within, write_raw};
+use rig::{brisk, delete_raw, numbers, reaches, within, write_raw};
 
 const KEPT: usize = 3;
 
@@ -31,10 +27,7 @@ async fn a_map_that_was_left_behind_by_a_forgetful_log_shows_exactly_what_it_mis
         last = write_raw(&log, "numbers", "new", value).await;
     }
     log.hold_tails(false);
-    until("the map has caught up", || {
-        map.position().unwrap().covers(last)
-    })
-    .await;
+    reaches(&map, last).await;
     assert!(map.status().resyncs > resyncs, "the tail was not enough");
     let missed = [
         changed("gone", Some(1), None),
@@ -50,10 +43,7 @@ async fn a_map_that_keeps_up_with_a_forgetful_log_never_needs_a_second_snapshot(
     let (map, other) = (numbers(&log).await, numbers(&log).await);
     for value in 0..10 * KEPT as u64 {
         let last = map.put("key", value).await.unwrap().position();
-        until("the other has it", || {
-            other.position().unwrap().covers(last)
-        })
-        .await;
+        reaches(&other, last).await;
     }
     assert_eq!((map.status().resyncs, other.status().resyncs), (0, 0));
 }

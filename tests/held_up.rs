@@ -2,11 +2,7 @@
 //!
 //! No clock decides anything: a key whose hash and order wait holds the applier exactly where it is.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
@@ -17,9 +13,9 @@ use std::sync::{Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use globe::log_client::Transaction;
-use globe::{Consistency, Globe, Key, LogClient, MemoryLog, Position};
-use rig::{keyspace, within};
+use globe::{Consistency, Globe, MemoryLog, Position};
+use rig::text_key::text_key;
+use rig::{within, write_many};
 
 const KEYS: usize = 100;
 /// Longer than any read takes; only a test that fails waits for it.
@@ -106,11 +102,7 @@ impl Hash for Name {
     }
 }
 
-impl PartialOrd for Name {
-    fn partial_cmp(&self, other: &Name) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
+text_key!(Name);
 
 impl Ord for Name {
     fn cmp(&self, other: &Name) -> Ordering {
@@ -119,26 +111,13 @@ impl Ord for Name {
     }
 }
 
-impl Key for Name {
-    fn encode(&self) -> globe::Result<String> {
-        Ok(self.0.clone())
-    }
-
-    fn decode(text: &str) -> globe::Result<Name> {
-        Ok(Name(text.to_owned()))
-    }
-}
-
 fn name(number: usize) -> Name {
     Name(format!("k{number:03}"))
 }
 
 async fn fill(log: &MemoryLog, value: u64) -> Position {
-    let space = keyspace("numbers");
-    let write = (0..KEYS).fold(Transaction::new(), |write, key| {
-        write.put(&space, name(key).0, value.to_string())
-    });
-    log.commit(write).await.unwrap()
+    let entries = (0..KEYS).map(|key| (name(key).0, value.to_string()));
+    write_many(log, "numbers", entries).await
 }
 
 /// What every way to look at every key shows: one value, since nothing moves meanwhile.
@@ -176,7 +155,8 @@ async fn stop_by_stop(map: &Globe<Name, u64>, position: Position) -> Vec<u64> {
             tell.send(look(&reader))
         });
         let shown = told.recv_timeout(BOUND);
-        seen.push(shown.expect("a reader was held up, or saw two values"));
+        assert!(shown.is_ok(), "a reader was held up, or saw two values");
+        seen.push(shown.unwrap());
         HOLD.set(Applier::Going);
     }
     reached.await.unwrap().unwrap();

@@ -2,11 +2,7 @@
 //!
 //! That each key survives being written is tested beside `Key` itself.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
@@ -241,19 +237,15 @@ struct Flag {
     percent: u8,
 }
 
+fn flag(on: bool, percent: u8) -> Flag {
+    Flag { on, percent }
+}
+
 #[tokio::test]
 async fn what_globe_writes_is_plain_and_what_others_write_is_read() {
     let log = MemoryLog::new();
     let map: Globe<String, Flag> = Globe::open(log.clone(), "flags").await.unwrap();
-    map.put(
-        "dark-mode",
-        Flag {
-            on: true,
-            percent: 25,
-        },
-    )
-    .await
-    .unwrap();
+    map.put("dark-mode", flag(true, 25)).await.unwrap();
     let record = records(&log, "flags").await.remove(0);
     assert_eq!(record.key, "dark-mode");
     assert_eq!(record.value, r#"{"on":true,"percent":25}"#);
@@ -265,13 +257,7 @@ async fn what_globe_writes_is_plain_and_what_others_write_is_read() {
     )
     .await;
     until("it is read", || map.contains_key("by hand/ä")).await;
-    assert_eq!(
-        map.get("by hand/ä").as_deref(),
-        Some(&Flag {
-            on: false,
-            percent: 5
-        })
-    );
+    assert_eq!(map.get("by hand/ä").as_deref(), Some(&flag(false, 5)));
 }
 
 #[cfg(feature = "messagepack")]
@@ -290,10 +276,7 @@ async fn messagepack_survives_and_tolerates_added_fields() {
             .open()
     };
     let map = open().await.unwrap();
-    let flag = Flag {
-        on: true,
-        percent: 25,
-    };
+    let flag = flag(true, 25);
     map.put("a", flag.clone()).await.unwrap();
     assert_eq!(map.get("a").as_deref(), Some(&flag));
     assert_eq!(open().await.unwrap().get("a").as_deref(), Some(&flag));

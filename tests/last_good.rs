@@ -3,16 +3,12 @@
 //!
 //! What is bad is written past the map, as another program would.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
 use globe::{Globe, LastGood, MemoryLog};
-use rig::{brisk, delete_raw, numbers, until, within, write_raw};
+use rig::{brisk, delete_raw, follows_life, fresh, numbers, until, within, write_raw};
 
 type Numbers = Globe<String, u64>;
 
@@ -114,18 +110,13 @@ async fn a_node_that_missed_the_last_good_value_looks_it_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_last_good_value_of_another_life_is_not_shown_as_if_of_this_one() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let empty = log.backup();
     map.put("k", 1).await.unwrap();
     log.restore(&empty);
     bad(&log, "k").await;
     bad(&log, "k").await;
-    let epoch = log.head_position().epoch;
-    until("the new life is followed", || {
-        map.position().is_some_and(|here| here.epoch == epoch)
-    })
-    .await;
+    follows_life(&map, &log).await;
     assert_eq!(shown(&map, "k"), (None, Some(LastGood::None)));
     let fresh = numbers(&log).await;
     assert!(fresh.view().diff(&map.view()).is_empty());
@@ -144,11 +135,7 @@ async fn a_life_whose_history_is_forgotten_is_not_filled_up_from_the_one_before(
     bad(&log, "k").await;
     log.compact(log.head_position().revision).unwrap();
     around.cut(false);
-    let epoch = log.head_position().epoch;
-    until("the new life is followed", || {
-        map.position().is_some_and(|here| here.epoch == epoch)
-    })
-    .await;
+    follows_life(&map, &log).await;
     assert_eq!(shown(&map, "k"), (None, Some(LastGood::Forgotten)));
 }
 
@@ -163,7 +150,7 @@ async fn a_wrong_codec_costs_the_log_few_looks_back() {
     }
     let map = numbers(&around).await;
     assert_eq!(map.quarantine().len(), 500);
-    let looks = rig::Calls::of(&around.calls().looks_back);
+    let looks = around.calls().looks_back;
     assert!((1..=1_100).contains(&looks), "{looks}");
     let forgotten = map.quarantine().into_iter();
     let forgotten = forgotten.filter(|bad| bad.last_good == LastGood::Forgotten);

@@ -2,11 +2,7 @@
 //!
 //! The leases are the log's own: sessions are not part of this.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
@@ -14,7 +10,7 @@ use std::time::Duration;
 
 use globe::log_client::Transaction;
 use globe::{Expected, Globe, LeaseId, LogClient, MemoryLog};
-use rig::{keyspace, numbers, until};
+use rig::{answered_after, fresh, keyspace, numbers, put_all, until};
 
 type Numbers = Globe<String, u64>;
 
@@ -38,8 +34,7 @@ async fn register(log: &MemoryLog, map: &Numbers) -> LeaseId {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_keeps_the_lease_of_its_key() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let lease = register(&log, &map).await;
     map.put("put", 2).await.unwrap();
     map.update("update", |_| 2).await.unwrap();
@@ -49,20 +44,16 @@ async fn a_write_keeps_the_lease_of_its_key() {
     map.transact(|txn| txn.put(&map, "transact", 2))
         .await
         .unwrap();
-    map.put_all([("put_all".into(), 2)]).await.unwrap();
+    put_all(&map, [("put_all", 2)]).await;
     // Another node's put comes in between: the lease is learnt from the conflict.
     log.hold_tails(true);
     let other = numbers(&log).await;
     let space = keyspace("numbers");
     let between = Transaction::new().put_leased(&space, "conflict", "5", lease);
     log.commit(between).await.unwrap();
-    let put = tokio::spawn({
-        let map = map.clone();
-        async move { map.put("conflict", 2).await }
-    });
-    tokio::task::yield_now().await;
-    log.hold_tails(false);
-    put.await.unwrap().unwrap();
+    let heard = async { log.hold_tails(false) };
+    let put = answered_after(map.put("conflict", 2), heard).await;
+    put.unwrap();
 
     for key in KEYS {
         let entry = map.get_entry(key).unwrap();
@@ -77,8 +68,7 @@ async fn a_write_keeps_the_lease_of_its_key() {
 
 #[tokio::test(start_paused = true)]
 async fn a_detached_put_outlives_the_lease() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let lease = register(&log, &map).await;
     map.put_detached("put", 2).await.unwrap();
     map.transact(|txn| txn.put_detached(&map, "transact", 2))
@@ -92,8 +82,7 @@ async fn a_detached_put_outlives_the_lease() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bad_record_that_is_healed_keeps_its_lease() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let lease = register(&log, &map).await;
     let space = keyspace("numbers");
     let bad = Transaction::new().put_leased(&space, "put", "bad", lease);
@@ -105,18 +94,13 @@ async fn a_bad_record_that_is_healed_keeps_its_lease() {
 
 #[tokio::test(start_paused = true)]
 async fn a_put_over_a_key_whose_lease_has_just_ended_writes_it_without() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let lease = register(&log, &map).await;
     log.hold_tails(true);
     log.revoke(lease).await.unwrap();
-    let put = tokio::spawn({
-        let map = map.clone();
-        async move { map.put("put", 2).await }
-    });
-    tokio::task::yield_now().await;
-    log.hold_tails(false);
-    put.await.unwrap().unwrap();
+    let heard = async { log.hold_tails(false) };
+    let put = answered_after(map.put("put", 2), heard).await;
+    put.unwrap();
     let entry = map.get_entry("put").unwrap();
     assert_eq!((**entry.value(), entry.lease()), (2, None));
 }

@@ -2,11 +2,7 @@
 //!
 //! The truth is folded from the log's own history (`rig/truth.rs`); no map is asked what is right.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod model_parts;
 mod rig;

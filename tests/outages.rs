@@ -2,18 +2,18 @@
 //!
 //! Time is paused: the tests wait for conditions, and no duration decides but those that are promised.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
 use std::time::Duration;
 
 use globe::{Cause, Consistency, ErrorKind, Globe, MemoryLog, Phase, ResyncReason};
-use rig::{Around, Calls, brisk, delete_raw, numbers, until, within, write_raw};
+use rig::every::{all_fail_with, every_write};
+use rig::{
+    Around, brisk, delete_raw, fails_with, follows_life, fresh, fresh_around, put_all, started,
+    until, within, write_raw,
+};
 use tokio::time::{Instant, sleep};
 use tracing::Level;
 
@@ -28,9 +28,9 @@ async fn opening_while_the_log_is_down_fails_within_the_bound() {
     let open = Globe::<String, u64>::builder(log, "numbers")
         .open_timeout(3 * SECOND)
         .open();
-    let error = open.await.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Unavailable);
+    let error = fails_with(open.await, ErrorKind::Unavailable);
     assert_eq!(begun.elapsed(), 3 * SECOND);
+    assert!(error.to_string().contains("made unavailable"), "{error}");
     let source = std::error::Error::source(&error).expect("what the log said");
     assert!(source.to_string().contains("unavailable"), "{source}");
 }
@@ -38,7 +38,7 @@ async fn opening_while_the_log_is_down_fails_within_the_bound() {
 #[tokio::test(start_paused = true)]
 async fn a_map_started_while_the_log_is_down_hydrates_and_follows_when_it_appears() {
     let log = MemoryLog::builder().available(false).build();
-    let map: Numbers = Globe::builder(log.clone(), "numbers").start().unwrap();
+    let map = started(&log);
     assert_eq!(map.status().phase, Phase::Hydrating);
     assert_eq!(
         (map.status().position, map.status().staleness),
@@ -59,36 +59,26 @@ async fn a_map_started_while_the_log_is_down_hydrates_and_follows_when_it_appear
 
 #[tokio::test(start_paused = true)]
 async fn a_quiet_map_stays_live_and_costs_nothing_but_the_probe() {
-    let log = MemoryLog::new();
-    let around = Around::new(&log);
-    let map = numbers(&around).await;
-    let begun = Calls::of(&around.calls().heads);
+    let (_, around, map) = fresh_around().await;
+    let begun = around.calls().heads;
     for _ in 0..60 {
         sleep(SECOND).await;
         let status = map.status();
         assert_eq!(status.phase, Phase::Live);
         assert!(status.staleness.unwrap() <= SECOND);
     }
-    let probes = Calls::of(&around.calls().heads) - begun;
+    let probes = around.calls().heads - begun;
     assert!(
         (115..=121).contains(&probes),
         "two a second: {probes} in a minute"
     );
     let calls = around.calls();
-    assert_eq!(
-        (
-            Calls::of(&calls.snapshots),
-            Calls::of(&calls.tails),
-            Calls::of(&calls.commits)
-        ),
-        (1, 1, 0)
-    );
+    assert_eq!((calls.snapshots, calls.tails, calls.commits), (1, 1, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cut_off_is_admitted_in_time_and_age_is_never_under_reported() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     sleep(10 * SECOND).await;
     let cut = Instant::now();
     log.set_available(false);
@@ -121,13 +111,11 @@ async fn a_cut_off_is_admitted_in_time_and_age_is_never_under_reported() {
 
 #[tokio::test(start_paused = true)]
 async fn a_log_whose_reads_freeze_makes_a_map_stale_though_its_tail_lives() {
-    let log = MemoryLog::new();
-    let around = Around::new(&log);
-    let map = numbers(&around).await;
+    let (log, around, map) = fresh_around().await;
     around.freeze_reads(true);
     for value in 0..5 {
         sleep(SECOND).await;
-        write_raw(&log, "numbers", "a", value.to_string().as_bytes()).await;
+        write_raw(&log, "numbers", "a", value.to_string()).await;
         until("the tail lives", || map.get("a").as_deref() == Some(&value)).await;
     }
     assert_eq!(
@@ -139,10 +127,8 @@ async fn a_log_whose_reads_freeze_makes_a_map_stale_though_its_tail_lives() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_answer_proves_no_more_than_when_it_was_asked_for() {
-    let log = MemoryLog::new();
-    let around = Around::new(&log);
-    let map = numbers(&around).await;
-    around.delay_heads(700);
+    let (_, around, map) = fresh_around().await;
+    around.delay_heads(SECOND * 7 / 10);
     sleep(10 * SECOND).await;
     for _ in 0..100 {
         sleep(SECOND / 50).await;
@@ -158,8 +144,7 @@ async fn a_slow_answer_proves_no_more_than_when_it_was_asked_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_tail_is_noticed_and_replaced() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let begun = Instant::now();
     log.silence_open_tails();
     write_raw(&log, "numbers", "a", b"1").await;
@@ -184,12 +169,8 @@ async fn a_break_without_lost_history_costs_no_snapshot_and_shows_every_revision
         log.set_available(false);
         log.set_available(true);
         for _ in 0..3 {
-            let text = value.to_string();
-            revisions.push(
-                write_raw(&log, "numbers", "a", text.as_bytes())
-                    .await
-                    .revision,
-            );
+            let head = write_raw(&log, "numbers", "a", value.to_string()).await;
+            revisions.push(head.revision);
         }
         tokio::task::yield_now().await;
     }
@@ -200,16 +181,14 @@ async fn a_break_without_lost_history_costs_no_snapshot_and_shows_every_revision
             (revision, Cause::Step)
         );
     }
-    assert_eq!(Calls::of(&around.calls().snapshots), 1);
+    assert_eq!(around.calls().snapshots, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_compaction_while_disconnected_costs_an_exact_difference() {
     let log = MemoryLog::new();
     let map = brisk(&log).await;
-    map.put_all(["kept", "gone", "changed"].map(|key| (key.into(), 1)))
-        .await
-        .unwrap();
+    put_all(&map, ["kept", "gone", "changed"].map(|key| (key, 1))).await;
     let mut watch = map.watch();
     log.set_available(false);
     until("the cut is noticed", || map.status().last_error.is_some()).await;
@@ -232,9 +211,7 @@ async fn a_compaction_while_disconnected_costs_an_exact_difference() {
 async fn a_restore_is_a_new_epoch_and_an_exact_difference() {
     let log = MemoryLog::new();
     let map = brisk(&log).await;
-    map.put_all([("same".into(), 1), ("back".into(), 1)])
-        .await
-        .unwrap();
+    put_all(&map, [("same", 1), ("back", 1)]).await;
     let backup = log.backup();
     let before = map.put("back", 2).await.unwrap().position();
     map.put("lost", 3).await.unwrap();
@@ -252,8 +229,8 @@ async fn a_restore_is_a_new_epoch_and_an_exact_difference() {
     let view = watch.catch_up();
     assert_eq!((view.len(), view.get("lost")), (2, None));
     assert_ne!(map.position().unwrap().epoch, before.epoch);
-    let error = map.view_at(Consistency::AtLeast(before)).await.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::EpochChanged);
+    let refused = map.view_at(Consistency::AtLeast(before)).await;
+    fails_with(refused, ErrorKind::EpochChanged);
 }
 
 #[tokio::test(start_paused = true)]
@@ -279,8 +256,7 @@ async fn the_same_revision_with_another_value_after_a_restore_is_a_change() {
 #[tokio::test(start_paused = true)]
 async fn an_outage_is_told_once_and_its_end_too() {
     let (ear, _listening) = rig::ear::listen();
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     for outage in 1..=3 {
         log.set_available(false);
         sleep(60 * SECOND).await;
@@ -337,9 +313,7 @@ async fn nothing_is_left() {
 
 #[tokio::test(start_paused = true)]
 async fn dropping_the_last_handle_leaves_no_task() {
-    let log = MemoryLog::new();
-    let around = Around::new(&log);
-    let map = numbers(&around).await;
+    let (log, around, map) = fresh_around().await;
     let (watch, view) = (map.watch(), map.view());
     sleep(SECOND).await;
     drop(map);
@@ -397,17 +371,7 @@ async fn in_a_plain_outage_a_write_is_unavailable_and_not_unknown() {
     let log = MemoryLog::new();
     let map = brisk(&log).await;
     log.set_available(false);
-    let writes = [
-        map.put("a", 1).await.map(drop),
-        map.delete("a").await.map(drop),
-        map.update("a", |_| 1).await.map(drop),
-        map.put_all([("a".into(), 1)]).await.map(drop),
-        map.transact(|txn| txn.put(&map, "a", 1)).await.map(drop),
-    ];
-    for outcome in writes {
-        let error = outcome.unwrap_err();
-        assert_eq!(*error.kind(), ErrorKind::Unavailable, "{error}");
-    }
+    all_fail_with(every_write(&map, "a").await, &ErrorKind::Unavailable);
 }
 
 #[tokio::test(start_paused = true)]
@@ -426,15 +390,11 @@ async fn a_write_undone_by_a_restore_is_told_at_once() {
         let head = log.head_position();
         until("it is committed", || log.head_position() != head).await;
         log.restore(&empty);
-        let epoch = log.head_position().epoch;
-        until("the map is in the new life", || {
-            map.position().is_some_and(|here| here.epoch == epoch)
-        })
-        .await;
+        follows_life(&map, &log).await;
         let begun = Instant::now();
         around.hold_replies(false);
-        let error = within("an answer", put).await.unwrap().unwrap_err();
-        assert_eq!(*error.kind(), ErrorKind::EpochChanged, "{error}");
+        let refused = within("an answer", put).await.unwrap();
+        fails_with(refused, ErrorKind::EpochChanged);
         assert!(begun.elapsed() < SECOND, "at once: {:?}", begun.elapsed());
     }
 }

@@ -2,25 +2,18 @@
 //!
 //! What is bad is written past the map, as another program would.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
 use globe::{CodecError, Decode, Encode, ErrorKind, Globe, MemoryLog, Phase};
-use rig::{brisk, delete_raw, numbers, until, within, write_raw};
+use rig::{brisk, delete_raw, fails_with, fresh, in_a_gap, put_all, until, within, write_raw};
 use tracing::Level;
 
 #[tokio::test(start_paused = true)]
 async fn an_undecodable_value_leaves_the_last_good_one_and_is_listed() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
-    map.put_all([("a".into(), 1), ("b".into(), 1)])
-        .await
-        .unwrap();
+    let (log, map) = fresh().await;
+    put_all(&map, [("a", 1), ("b", 1)]).await;
     let mut watch = map.watch();
     let bad = write_raw(&log, "numbers", "a", b"\"hunter2\"").await;
     let fresh = write_raw(&log, "numbers", "fresh", b"{").await;
@@ -61,8 +54,7 @@ async fn an_undecodable_value_leaves_the_last_good_one_and_is_listed() {
 
 #[tokio::test(start_paused = true)]
 async fn the_next_good_write_heals_whoever_makes_it() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     for (round, key) in ["put", "raw", "put_all", "delete", "transact"]
         .into_iter()
         .enumerate()
@@ -91,8 +83,7 @@ async fn the_next_good_write_heals_whoever_makes_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deleted_bad_record_is_forgotten_with_its_last_good_value() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     map.put("a", 1).await.unwrap();
     write_raw(&log, "numbers", "a", b"bad").await;
     until("it is listed", || map.quarantine().len() == 1).await;
@@ -105,8 +96,7 @@ async fn a_deleted_bad_record_is_forgotten_with_its_last_good_value() {
 
 #[tokio::test(start_paused = true)]
 async fn what_would_be_computed_from_a_bad_value_is_refused() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     map.put("a", 1).await.unwrap();
     write_raw(&log, "numbers", "a", b"bad").await;
     until("it is listed", || map.quarantine().len() == 1).await;
@@ -116,8 +106,7 @@ async fn what_would_be_computed_from_a_bad_value_is_refused() {
         .map(drop);
     let read = map.transact(|txn| txn.get(&map, "a")).await.map(drop);
     for outcome in [update, read] {
-        let error = outcome.unwrap_err();
-        assert_eq!(*error.kind(), ErrorKind::Codec);
+        let error = fails_with(outcome, ErrorKind::Codec);
         assert!(error.to_string().contains("numbers/a"), "{error}");
     }
     assert!(
@@ -130,18 +119,16 @@ async fn what_would_be_computed_from_a_bad_value_is_refused() {
 async fn a_resync_keeps_the_last_good_value_and_the_list() {
     let log = MemoryLog::new();
     let map = brisk(&log).await;
-    map.put_all([("a".into(), 1), ("healed".into(), 1), ("gone".into(), 1)])
-        .await
-        .unwrap();
+    put_all(&map, [("a", 1), ("healed", 1), ("gone", 1)]).await;
     for key in ["a", "healed", "gone"] {
         write_raw(&log, "numbers", key, b"bad").await;
     }
     until("they are listed", || map.quarantine().len() == 3).await;
-    log.hold_tails(true);
-    write_raw(&log, "numbers", "healed", b"2").await;
-    let head = delete_raw(&log, "numbers", "gone").await;
-    log.compact(head.revision).unwrap();
-    log.hold_tails(false);
+    in_a_gap(&log, async {
+        write_raw(&log, "numbers", "healed", b"2").await;
+        delete_raw(&log, "numbers", "gone").await;
+    })
+    .await;
     until("the resync", || map.status().resyncs == 1).await;
     assert_eq!(map.quarantine().len(), 1);
     assert_eq!(map.get("a").as_deref(), Some(&1));
@@ -193,8 +180,7 @@ async fn under_strict_a_bad_record_ends_the_map() {
         map.sync().await.map(drop),
         map.wait_for(|_| false).await.map(drop),
     ] {
-        let error = outcome.unwrap_err();
-        assert_eq!(*error.kind(), ErrorKind::Codec);
+        let error = fails_with(outcome, ErrorKind::Codec);
         assert!(
             error.to_string().contains("numbers/a") && !error.to_string().contains("hunter2"),
             "{error}"
@@ -246,14 +232,10 @@ async fn a_codec_that_panics_could_not_decode_and_harms_nobody_else() {
     );
     assert!(map.quarantine()[0].reason.contains("panicked"));
     assert_eq!(map.status().phase, Phase::Live);
-    let error = map.put("c", 13).await.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Codec);
+    let error = fails_with(map.put("c", 13).await, ErrorKind::Codec);
     assert!(error.to_string().contains("touchy/c"), "{error}");
-    let error = map
-        .put_all([("ok".into(), 1), ("c".into(), 13)])
-        .await
-        .unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Codec);
+    let refused = map.put_all([("ok".into(), 1), ("c".into(), 13)]).await;
+    fails_with(refused, ErrorKind::Codec);
     assert_eq!(map.get("ok"), None, "nothing is half-written");
 }
 
@@ -273,10 +255,7 @@ async fn a_wrong_codec_is_told_of_a_few_times_and_then_summed_up() {
     let first = warnings();
     assert!((1..=10).contains(&first), "{first} warnings");
     // The same again at a resync is nothing new.
-    log.hold_tails(true);
-    let head = write_raw(&log, "numbers", "good", b"1").await;
-    log.compact(head.revision).unwrap();
-    log.hold_tails(false);
+    in_a_gap(&log, write_raw(&log, "numbers", "good", b"1")).await;
     until("the resync", || map.status().resyncs == 1).await;
     assert_eq!(warnings(), first);
     assert_eq!(map.quarantine().len(), 1_000);

@@ -2,16 +2,12 @@
 //!
 //! What it shows is what the map shows, so that is tested there.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
 use globe::{CodecError, Decode, Globe, MemoryLog, Phase, Reader};
-use rig::{numbers, until, within, write_raw};
+use rig::{fresh, numbers, until, within, write_raw};
 use serde::Deserialize;
 
 /// It can be read, and not written.
@@ -51,8 +47,7 @@ async fn a_codec_that_can_only_read_is_enough() {
 
 #[tokio::test]
 async fn a_map_follows_until_its_last_handle_of_either_kind_is_gone() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let (reader, watch) = (map.reader(), map.watch());
     drop(map);
     write_raw(&log, "numbers", "a", b"7").await;

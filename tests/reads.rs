@@ -2,24 +2,20 @@
 //!
 //! Threads are told of each other through channels and atomics; no clock decides anything.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
 use std::ops::Bound::{Included, Unbounded};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use globe::log_client::Transaction;
-use globe::{Globe, LogClient, MemoryLog, Phase};
-use rig::{Around, numbers, until, within, write_raw};
+use globe::{Globe, MemoryLog, Phase};
+use rig::looker::Looker;
+use rig::{Around, fresh, numbers, put_all, until, within, write_many, write_raw};
 
 type Numbers = Globe<String, u64>;
 
@@ -42,18 +38,6 @@ fn looks() -> [fn(&Numbers) -> u64; 5] {
     ]
 }
 
-/// Looks in every way in turn until told to stop: what was shown once is never taken back.
-fn never_goes_back(map: &Numbers, stop: &AtomicBool, start: usize) -> usize {
-    let (mut newest, mut looked) = (0, 0);
-    while !stop.load(Ordering::Acquire) || looked == 0 {
-        let now = looks()[(start + looked) % 5](map);
-        assert!(now >= newest, "{now} after {newest}");
-        newest = now;
-        looked += 1;
-    }
-    looked
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_shown_once_is_never_taken_back_in_any_way_of_looking() {
     let log = MemoryLog::new();
@@ -64,15 +48,17 @@ async fn what_was_shown_once_is_never_taken_back_in_any_way_of_looking() {
         .await
         .unwrap();
     map.put("n", 0).await.unwrap();
-    let stop = Arc::new(AtomicBool::new(false));
-    let readers: Vec<_> = (0..4)
-        .map(|start| {
-            let (map, stop) = (map.clone(), Arc::clone(&stop));
-            thread::spawn(move || never_goes_back(&map, &stop, start))
+    let reader = |start: usize| {
+        let (map, mut newest) = (map.clone(), 0);
+        Looker::begin(move |look| {
+            let now = looks()[(start + look) % 5](&map);
+            assert!(now >= newest, "{now} after {newest}");
+            newest = now;
         })
-        .collect();
+    };
+    let readers = [0, 1, 2, 3].map(reader);
     for value in 1..5_000_u64 {
-        write_raw(&log, "numbers", "n", value.to_string().as_bytes()).await;
+        write_raw(&log, "numbers", "n", value.to_string()).await;
         if value % 50 == 0 {
             let head = log.head_position();
             log.compact(head.revision).unwrap();
@@ -81,113 +67,76 @@ async fn what_was_shown_once_is_never_taken_back_in_any_way_of_looking() {
             within("the map follows", map.sync()).await.unwrap();
         }
     }
-    stop.store(true, Ordering::Release);
-    for reader in readers {
-        assert!(reader.join().unwrap() > 0);
-    }
+    assert!(readers.into_iter().all(|looker| looker.stop() > 0));
 }
 
-/// A thread that looks in every way in turn, and tells what it saw.
-struct Teller {
-    stop: Arc<AtomicBool>,
-    thread: thread::JoinHandle<usize>,
-}
-
-/// Begins one; what it tells, with the number of the look.
-fn tells_what_it_sees(map: &Globe<String, u64>) -> (Teller, mpsc::Receiver<(u64, usize)>) {
-    let (tell, told) = mpsc::sync_channel(0);
-    let stop = Arc::new(AtomicBool::new(false));
-    let thread = {
-        let (map, stop) = (map.clone(), Arc::clone(&stop));
-        thread::spawn(move || {
-            let mut look = 0;
-            while !stop.load(Ordering::Acquire) {
-                tell.send((looks()[look % 5](&map), look)).unwrap();
-                look += 1;
-            }
-            look
-        })
-    };
-    (Teller { stop, thread }, told)
-}
-
-impl Teller {
-    /// Ends it; it must have told something.
-    fn stop(self) {
-        self.stop.store(true, Ordering::Release);
-        assert!(self.thread.join().unwrap() > 0);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_second_thread_told_by_the_first_sees_no_less() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+/// One thread looks in every way in turn and tells another what it sees, with the number of the look, while the map is
+/// written again and again.
+async fn told_while_written(
+    listen: impl FnOnce(&Numbers, mpsc::Receiver<(u64, usize)>) + Send + 'static,
+) -> Numbers {
+    let (log, map) = fresh().await;
     map.put("n", 0).await.unwrap();
-    let (teller, told) = tells_what_it_sees(&map);
-    let second = {
-        let map = map.clone();
-        thread::spawn(move || {
-            while let Ok((seen, look)) = told.recv() {
-                // Every pairing of two ways comes up.
-                let here = looks()[(look / 5) % 5](&map);
-                assert!(here >= seen, "told of {seen}, saw {here} ({look})");
-            }
-        })
-    };
+    let (tell, told) = mpsc::sync_channel(0);
+    let here = map.clone();
+    let teller = Looker::begin(move |look| tell.send((looks()[look % 5](&here), look)).unwrap());
+    let there = map.clone();
+    let listener = thread::spawn(move || listen(&there, told));
     for value in 1..10_000_u64 {
-        write_raw(&log, "numbers", "n", value.to_string().as_bytes()).await;
+        write_raw(&log, "numbers", "n", value.to_string()).await;
         tokio::task::yield_now().await;
     }
     within("the map follows", map.sync()).await.unwrap();
     teller.stop();
-    second.join().unwrap();
+    listener.join().unwrap();
+    map
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_thread_told_by_the_first_sees_no_less() {
+    let listen = |map: &Numbers, told: mpsc::Receiver<(u64, usize)>| {
+        for (seen, look) in told {
+            // Every pairing of two ways comes up.
+            let here = looks()[(look / 5) % 5](map);
+            assert!(here >= seen, "told of {seen}, saw {here} ({look})");
+        }
+    };
+    told_while_written(listen).await;
 }
 
 /// A large step keeps the index behind the view for long: the moment in which the two ways to look could disagree.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn get_shows_no_less_than_a_view_before_it_and_no_more_than_one_after_it() {
     const KEYS: usize = 100;
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
-    let space = rig::keyspace("numbers");
+    let (log, map) = fresh().await;
     let keys: Vec<String> = (0..KEYS).map(|key| format!("k{key:03}")).collect();
-    let write = |value: u64| {
-        let all = keys.iter().fold(Transaction::new(), |write, key| {
-            write.put(&space, key.clone(), value.to_string())
-        });
-        log.commit(all)
+    let write = async |value: u64| {
+        let entries = keys.iter().map(|key| (key.clone(), value.to_string()));
+        write_many(&log, "numbers", entries).await
     };
-    write(0).await.unwrap();
+    write(0).await;
     within("the first values", map.sync()).await.unwrap();
-    let stop = Arc::new(AtomicBool::new(false));
-    let readers: Vec<_> = (0..3)
-        .map(|offset| {
-            let (map, stop, keys) = (map.clone(), Arc::clone(&stop), keys.clone());
-            thread::spawn(move || {
-                let mut key = offset;
-                while !stop.load(Ordering::Acquire) {
-                    let name = keys[key % KEYS].as_str();
-                    let before = *map.view().get(name).unwrap();
-                    let got = *map.get(name).unwrap();
-                    let after = *map.view().get(name).unwrap();
-                    assert!(before <= got && got <= after, "{before} {got} {after}");
-                    // Two gets of a transaction's keys, the second no older than the first.
-                    let other = keys[(key * 7 + 50) % KEYS].as_str();
-                    assert!(*map.get(other).unwrap() >= got);
-                    key += 31;
-                }
-                key
-            })
+    let reader = |offset: usize| {
+        let (map, keys) = (map.clone(), keys.clone());
+        Looker::begin(move |look| {
+            let key = offset + 31 * look;
+            let name = keys[key % KEYS].as_str();
+            let before = *map.view().get(name).unwrap();
+            let got = *map.get(name).unwrap();
+            let after = *map.view().get(name).unwrap();
+            assert!(before <= got && got <= after, "{before} {got} {after}");
+            // Two gets of a transaction's keys, the second no older than the first.
+            let other = keys[(key * 7 + 50) % KEYS].as_str();
+            assert!(*map.get(other).unwrap() >= got);
         })
-        .collect();
+    };
+    let readers = [0, 1, 2].map(reader);
     for value in 1..800 {
-        write(value).await.unwrap();
+        write(value).await;
         tokio::task::yield_now().await;
     }
     within("the map follows", map.sync()).await.unwrap();
-    stop.store(true, Ordering::Release);
-    assert!(readers.into_iter().all(|reader| reader.join().unwrap() > 2));
+    assert!(readers.into_iter().all(|looker| looker.stop() > 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -220,36 +169,23 @@ async fn a_write_is_seen_by_every_thread_that_hears_of_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_position_never_runs_ahead_of_what_is_shown_nor_falls_back() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
-    let newest = Arc::new(AtomicU64::new(0));
-    let stop = Arc::new(AtomicBool::new(false));
-    let reader = {
-        let (map, stop) = (map.clone(), Arc::clone(&stop));
-        thread::spawn(move || {
-            let mut last = map.position().unwrap();
-            while !stop.load(Ordering::Acquire) {
-                let position = map.position().unwrap();
-                let view = map.view();
-                assert!(position.covers(last) && view.position().covers(position));
-                // In this keyspace the value is the revision that wrote it.
-                let shown = view.get("n").map_or(0, |n| *n);
-                assert_eq!(shown.max(1), view.position().revision.0.max(1));
-                last = view.position();
-            }
-        })
-    };
+    let (log, map) = fresh().await;
+    let (its, mut last) = (map.clone(), map.position().unwrap());
+    let reader = Looker::begin(move |_| {
+        let position = its.position().unwrap();
+        let view = its.view();
+        assert!(position.covers(last) && view.position().covers(position));
+        // In this keyspace the value is the revision that wrote it.
+        let shown = view.get("n").map_or(0, |n| *n);
+        assert_eq!(shown.max(1), view.position().revision.0.max(1));
+        last = view.position();
+    });
     for revision in 2..3_000_u64 {
-        write_raw(&log, "numbers", "n", revision.to_string().as_bytes()).await;
-        newest.store(revision, Ordering::Release);
+        write_raw(&log, "numbers", "n", revision.to_string()).await;
     }
     within("the map follows", map.sync()).await.unwrap();
-    stop.store(true, Ordering::Release);
-    reader.join().unwrap();
-    assert_eq!(
-        map.get("n").as_deref(),
-        Some(&newest.load(Ordering::Acquire))
-    );
+    reader.stop();
+    assert_eq!(map.get("n").as_deref(), Some(&2_999));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -257,14 +193,11 @@ async fn reads_go_on_during_the_resync_of_a_hundred_thousand_keys() {
     const KEYS: u64 = 100_000;
     let log = MemoryLog::new();
     let around = Around::new(&log);
-    let space = rig::keyspace("numbers");
     let fill = async |value: u64| {
-        for chunk in 0..KEYS / 100 {
-            let keys = (0..100).map(|key| format!("k{:06}", chunk * 100 + key));
-            let write = keys.fold(Transaction::new(), |write, key| {
-                write.put(&space, key, value.to_string())
-            });
-            log.commit(write).await.unwrap();
+        for first in (0..KEYS).step_by(100) {
+            let keys = first..first + 100;
+            let entries = keys.map(|key| (format!("k{key:06}"), value.to_string()));
+            write_many(&log, "numbers", entries).await;
         }
     };
     fill(1).await;
@@ -274,46 +207,31 @@ async fn reads_go_on_during_the_resync_of_a_hundred_thousand_keys() {
     around.hold_snapshots(true);
     fill(2).await;
     log.compact(log.head_position().revision).unwrap();
-    let stop = Arc::new(AtomicBool::new(false));
-    let reader = {
-        let (map, stop) = (map.clone(), Arc::clone(&stop));
-        thread::spawn(move || {
-            let (mut reads, mut newest) = (0_u64, 1);
-            while !stop.load(Ordering::Acquire) || newest == 1 {
-                let got = *map
-                    .get(format!("k{:06}", reads * 7919 % KEYS).as_str())
-                    .unwrap();
-                assert!(
-                    got >= newest,
-                    "{got} after {newest}: the resync is one step"
-                );
-                newest = got;
-                reads += 1;
-            }
-            reads
-        })
-    };
+    let newest = Arc::new(AtomicU64::new(1));
+    let (its, newest_of_all) = (map.clone(), Arc::clone(&newest));
+    let reader = Looker::begin(move |look| {
+        let key = format!("k{:06}", look as u64 * 7919 % KEYS);
+        let got = *its.get(key.as_str()).unwrap();
+        let before = newest_of_all.fetch_max(got, Ordering::AcqRel);
+        assert!(
+            got >= before,
+            "{got} after {before}: the resync is one step"
+        );
+    });
     log.hold_tails(false);
     around.hold_snapshots(false);
-    within(
-        "the resync",
-        map.wait_for(|view| view.get("k000000").is_some_and(|value| *value == 2)),
-    )
-    .await
-    .unwrap();
-    stop.store(true, Ordering::Release);
-    assert!(reader.join().unwrap() > 1_000, "the reader was held up");
+    let resync = map.wait_for(|view| view.get("k000000").is_some_and(|value| *value == 2));
+    within("the resync", resync).await.unwrap();
+    until("the reader sees it", || newest.load(Ordering::Acquire) == 2).await;
+    assert!(reader.stop() > 1_000, "the reader was held up");
     until("it is live", || map.status().phase == Phase::Live).await;
     assert_eq!((map.status().resyncs, map.len() as u64), (1, KEYS));
 }
 
 #[tokio::test]
 async fn a_view_stands_still_whatever_happens_after() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
-    map.put_all([("a".into(), 1), ("b".into(), 2)])
-        .await
-        .unwrap();
+    let (log, map) = fresh().await;
+    put_all(&map, [("a", 1), ("b", 2)]).await;
     let view = map.view();
     map.put("a", 10).await.unwrap();
     map.delete("b").await.unwrap();
@@ -335,29 +253,16 @@ async fn a_view_stands_still_whatever_happens_after() {
 /// Both directions: a `Cached` told of a view shows no less, and a view after it shows no less.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cached_value_lies_between_the_looks_around_it_on_any_thread() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
-    map.put("n", 0).await.unwrap();
-    let (teller, told) = tells_what_it_sees(&map);
-    let second = {
-        let map = map.clone();
-        thread::spawn(move || {
-            let mut cached = map.cached("n");
-            while let Ok((seen, look)) = told.recv() {
-                let here = **cached.get().unwrap();
-                assert!(here >= seen, "told of {seen}, saw {here}");
-                let after = looks()[look % 5](&map);
-                assert!(after >= here, "{after} after {here}");
-            }
-        })
+    let listen = |map: &Numbers, told: mpsc::Receiver<(u64, usize)>| {
+        let mut cached = map.cached("n");
+        for (seen, look) in told {
+            let here = **cached.get().unwrap();
+            assert!(here >= seen, "told of {seen}, saw {here}");
+            let after = looks()[look % 5](map);
+            assert!(after >= here, "{after} after {here}");
+        }
     };
-    for value in 1..10_000_u64 {
-        write_raw(&log, "numbers", "n", value.to_string().as_bytes()).await;
-        tokio::task::yield_now().await;
-    }
-    within("the map follows", map.sync()).await.unwrap();
-    teller.stop();
-    second.join().unwrap();
+    let map = told_while_written(listen).await;
     let mut cached = map.cached("n");
     assert_eq!(cached.get().map(|n| **n), Some(9_999));
     map.delete("n").await.unwrap();

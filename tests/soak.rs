@@ -15,9 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use globe::log_client::Transaction;
 use globe::{Cause, CodecError, Decode, Encode, Globe, LogClient, MemoryLog, Phase, View, Watch};
-use rig::{keyspace, until, within};
+use rig::{delete_raw, in_a_gap, until, within, write_many, write_raw};
 
 /// Entries of the map that is churned.
 const ENTRIES: usize = 5_000;
@@ -115,16 +114,13 @@ impl Churned {
 
     /// Every entry is written anew, so many times, by another program; and all of it has arrived.
     async fn churn(&mut self, rounds: u64) {
-        let space = keyspace("soak");
         for _ in 0..rounds {
             self.number += 1;
             let mut head = self.log.head_position();
             for first in (0..ENTRIES).step_by(AT_ONCE) {
                 let entries = first..first + AT_ONCE;
-                let write = entries.fold(Transaction::new(), |write, entry| {
-                    write.put(&space, name(entry), self.number.to_string())
-                });
-                head = self.log.commit(write).await.unwrap();
+                let entries = entries.map(|entry| (name(entry), self.number.to_string()));
+                head = write_many(&self.log, "soak", entries).await;
             }
             within("it arrives", self.map.sync()).await.unwrap();
             self.log.compact(head.revision).unwrap();
@@ -340,15 +336,10 @@ async fn ten_rounds_of_everything_keep_no_more_than_two() {
         let view = map.view();
         churned.churn(1).await;
         // A bad record over a good one, an outage with a resync, another life of the log.
-        let space = keyspace("soak");
-        let bad = Transaction::new().put(&space, name(3), "bad");
-        churned.log.commit(bad).await.unwrap();
+        write_raw(&churned.log, "soak", &name(3), "bad").await;
         until("it is listed", || map.status().quarantined == 1).await;
-        churned.log.hold_tails(true);
-        let gone = Transaction::new().delete(&space, name(3));
-        let head = churned.log.commit(gone).await.unwrap();
-        churned.log.compact(head.revision).unwrap();
-        churned.log.hold_tails(false);
+        let gone = name(3);
+        in_a_gap(&churned.log, delete_raw(&churned.log, "soak", &gone)).await;
         until("it is gone", || map.len() == ENTRIES - 1).await;
         if round % 2 == 0 {
             let backup = churned.log.backup();

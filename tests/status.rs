@@ -2,11 +2,7 @@
 //!
 //! Time is paused: the tests wait for conditions.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
@@ -14,15 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use globe::{Globe, LogClient, MemoryLog, Phase, ResyncReason};
-use rig::{numbers, until, within};
+use rig::{fresh, numbers, until, within};
 use tokio::time::{Instant, sleep};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
 async fn trouble_is_counted_from_its_beginning_until_all_is_well() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     assert_eq!(map.status().failing_for, None);
     log.set_available(false);
     until("it fails", || map.status().failing_for.is_some()).await;
@@ -39,8 +34,7 @@ async fn trouble_is_counted_from_its_beginning_until_all_is_well() {
 
 #[tokio::test(start_paused = true)]
 async fn the_reason_of_the_last_snapshot_is_told_but_not_of_the_first() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     assert_eq!((map.status().resyncs, map.status().last_resync), (0, None));
     log.wipe();
     until("it resyncs", || map.status().resyncs == 1).await;

@@ -2,17 +2,16 @@
 //!
 //! The random histories are in `model.rs`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
 use globe::log_client::Batch;
-use globe::{Cause, Changes, ErrorKind, MemoryLog};
-use rig::{Around, brisk, numbers, within, write_raw};
+use globe::{Cause, ErrorKind, MemoryLog};
+use rig::shown::{changed, seen};
+use rig::{
+    Around, answered_after, brisk, conflicts, fails_with, fresh, numbers, within, write_raw,
+};
 
 #[tokio::test]
 async fn every_revision_is_shown_once_to_who_keeps_up() {
@@ -21,13 +20,8 @@ async fn every_revision_is_shown_once_to_who_keeps_up() {
     let mut revisions = Vec::new();
     for round in 0..3 {
         for value in 0..20 {
-            revisions.push(
-                map.put("a", round * 100 + value)
-                    .await
-                    .unwrap()
-                    .position()
-                    .revision,
-            );
+            let put = map.put("a", round * 100 + value).await.unwrap();
+            revisions.push(put.position().revision);
         }
         for revision in revisions.drain(..) {
             let changes = within("a step", watch.next()).await.unwrap();
@@ -36,15 +30,6 @@ async fn every_revision_is_shown_once_to_who_keeps_up() {
         }
     }
     assert!(watch.try_next().is_none());
-}
-
-/// The old and the new value of the only change.
-fn values(changes: &Changes<String, u64>) -> (Option<u64>, Option<u64>) {
-    let [change] = changes.as_slice() else {
-        panic!("{changes:?}");
-    };
-    let value = |value: Option<&std::sync::Arc<u64>>| value.map(|value| **value);
-    (value(change.old_value()), value(change.new_value()))
 }
 
 #[tokio::test]
@@ -57,52 +42,37 @@ async fn an_overrun_is_marked_and_exact_and_steps_go_on_after_it() {
     }
     let mut shown = Vec::new();
     while let Some(changes) = watch.try_next() {
-        let (old, new) = values(&changes);
-        shown.push((changes.cause(), old, new));
+        shown.push((changes.cause(), seen(&changes)));
     }
-    assert_eq!(shown, [(Cause::Coalesced, None, Some(9))]);
+    let net = vec![changed("a", None, Some(9))];
+    assert_eq!(shown, [(Cause::Coalesced, net)]);
     map.put("other", 10).await.unwrap();
     map.put("a", 10).await.unwrap();
     let changes = within("a step", watch.next()).await.unwrap();
     assert_eq!(changes.cause(), Cause::Step, "steps again");
-    assert_eq!(values(&changes), (Some(9), Some(10)));
+    assert_eq!(seen(&changes), [changed("a", Some(9), Some(10))]);
 }
 
 #[tokio::test]
 async fn wait_for_returns_the_view_that_satisfies() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
-    let waiting = tokio::spawn({
-        let map = map.clone();
-        async move { map.wait_for(|view| view.len() == 2).await }
+    let (log, map) = fresh().await;
+    let view = answered_after(map.wait_for(|view| view.len() == 2), async {
+        map.put("a", 1).await.unwrap();
+        write_raw(&log, "numbers", "b", b"1").await;
     });
-    map.put("a", 1).await.unwrap();
-    map.put("b", 1).await.unwrap();
-    let view = within("two entries", waiting).await.unwrap().unwrap();
+    let view = view.await.unwrap();
     assert_eq!(view.len(), 2);
     let head = write_raw(&log, "elsewhere", "x", b"1").await;
-    let view = within(
-        "the position",
-        map.wait_for(|view| view.position().covers(head)),
-    )
-    .await
-    .unwrap();
-    assert!(
-        view.position().covers(head),
-        "progress without a change is enough"
-    );
+    // Progress without a change is enough.
+    let reached = map.wait_for(|view| view.position().covers(head));
+    let view = within("the position", reached).await.unwrap();
+    assert!(view.position().covers(head));
     write_raw(&log, "numbers", "bad", b"bad").await;
-    within(
-        "the quarantine",
-        map.wait_for(|view| view.quarantine().count() == 1),
-    )
-    .await
-    .unwrap();
+    let listed = map.wait_for(|view| view.quarantine().count() == 1);
+    within("the quarantine", listed).await.unwrap();
     map.close().await;
-    let error = within("the end", map.wait_for(|_| false))
-        .await
-        .unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Closed);
+    let refused = within("the end", map.wait_for(|_| false)).await;
+    fails_with(refused, ErrorKind::Closed);
 }
 
 #[tokio::test]
@@ -126,15 +96,12 @@ async fn a_slow_watch_of_every_revision_catches_up_under_load() {
         map.put("a", value).await.unwrap();
         if value % 10 == 9 {
             let changes = watch.try_next().expect("there is always something");
-            shown.push((value, changes.cause(), values(&changes).1.unwrap()));
+            shown.push((value, changes.cause(), seen(&changes)[0].2));
         }
     }
     for (newest, cause, seen) in shown {
-        assert_eq!(
-            (cause, seen),
-            (Cause::Coalesced, newest),
-            "what stands when it looks"
-        );
+        let stands = (Cause::Coalesced, Some(newest));
+        assert_eq!((cause, seen), stands, "what stands when it looks");
     }
 }
 
@@ -146,20 +113,14 @@ async fn wait_for_wakes_at_a_resync_of_the_same_position() {
     // A batch is lost: the map stands where the log does, without what it should show.
     around.distort(|batch| vec![Batch::progress(batch.revision)]);
     let lost = write_raw(&log, "numbers", "k", b"7").await;
-    within(
-        "it has gone past",
-        map.wait_for(|view| view.position() == lost),
-    )
-    .await
-    .unwrap();
+    let past = map.wait_for(|view| view.position() == lost);
+    within("it has gone past", past).await.unwrap();
     around.be_honest();
-    let waiting = tokio::spawn({
-        let map = map.clone();
-        async move { map.wait_for(|view| view.contains_key("k")).await }
-    });
-    tokio::task::yield_now().await;
     // The conflict shows that something is missing; the snapshot that mends it is at the very same position.
-    assert!(map.create("k", 1).await.unwrap_err().is_conflict());
-    let view = within("it is woken", waiting).await.unwrap().unwrap();
+    let waiting = map.wait_for(|view| view.contains_key("k"));
+    let both = futures::future::join(waiting, map.create("k", 1));
+    let (view, create) = within("it is woken", both).await;
+    conflicts(create);
+    let view = view.unwrap();
     assert_eq!(view.position(), lost, "nothing else was written");
 }

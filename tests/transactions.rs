@@ -2,21 +2,18 @@
 //!
 //! Samplers look from threads of their own, and never ask the log.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures::FutureExt;
-use globe::log_client::Transaction;
-use globe::{Cause, ErrorKind, Globe, LogClient, MemoryLog};
-use rig::{Around, Calls, numbers, until, within, write_raw};
+use globe::{Cause, ErrorKind, Globe, MemoryLog, View};
+use rig::looker::Looker;
+use rig::{
+    Around, answered_after, come_between, fails_with, fresh, fresh_around, numbers, put_all, until,
+    within, write_raw,
+};
 
 const ACCOUNTS: u64 = 10;
 const SUM: u64 = 1_000;
@@ -31,17 +28,6 @@ async fn open(log: &MemoryLog, name: &str) -> Numbers {
     within("a map is opened", Globe::open(log.clone(), name))
         .await
         .unwrap()
-}
-
-/// What somebody else commits meanwhile, in one transaction.
-fn come_between(log: &MemoryLog, entries: &[(&'static str, u64)]) {
-    let space = rig::keyspace("numbers");
-    let write = entries
-        .iter()
-        .fold(Transaction::new(), |write, (key, value)| {
-            write.put(&space, *key, value.to_string())
-        });
-    log.commit(write).now_or_never().unwrap().unwrap();
 }
 
 /// Moves money between two accounts, and counts up twins that must always be equal.
@@ -62,31 +48,23 @@ async fn transfer(map: &Numbers, from: u64, to: u64) -> globe::Result<()> {
     .map(drop)
 }
 
-/// Looks again and again from a thread of its own until it is told to stop; says how often it looked.
-fn sample(map: Numbers, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<usize> {
-    std::thread::spawn(move || {
-        let mut looks = 0;
-        let mut twin = 0;
-        while !stop.load(Ordering::Acquire) || looks == 0 {
-            let view = map.view();
-            let sum: u64 = view
-                .prefix("account")
-                .map(|(_, entry)| **entry.value())
-                .sum();
-            assert_eq!(sum, SUM, "the accounts at {}", view.position());
-            assert_eq!(
-                view.get("twin-a"),
-                view.get("twin-b"),
-                "the twins at {}",
-                view.position()
-            );
-            let now = *view.get("twin-a").unwrap();
-            assert!(now >= twin, "a later view shows no less");
-            twin = now;
-            looks += 1;
-        }
-        looks
+/// Looks again and again from a thread of its own.
+fn sample(map: Numbers) -> Looker {
+    let mut twin = 0;
+    Looker::begin(move |_| {
+        let view = map.view();
+        assert_eq!(sum(&view), SUM, "the accounts at {}", view.position());
+        let twins = (view.get("twin-a"), view.get("twin-b"));
+        assert_eq!(twins.0, twins.1, "the twins at {}", view.position());
+        let now = *twins.0.unwrap();
+        assert!(now >= twin, "a later view shows no less");
+        twin = now;
     })
+}
+
+fn sum(view: &View<String, u64>) -> u64 {
+    let accounts = view.prefix("account");
+    accounts.map(|(_, entry)| **entry.value()).sum()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -97,8 +75,7 @@ async fn no_sampler_ever_sees_half_a_transaction_and_no_update_is_lost() {
     let twins = ["twin-a", "twin-b"].map(|twin| (twin.to_owned(), 0));
     first.put_all(accounts.chain(twins)).await.unwrap();
     let maps = [first, numbers(&log).await, numbers(&log).await];
-    let stop = Arc::new(AtomicBool::new(false));
-    let samplers = maps.clone().map(|map| sample(map, Arc::clone(&stop)));
+    let samplers = maps.clone().map(sample);
     let watcher = tokio::spawn(follow_transfers(maps[0].clone()));
     let mut writers = tokio::task::JoinSet::new();
     for (number, map) in maps.iter().cloned().enumerate() {
@@ -111,10 +88,7 @@ async fn no_sampler_ever_sees_half_a_transaction_and_no_update_is_lost() {
         });
     }
     within("the transfers", writers.join_all()).await;
-    stop.store(true, Ordering::Release);
-    for sampler in samplers {
-        assert!(sampler.join().unwrap() > 0);
-    }
+    assert!(samplers.into_iter().all(|looker| looker.stop() > 0));
     within("the watcher", watcher).await.unwrap();
     maps[0].sync().await.unwrap();
     assert_eq!(
@@ -135,11 +109,7 @@ async fn follow_transfers(map: Numbers) {
         let changes = watch.next().await.unwrap();
         let after = changes.after();
         assert_eq!(after.get("twin-a"), after.get("twin-b"));
-        let sum: u64 = after
-            .prefix("account")
-            .map(|(_, entry)| **entry.value())
-            .sum();
-        assert_eq!(sum, SUM);
+        assert_eq!(sum(&after), SUM);
     }
 }
 
@@ -175,53 +145,35 @@ async fn a_transaction_over_two_maps_is_whole_in_each_and_loses_nothing() {
 
 #[tokio::test]
 async fn a_conflict_is_tried_again_with_what_stands_there_now() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     map.put("a", 1).await.unwrap();
     log.hold_tails(true);
     write_raw(&log, "numbers", "a", b"10").await;
-    let calls = Arc::new(AtomicUsize::new(0));
-    let transaction = tokio::spawn({
-        let (map, calls) = (map.clone(), Arc::clone(&calls));
-        async move {
-            map.transact(|txn| {
-                calls.fetch_add(1, Ordering::SeqCst);
-                let old = *txn.get(&map, "a")?.unwrap();
-                txn.put(&map, "b", old + 1)?;
-                Ok(old)
-            })
-            .await
-        }
+    let calls = AtomicUsize::new(0);
+    let transaction = map.transact(|txn| {
+        calls.fetch_add(1, Ordering::SeqCst);
+        let old = *txn.get(&map, "a")?.unwrap();
+        txn.put(&map, "b", old + 1)?;
+        Ok(old)
     });
-    until("the first attempt", || calls.load(Ordering::SeqCst) == 1).await;
-    log.hold_tails(false);
-    assert_eq!(
-        *within("the answer", transaction)
-            .await
-            .unwrap()
-            .unwrap()
-            .value(),
-        10
-    );
+    let heard = async { log.hold_tails(false) };
+    let old = answered_after(transaction, heard).await.unwrap();
+    assert_eq!(*old.value(), 10);
     assert_eq!(map.get("b").as_deref(), Some(&11));
-    assert_eq!(
-        calls.load(Ordering::SeqCst),
-        2,
-        "once more, and only when it could be better"
-    );
+    let calls = calls.into_inner();
+    assert_eq!(calls, 2, "once more, and only when it could be better");
 }
 
 #[tokio::test]
 async fn what_was_only_read_is_validated_as_well() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let mut attempts = 0;
     let write_skew = map.transact(|txn| {
         attempts += 1;
         let guard = txn.get(&map, "guard")?;
         if attempts == 1 {
             // Somebody comes in between the read and the commit.
-            come_between(&log, &[("guard", 1)]);
+            come_between(&log, [("guard", 1)]);
         }
         txn.put(&map, "seen", guard.map_or(0, |n| *n))
     });
@@ -232,21 +184,19 @@ async fn what_was_only_read_is_validated_as_well() {
 
 #[tokio::test]
 async fn a_blind_write_is_guarded_and_wins_over_what_came_in_between() {
-    let log = MemoryLog::new();
-    let around = Around::new(&log);
-    let map = numbers(&around).await;
+    let (log, around, map) = fresh_around().await;
     let mut attempts = 0;
     let blind = map.transact(|txn| {
         attempts += 1;
         if attempts == 1 {
-            come_between(&log, &[("a", 1)]);
+            come_between(&log, [("a", 1)]);
         }
         txn.put(&map, "a", 2)?;
         txn.delete(&map, "never-there")
     });
     within("the transaction", blind).await.unwrap();
     assert_eq!(map.get("a").as_deref(), Some(&2));
-    assert_eq!(Calls::of(&around.calls().commits), 2);
+    assert_eq!(around.calls().commits, 2);
 }
 
 #[tokio::test]
@@ -277,17 +227,14 @@ async fn a_transaction_reads_what_it_wrote() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_attempt_reads_one_view() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
-    map.put_all([("a".into(), 1), ("b".into(), 1)])
-        .await
-        .unwrap();
+    let (log, map) = fresh().await;
+    put_all(&map, [("a", 1), ("b", 1)]).await;
     let mut seen = Vec::new();
     let reading = map.transact(|txn| {
         let a = txn.get(&map, "a")?;
         if seen.is_empty() {
             // Both keys change between the two reads, and this map hears of it.
-            come_between(&log, &[("a", 2), ("b", 2)]);
+            come_between(&log, [("a", 2), ("b", 2)]);
             while map.get("b").as_deref() != Some(&2) {
                 std::thread::yield_now();
             }
@@ -302,19 +249,16 @@ async fn one_attempt_reads_one_view() {
 
 #[tokio::test]
 async fn an_aborted_transaction_writes_nothing() {
-    let log = MemoryLog::new();
-    let around = Around::new(&log);
-    let map = numbers(&around).await;
+    let (_, around, map) = fresh_around().await;
     let outcome: globe::Result<globe::Committed<()>> = map
         .transact(|txn| {
             txn.put(&map, "a", 1)?;
             Err(txn.abort("no cover"))
         })
         .await;
-    let error = outcome.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Aborted);
+    let error = fails_with(outcome, ErrorKind::Aborted);
     assert!(error.to_string().contains("no cover"));
-    assert_eq!(Calls::of(&around.calls().commits), 0);
+    assert_eq!(around.calls().commits, 0);
     assert_eq!(map.get("a"), None);
 }
 
@@ -328,22 +272,20 @@ async fn a_map_of_another_log_is_refused() {
             txn.put(&there, "a", 1)
         })
         .await;
-    let error = outcome.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Invalid);
+    let error = fails_with(outcome, ErrorKind::Invalid);
     assert!(error.to_string().contains("another log"), "{error}");
     assert!(here.is_empty() && there.is_empty());
 }
 
 #[tokio::test]
 async fn two_types_on_one_keyspace_are_refused() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let texts: Globe<String, String> = Globe::open(log, "numbers").await.unwrap();
     let outcome = map.transact(|txn| {
         txn.get(&map, "a")?;
         txn.get(&texts, "a").map(drop)
     });
-    assert_eq!(*outcome.await.unwrap_err().kind(), ErrorKind::Invalid);
+    fails_with(outcome.await, ErrorKind::Invalid);
 }
 
 #[tokio::test]
@@ -353,37 +295,16 @@ async fn two_handles_on_one_keyspace_both_show_it_on_return() {
     slow.hold_snapshots(true);
     let first = numbers(&log).await;
     let second: Numbers = Globe::builder(slow.clone(), "numbers").start().unwrap();
-    let write = tokio::spawn({
-        let (first, second) = (first.clone(), second.clone());
-        async move {
-            let write = first.transact(|txn| {
-                txn.put(&first, "a", 1)?;
-                txn.put(&second, "b", 2)
-            });
-            write.await.map(|_| second.get("b"))
-        }
+    let write = first.transact(|txn| {
+        txn.put(&first, "a", 1)?;
+        txn.put(&second, "b", 2)
     });
-    until("the first shows it", || first.contains_key("b")).await;
-    assert!(!write.is_finished(), "the second does not show it yet");
-    slow.hold_snapshots(false);
-    let shown = within("the transaction", write).await.unwrap().unwrap();
-    assert_eq!(shown.as_deref(), Some(&2));
-}
-
-#[tokio::test]
-async fn more_operations_than_the_log_takes_are_refused_with_the_limit() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
-    let before = log.head_position();
-    let outcome =
-        map.transact(|txn| (0..200).try_for_each(|key| txn.put(&map, format!("k{key}"), key)));
-    let error = outcome.await.unwrap_err();
-    let ErrorKind::TooLarge { limit, actual, .. } = *error.kind() else {
-        panic!("{error}");
-    };
-    assert_eq!((limit, actual), (128, 200));
-    assert!(error.to_string().contains("128"), "{error}");
-    assert_eq!(log.head_position(), before, "nothing was written");
+    let write = answered_after(write, async {
+        until("the first shows it", || first.contains_key("b")).await;
+        slow.hold_snapshots(false);
+    });
+    write.await.unwrap();
+    assert_eq!(second.get("b").as_deref(), Some(&2));
 }
 
 #[tokio::test]
@@ -409,8 +330,7 @@ async fn a_transaction_is_one_step_of_a_watch() {
 
 #[tokio::test]
 async fn a_transaction_that_only_reads_proves_that_it_still_stands() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     map.put("a", 1).await.unwrap();
     let before = log.head_position();
     let read = map.transact(|txn| txn.get(&map, "a")).await.unwrap();

@@ -2,20 +2,15 @@
 //!
 //! No clock decides anything: turns and calls are counted.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use globe::log_client::Transaction;
-use globe::{CodecError, Decode, Encode, Globe, Json, Key, LogClient, MemoryLog, Result};
-use rig::{Around, Calls, keyspace, until, within, write_raw};
+use globe::{CodecError, Decode, Encode, Globe, Json, Key, MemoryLog, Result};
+use rig::{Around, in_a_gap, numbers, until, within, write_many, write_raw};
 
 const ENTRIES: usize = 20_000;
 /// At least so many turns others must have had while all entries were worked on once: one for each 256, and some slack.
@@ -49,12 +44,9 @@ fn name(number: usize) -> String {
 /// A log that gives all its records in one page, as large as the map.
 async fn filled() -> MemoryLog {
     let log = MemoryLog::builder().page_size(ENTRIES * 2).build();
-    let space = keyspace("numbers");
     for first in (0..ENTRIES).step_by(100) {
-        let writes = (first..first + 100).fold(Transaction::new(), |writes, number| {
-            writes.put(&space, name(number), "1")
-        });
-        log.commit(writes).await.unwrap();
+        let entries = (first..first + 100).map(|number| (name(number), "1"));
+        write_many(&log, "numbers", entries).await;
     }
     log
 }
@@ -63,9 +55,7 @@ async fn filled() -> MemoryLog {
 async fn a_hydration_lets_others_have_their_turns() {
     let log = filled().await;
     let turns = Turns::begin();
-    let map: Globe<String, u64> = within("the open", Globe::open(log, "numbers"))
-        .await
-        .unwrap();
+    let map = numbers(&log).await;
     assert_eq!(map.len(), ENTRIES);
     // Decoded, stored, and indexed.
     assert!(turns.count() >= 3 * TURNS, "{} turns", turns.count());
@@ -74,7 +64,7 @@ async fn a_hydration_lets_others_have_their_turns() {
 #[tokio::test]
 async fn a_resync_and_who_watches_it_let_others_have_their_turns() {
     let log = filled().await;
-    let map: Globe<String, u64> = Globe::open(log.clone(), "numbers").await.unwrap();
+    let map = numbers(&log).await;
     let mut watch = map.watch();
     let mut of_key = map.watch_key(name(7));
     log.wipe();
@@ -95,7 +85,7 @@ async fn a_resync_and_who_watches_it_let_others_have_their_turns() {
 #[tokio::test]
 async fn a_watch_of_a_prefix_takes_turns_though_all_that_changed_lies_beside_it() {
     let log = filled().await;
-    let map: Globe<String, u64> = Globe::open(log.clone(), "numbers").await.unwrap();
+    let map = numbers(&log).await;
     let mut watch = map.watch_prefix("a");
     map.put("a", 1).await.unwrap();
     log.wipe();
@@ -111,9 +101,9 @@ async fn a_watch_of_a_prefix_takes_turns_though_all_that_changed_lies_beside_it(
 async fn a_put_of_many_lets_others_have_their_turns_before_it_sends_anything() {
     let log = MemoryLog::new();
     let around = Around::new(&log);
-    let map: Globe<String, u64> = Globe::open(around.clone(), "numbers").await.unwrap();
+    let map = numbers(&around).await;
     let turns = Turns::begin();
-    let commits = || Calls::of(&around.calls().commits);
+    let commits = || around.calls().commits;
     let first = async {
         until("something is sent", || commits() > 0).await;
         turns.count()
@@ -152,10 +142,7 @@ async fn a_resync_of_one_change_decodes_one_value() {
         .await
         .unwrap();
     assert_eq!(decoded.swap(0, Ordering::Relaxed), ENTRIES);
-    log.hold_tails(true);
-    let head = write_raw(&log, "numbers", &name(7), b"2").await;
-    log.compact(head.revision).unwrap();
-    log.hold_tails(false);
+    in_a_gap(&log, write_raw(&log, "numbers", &name(7), b"2")).await;
     until("the resync", || map.status().resyncs == 1).await;
     assert_eq!(map.get(&name(7)).as_deref(), Some(&2));
     assert_eq!(decoded.load(Ordering::Relaxed), 1);

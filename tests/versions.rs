@@ -2,22 +2,17 @@
 //!
 //! The log is restored between the read and the write that relies on it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
 use globe::log_client::Transaction;
 use globe::{ErrorKind, Expected, Globe, MemoryLog, Version};
-use rig::{Around, numbers, until, within, write_raw};
+use rig::{Around, answered_after, conflicts, fresh, numbers, until, within, write_raw};
 
 #[tokio::test(start_paused = true)]
 async fn a_version_of_another_life_is_refused_though_the_same_revision_stands_there() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     let empty = log.backup();
     let ours = map.put("k", 1).await.unwrap().position();
     let version = map.get_entry("k").unwrap().version();
@@ -46,8 +41,7 @@ async fn a_version_of_another_life_is_refused_though_the_same_revision_stands_th
 
 #[tokio::test(start_paused = true)]
 async fn what_a_restore_left_as_it_was_is_of_the_new_life() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     map.put("kept", 1).await.unwrap();
     let before = map.get_entry("kept").unwrap().version();
     let backup = log.backup();
@@ -93,20 +87,14 @@ async fn a_version_travels_as_text_and_fits_an_etag() {
 
 #[tokio::test]
 async fn present_writes_over_whatever_stands_there_and_only_then() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
-    let refused = map.put_if("k", 1, Expected::Present).await.unwrap_err();
-    assert!(refused.is_conflict(), "{refused}");
+    let (log, map) = fresh().await;
+    conflicts(map.put_if("k", 1, Expected::Present).await);
     // This map is behind: the log knows better.
     log.hold_tails(true);
     write_raw(&log, "numbers", "k", b"1").await;
-    let put = tokio::spawn({
-        let map = map.clone();
-        async move { map.put_if("k", 2, Expected::Present).await }
-    });
-    tokio::task::yield_now().await;
-    log.hold_tails(false);
-    within("the put", put).await.unwrap().unwrap();
+    let put = map.put_if("k", 2, Expected::Present);
+    let heard = async { log.hold_tails(false) };
+    answered_after(put, heard).await.unwrap();
     assert_eq!(map.get("k").as_deref(), Some(&2));
 }
 

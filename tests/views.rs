@@ -2,11 +2,7 @@
 //!
 //! Which position it shows is `reads.rs`'s and `consistency.rs`'s.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
@@ -14,7 +10,7 @@ use std::ops::Bound::{Excluded, Included};
 
 use globe::{Globe, MemoryLog};
 use proptest::prelude::*;
-use rig::numbers;
+use rig::{numbers, put_all};
 
 #[tokio::test]
 async fn a_view_reads_points_ranges_and_prefixes() {
@@ -57,9 +53,7 @@ async fn a_view_reads_points_ranges_and_prefixes() {
 async fn a_view_reads_like_a_map_of_std() {
     let map = numbers(&MemoryLog::new()).await;
     assert!(map.view().first().is_none() && map.view().last().is_none());
-    map.put_all([("b".into(), 2), ("a".into(), 1), ("c".into(), 3)])
-        .await
-        .unwrap();
+    put_all(&map, [("b", 2), ("a", 1), ("c", 3)]).await;
     let view = map.view();
     let mut all = Vec::new();
     for (key, entry) in &view {

@@ -3,17 +3,13 @@
 //!
 //! What they show until then is tested elsewhere.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
 use futures::StreamExt;
 use globe::{Error, ErrorKind, Globe, MemoryLog};
-use rig::{within, write_raw};
+use rig::{started, within, write_raw};
 use tokio::task::JoinSet;
 
 type Numbers = Globe<String, u64>;
@@ -68,7 +64,8 @@ async fn strict(log: &MemoryLog) -> Numbers {
 #[tokio::test]
 async fn a_watch_of_any_kind_ends_when_the_map_is_closed_and_says_so() {
     let map = strict(&MemoryLog::new()).await;
-    assert!(map.watch_phase().ended().is_none(), "not while it follows");
+    assert!(map.watch().ended().is_none(), "not while it follows");
+    assert!(map.watch_phase().ended().is_none());
     assert!(map.watch_value("a").ended().is_none());
     assert!(map.watch_quarantine().ended().is_none());
     assert!(map.watch().into_stream().ended().is_none());
@@ -107,7 +104,7 @@ async fn a_watch_of_any_kind_ends_when_the_last_handle_is_dropped() {
 async fn a_watch_of_any_kind_ends_with_a_map_that_was_never_hydrated() {
     let log = MemoryLog::new();
     log.set_available(false);
-    let map: Numbers = Globe::builder(log.clone(), "numbers").start().unwrap();
+    let map = started(&log);
     let tasks = followed(&map);
     tokio::task::yield_now().await;
     drop(map);

@@ -2,11 +2,7 @@
 //!
 //! What a watch of the whole map, a key or a prefix shows is `watches.rs`'s.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
@@ -20,7 +16,7 @@ use futures::{FutureExt, StreamExt};
 use globe::{Globe, MemoryLog, Phase, QuarantineChanges};
 use rig::shown::{changed, next, seen};
 use rig::wakes::wakes;
-use rig::{Around, brisk, delete_raw, numbers, until, within, write_raw};
+use rig::{Around, brisk, delete_raw, fresh, in_a_gap, numbers, started, until, within, write_raw};
 
 #[tokio::test]
 async fn a_watch_of_a_range_shows_it_and_sleeps_through_all_others() {
@@ -81,17 +77,6 @@ async fn a_watch_of_values_sees_what_enters_them_and_what_leaves() {
 }
 
 #[tokio::test]
-async fn a_predicate_of_values_that_panics_does_so_in_its_watch_alone() {
-    let map = numbers(&MemoryLog::new()).await;
-    let mut bad = map.watch_values(|value| panic!("asked about {value}"));
-    map.put("a", 1).await.unwrap();
-    let look = || bad.try_next().is_some();
-    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(look)).is_err());
-    map.put("a", 2).await.unwrap();
-    assert_eq!(map.get("a").as_deref(), Some(&2));
-}
-
-#[tokio::test]
 async fn the_value_of_a_key_is_shown_from_the_present_one_on() {
     let map = numbers(&MemoryLog::new()).await;
     map.put("a", 1).await.unwrap();
@@ -132,7 +117,7 @@ async fn what_is_not_known_yet_is_not_taken_for_absent() {
     write_raw(&log, "numbers", "a", b"1").await;
     let around = Around::new(&log);
     around.hold_snapshots(true);
-    let map: Globe<String, u64> = Globe::builder(around.clone(), "numbers").start().unwrap();
+    let map = started(&around);
     let mut value = map.watch_value("a");
     assert!(value.next().now_or_never().is_none());
     around.hold_snapshots(false);
@@ -183,18 +168,14 @@ async fn the_quarantine_is_watched_by_exact_differences() {
     write_raw(&log, "numbers", "kept", b"bad").await;
     map.sync().await.unwrap();
     quarantine.catch_up();
-    log.hold_tails(true);
-    let head = write_raw(&log, "numbers", "new", b"bad").await;
-    log.compact(head.revision).unwrap();
-    log.hold_tails(false);
+    in_a_gap(&log, write_raw(&log, "numbers", "new", b"bad")).await;
     let changes = within("a snapshot", quarantine.next()).await.unwrap();
     assert_eq!(moved(&changes), (keys(["new"]), keys([])));
 }
 
 #[tokio::test]
 async fn a_watch_of_the_quarantine_sleeps_through_what_is_good() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let (log, map) = fresh().await;
     write_raw(&log, "numbers", "bad", b"bad").await;
     map.sync().await.unwrap();
     let mut quarantine = map.watch_quarantine();

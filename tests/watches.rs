@@ -2,27 +2,20 @@
 //!
 //! The random histories are in `model.rs`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod rig;
 
 use std::collections::BTreeMap;
 
 use futures::FutureExt;
-use globe::{Cause, Changes, ErrorKind, Globe, MemoryLog, ResyncReason, View};
-use rig::shown::{changed, next, seen};
+use globe::{Cause, ErrorKind, MemoryLog, ResyncReason};
+use rig::shown::{changed, content, fold, next, seen};
 use rig::wakes::wakes;
-use rig::{Around, brisk, delete_raw, numbers, until, within, write_raw};
-
-fn content(view: &View<String, u64>) -> BTreeMap<String, u64> {
-    view.iter()
-        .map(|(key, entry)| (key.clone(), **entry.value()))
-        .collect()
-}
+use rig::{
+    Around, brisk, delete_raw, fails_with, in_a_gap, numbers, put_all, started, until, within,
+    write_raw,
+};
 
 #[tokio::test]
 async fn a_watch_shows_each_step_exactly() {
@@ -65,9 +58,7 @@ async fn a_rewrite_of_the_same_value_is_a_change() {
 #[tokio::test]
 async fn a_slow_watcher_gets_the_net_difference_and_harms_nobody() {
     let map = numbers(&MemoryLog::new()).await;
-    map.put_all([("kept".into(), 1), ("gone".into(), 1)])
-        .await
-        .unwrap();
+    put_all(&map, [("kept", 1), ("gone", 1)]).await;
     let (mut slow, mut quick) = (map.watch(), map.watch());
     for value in 0..1000 {
         map.put("busy", value).await.unwrap();
@@ -96,11 +87,11 @@ async fn delete_then_recreate_while_disconnected_is_seen() {
     let map = brisk(&log).await;
     map.put("a", 1).await.unwrap();
     let mut watch = map.watch();
-    log.hold_tails(true);
-    delete_raw(&log, "numbers", "a").await;
-    let again = write_raw(&log, "numbers", "a", b"1").await;
-    log.compact(again.revision).unwrap();
-    log.hold_tails(false);
+    in_a_gap(&log, async {
+        delete_raw(&log, "numbers", "a").await;
+        write_raw(&log, "numbers", "a", b"1").await;
+    })
+    .await;
     let changes = next(&mut watch).await;
     assert_eq!(seen(&changes), [changed("a", Some(1), Some(1))]);
     assert!(changes.as_slice()[0].is_recreated());
@@ -136,17 +127,18 @@ async fn a_watch_of_one_key_or_prefix_sleeps_through_all_others() {
 #[tokio::test]
 async fn a_predicate_is_asked_by_its_watch_and_by_nobody_else() {
     let map = numbers(&MemoryLog::new()).await;
-    let mut bad = map.watch_where(|key| panic!("asked about {key}"));
+    let mut bad = [
+        map.watch_where(|key| panic!("asked about {key}")),
+        map.watch_values(|value| panic!("asked about {value}")),
+    ];
     let mut even = map.watch_where(|key| key.len() % 2 == 0);
-    map.put_all([("a".into(), 1), ("bb".into(), 2)])
-        .await
-        .unwrap();
+    put_all(&map, [("a", 1), ("bb", 2)]).await;
     assert_eq!(seen(&next(&mut even).await), [changed("bb", None, Some(2))]);
-    let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| bad.try_next().is_some()));
-    assert!(
-        asked.is_err(),
-        "a panic of the predicate is the watcher's own"
-    );
+    for bad in &mut bad {
+        let look = std::panic::AssertUnwindSafe(|| bad.try_next().is_some());
+        let asked = std::panic::catch_unwind(look);
+        assert!(asked.is_err(), "a panic of the predicate is its watcher's");
+    }
     map.put("c", 3).await.unwrap();
     assert_eq!(map.get("c").as_deref(), Some(&3), "the map lives on");
 }
@@ -176,17 +168,6 @@ async fn giving_up_on_next_at_any_poll_loses_nothing() {
     }
 }
 
-/// Applies changes to what was folded so far, and checks that each fits.
-fn fold(folded: &mut BTreeMap<String, u64>, changes: &Changes<String, u64>) {
-    for (key, old, new) in seen(changes) {
-        let stood = match new {
-            Some(new) => folded.insert(key.clone(), new),
-            None => folded.remove(&key),
-        };
-        assert_eq!(stood, old, "{key} in {changes:?}");
-    }
-}
-
 #[tokio::test]
 async fn a_closed_map_shows_the_rest_and_then_its_watches_end() {
     let map = numbers(&MemoryLog::new()).await;
@@ -205,20 +186,6 @@ async fn a_closed_map_shows_the_rest_and_then_its_watches_end() {
     }
 }
 
-#[tokio::test]
-async fn a_watch_that_waits_ends_when_the_last_handle_is_dropped() {
-    let map = numbers(&MemoryLog::new()).await;
-    let mut watch = map.watch();
-    let waiting = tokio::spawn(async move { watch.next().await.is_none() });
-    tokio::task::yield_now().await;
-    let clone = map.clone();
-    drop(map);
-    tokio::task::yield_now().await;
-    assert!(!waiting.is_finished(), "a clone keeps the map alive");
-    drop(clone);
-    assert!(within("the end", waiting).await.unwrap());
-}
-
 #[test]
 fn a_watch_ends_when_the_runtime_of_its_map_is_gone() {
     let runtime = || {
@@ -234,8 +201,7 @@ fn a_watch_ends_when_the_runtime_of_its_map_is_gone() {
     drop(first);
     second.block_on(async {
         assert!(within("the end", watch.next()).await.is_none());
-        let error = within("a write", map.put("a", 1)).await.unwrap_err();
-        assert_eq!(*error.kind(), ErrorKind::Closed);
+        fails_with(within("a write", map.put("a", 1)).await, ErrorKind::Closed);
     });
 }
 
@@ -243,16 +209,13 @@ fn a_watch_ends_when_the_runtime_of_its_map_is_gone() {
 async fn each_resync_says_why() {
     let log = MemoryLog::new();
     let around = Around::new(&log);
-    let map: Globe<String, u64> = Globe::builder(around.clone(), "numbers").start().unwrap();
+    let map = started(&around);
     let mut watch = map.watch();
     write_raw(&log, "numbers", "a", b"1").await;
     let mut causes = Vec::new();
     causes.push(next(&mut watch).await.cause());
 
-    log.hold_tails(true);
-    let head = write_raw(&log, "numbers", "a", b"2").await;
-    log.compact(head.revision).unwrap();
-    log.hold_tails(false);
+    in_a_gap(&log, write_raw(&log, "numbers", "a", b"2")).await;
     causes.push(next(&mut watch).await.cause());
 
     log.wipe();
@@ -280,8 +243,7 @@ async fn each_resync_says_why() {
 
 #[tokio::test]
 async fn a_watch_made_while_the_map_is_written_misses_nothing() {
-    let log = MemoryLog::new();
-    let map = numbers(&log).await;
+    let map = numbers(&MemoryLog::new()).await;
     let writer = tokio::spawn({
         let map = map.clone();
         async move {

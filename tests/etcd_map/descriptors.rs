@@ -7,9 +7,7 @@ use std::fs::File;
 use globe::{ErrorKind, EtcdLog, Globe, Phase};
 use globe_test_support::{EtcdServer, EtcdVersion};
 
-use crate::node::{Numbers, node, within};
-
-const TOLD: &str = "GLOBE_TEST_URL";
+use crate::node::{Numbers, TOLD, node, plays, within};
 
 /// So few that they are soon used up, and enough for a map with all its connections.
 const LIMIT: &str =
@@ -22,13 +20,7 @@ async fn a_map_follows_on_without_descriptors_and_another_hydrates_when_there_ar
     command
         .args(["-c", LIMIT])
         .arg(std::env::current_exe().unwrap());
-    command.env(TOLD, server.url()).kill_on_drop(true);
-    let output = within("the other process", command.output()).await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}"
-    );
+    plays(&mut command, &server).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

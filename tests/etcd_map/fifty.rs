@@ -7,17 +7,16 @@ use std::time::Duration;
 use globe::Globe;
 use globe_test_support::{EtcdServer, EtcdVersion, connections_to, wait_until};
 
-use crate::node::{BOUND, Numbers, holds, within};
+use crate::node::{BOUND, Numbers, asked, holds, within};
 
 const MAPS: usize = 50;
 /// How long is counted: several probes of each map.
 const WHILE: Duration = Duration::from_secs(4);
 
 /// Messages the server was sent, but those of the neighbour.
-async fn asked(server: &EtcdServer) -> f64 {
+async fn asked_by_maps(server: &EtcdServer) -> f64 {
     let name = "grpc_server_msg_received_total";
-    let all = server.metric(name, "etcdserverpb").await;
-    all - server.metric(name, "grpc_method=\"Put\"").await
+    asked(server).await - server.metric(name, "grpc_method=\"Put\"").await
 }
 
 /// Writes without a pause, outside of every map.
@@ -42,14 +41,18 @@ async fn cost_of(maps: usize, server: &EtcdServer) -> (f64, f64) {
     }
     let lines = connections_to(server.port());
     assert!((1..=4).contains(&lines), "{lines} connections, {maps} maps");
-    let before = asked(server).await;
+    let before = asked_by_maps(server).await;
     tokio::time::sleep(WHILE).await;
-    let idle = asked(server).await - before;
+    let idle = asked_by_maps(server).await - before;
+    for map in &open {
+        let age = map.status().staleness.unwrap();
+        assert!(age <= Duration::from_secs(2), "four probes: {age:?}");
+    }
     tokio::select! {
         () = tokio::time::sleep(WHILE) => {}
         () = neighbour(server) => unreachable!("it never rests"),
     }
-    let beside = asked(server).await - before - idle;
+    let beside = asked_by_maps(server).await - before - idle;
     for map in &open {
         within("a sync", map.sync()).await.unwrap();
         map.close().await;

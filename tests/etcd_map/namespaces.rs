@@ -2,44 +2,54 @@
 //!
 //! Whatever is shown can be removed, and what is Globe's own is never shown.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use globe::{ErrorKind, Globe};
+use globe::ErrorKind;
 use globe_test_support::{EtcdServer, EtcdVersion};
 use tokio::time::sleep;
 
-use crate::node::{Contents, Numbers, holds, node, synced, truth, within};
+use crate::node::{Contents, Numbers, asked, contents, holds, node, synced, truth, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_map_named_like_a_namespace_neither_shows_nor_removes_what_is_globes_own() {
+async fn namespaces_keep_maps_of_one_name_apart() {
     let server = EtcdServer::start(EtcdVersion::Reference).await;
-    let inside = node(&format!("{}/prod", server.url())).await;
-    inside.put("key", 1).await.unwrap();
-    let own = ["get", "prod/.globe/", "--prefix", "--keys-only"];
-    let before = server.etcdctl(&own).await;
-    assert!(before.contains("prod/.globe/"), "there is something to see");
-    let outside = within(
-        "a map",
-        Globe::<String, u64>::connect(&server.url(), "prod"),
-    )
-    .await;
-    match outside {
-        Err(error) => assert_eq!(error.kind(), &ErrorKind::Invalid, "{error}"),
-        Ok(map) => {
-            let is_own = |key: &str| key.contains(".globe/");
-            let shown = map.view();
-            assert!(!shown.iter().any(|(key, _)| is_own(key)));
-            let kept_out = map.quarantine();
-            assert!(
-                !kept_out
-                    .iter()
-                    .any(|record| is_own(&String::from_utf8_lossy(record.key())))
-            );
-            map.clear().await.unwrap();
-            assert_eq!(server.etcdctl(&own).await, before, "all of it is there");
-        }
+    let one = node(&format!("{}/one", server.url())).await;
+    let two = node(&format!("{}/one/two", server.url())).await;
+    let bare = node(&server.url()).await;
+    for (number, map) in [(1, &one), (2, &two), (3, &bare)] {
+        map.put("key", number).await.unwrap();
     }
-    inside.put("key", 2).await.unwrap();
+    for (number, map) in [(1, &one), (2, &two), (3, &bare)] {
+        synced(map).await;
+        assert_eq!(contents(map), BTreeMap::from([("key".to_owned(), number)]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_map_that_is_called_like_a_namespace_leaves_its_fences_alone() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let inner = node(&format!("{}/prod", server.url())).await;
+    inner.put("a", 1).await.unwrap();
+    let fences = ["get", "--prefix", "--keys-only", "prod/.globe/"];
+    let before = server.etcdctl(&fences).await;
+    assert!(before.contains("prod/.globe/writer/"), "{before}");
+    let outer = within("a map", Numbers::connect(&server.url(), "prod")).await;
+    let outer = outer.unwrap();
+    assert_eq!(
+        contents(&outer),
+        BTreeMap::from([("flags/a".to_owned(), 1)])
+    );
+    let refused = outer.put(".globe/x", 1).await.unwrap_err();
+    assert_eq!(refused.kind(), &ErrorKind::Invalid, "{refused}");
+    assert_eq!(outer.clear().await.unwrap().count(), 1);
+    assert_eq!(server.etcdctl(&fences).await, before);
+    inner.put("a", 2).await.unwrap();
+    holds(&outer, "what was written", |map| {
+        map.get("flags/a") == Some(&2)
+    })
+    .await;
+    assert!(outer.quarantine().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,12 +101,6 @@ async fn all_synced(maps: &[Numbers]) {
     for map in maps {
         synced(map).await;
     }
-}
-
-/// How many messages the server was sent.
-async fn asked(server: &EtcdServer) -> f64 {
-    let name = "grpc_server_msg_received_total";
-    server.metric(name, "etcdserverpb").await
 }
 
 async fn are_asked(server: &EtcdServer, many: f64) {

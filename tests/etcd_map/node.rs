@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use globe::{Globe, Watch};
+use globe::{EtcdLog, Globe, Watch};
 use globe_test_support::EtcdServer;
+use tokio::process::Command;
 use tokio::task::JoinHandle;
 
 /// How long anything may take before a test is broken.
@@ -25,6 +26,35 @@ pub(crate) async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
 /// A map on a log of its own, as in another process.
 pub(crate) async fn node(url: &str) -> Numbers {
     within("a map", Globe::connect(url, "flags")).await.unwrap()
+}
+
+/// Many maps of one log, each of a keyspace of its own.
+pub(crate) async fn many(log: &EtcdLog, count: usize) -> Vec<Numbers> {
+    let mut maps = Vec::new();
+    for number in 0..count {
+        let keyspace = format!("map-{number}");
+        let open = Globe::open(log.clone(), &keyspace);
+        maps.push(within("a map", open).await.unwrap());
+    }
+    maps
+}
+
+/// How many messages the server was sent.
+pub(crate) async fn asked(server: &EtcdServer) -> f64 {
+    let name = "grpc_server_msg_received_total";
+    server.metric(name, "etcdserverpb").await
+}
+
+/// Where the other process finds the server.
+pub(crate) const TOLD: &str = "GLOBE_TEST_URL";
+
+/// Plays a part of a test in a process of its own.
+pub(crate) async fn plays(part: &mut Command, server: &EtcdServer) {
+    part.env(TOLD, server.url()).kill_on_drop(true);
+    let output = within("the other process", part.output()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let is_done = output.status.success() && said.contains("1 passed");
+    assert!(is_done, "{said}");
 }
 
 /// Waits until the map holds what a predicate asks for.

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use globe::{Cause, ErrorKind, EtcdLog, Globe, Phase};
+use globe::{Cause, ErrorKind, EtcdLog, Phase};
 use globe_test_support::{EtcdServer, EtcdVersion, Proxy, wait_until};
 
-use crate::node::{BOUND, Contents, Fold, Numbers, contents, holds, node, synced, truth, within};
+use crate::node::{
+    BOUND, Contents, Fold, Numbers, contents, holds, many, node, synced, truth, within,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_map_opened_before_its_server_hydrates_when_the_server_comes() {
@@ -206,11 +208,7 @@ async fn a_commit_whose_reply_is_lost_is_written_once() {
 async fn many_maps_of_one_log_all_come_back() {
     let mut server = EtcdServer::start(EtcdVersion::Reference).await;
     let log = EtcdLog::from_url(&server.url()).await.unwrap();
-    let mut maps: Vec<Numbers> = Vec::new();
-    for number in 0..50 {
-        let keyspace = format!("map-{number}");
-        maps.push(Globe::open(log.clone(), &keyspace).await.unwrap());
-    }
+    let maps = many(&log, 50).await;
     server.kill();
     server.restart().await;
     for (number, map) in maps.iter().enumerate() {

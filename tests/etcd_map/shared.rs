@@ -1,6 +1,5 @@
 //! Several programs on one map: Globes, and others that know nothing of Globe.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +7,7 @@ use globe::{Consistency, ErrorKind, EtcdLog, Globe, LastGood, connect};
 use globe_test_support::{EtcdServer, EtcdVersion};
 use serde::{Deserialize, Serialize};
 
-use crate::node::{Fold, Numbers, contents, holds, node, synced, truth, within};
+use crate::node::{Fold, Numbers, TOLD, contents, holds, node, plays, synced, truth, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_node_sees_what_the_other_wrote() {
@@ -134,47 +133,6 @@ async fn a_value_that_cannot_be_decoded_is_quarantined_and_the_others_live_on() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn namespaces_keep_maps_of_one_name_apart() {
-    let server = EtcdServer::start(EtcdVersion::Reference).await;
-    let one = node(&format!("{}/one", server.url())).await;
-    let two = node(&format!("{}/one/two", server.url())).await;
-    let bare = node(&server.url()).await;
-    for (number, map) in [(1, &one), (2, &two), (3, &bare)] {
-        map.put("key", number).await.unwrap();
-    }
-    for (number, map) in [(1, &one), (2, &two), (3, &bare)] {
-        synced(map).await;
-        assert_eq!(contents(map), BTreeMap::from([("key".to_owned(), number)]));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_map_that_is_called_like_a_namespace_leaves_its_fences_alone() {
-    let server = EtcdServer::start(EtcdVersion::Reference).await;
-    let inner = node(&format!("{}/prod", server.url())).await;
-    inner.put("a", 1).await.unwrap();
-    let fences = ["get", "--prefix", "--keys-only", "prod/.globe/"];
-    let before = server.etcdctl(&fences).await;
-    assert!(before.contains("prod/.globe/writer/"), "{before}");
-    let outer = within("a map", Numbers::connect(&server.url(), "prod")).await;
-    let outer = outer.unwrap();
-    assert_eq!(
-        contents(&outer),
-        BTreeMap::from([("flags/a".to_owned(), 1)])
-    );
-    let refused = outer.put(".globe/x", 1).await.unwrap_err();
-    assert_eq!(refused.kind(), &ErrorKind::Invalid, "{refused}");
-    assert_eq!(outer.clear().await.unwrap().count(), 1);
-    assert_eq!(server.etcdctl(&fences).await, before);
-    inner.put("a", 2).await.unwrap();
-    holds(&outer, "what was written", |map| {
-        map.get("flags/a") == Some(&2)
-    })
-    .await;
-    assert!(outer.quarantine().is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn credentials_come_from_the_url_or_the_builder_and_without_them_it_is_denied() {
     let mut server = EtcdServer::start(EtcdVersion::Reference).await;
     server
@@ -198,8 +156,6 @@ async fn credentials_come_from_the_url_or_the_builder_and_without_them_it_is_den
     }
 }
 
-const TOLD: &str = "GLOBE_TEST_URL";
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn credentials_come_from_the_environment() {
     let mut server = EtcdServer::start(EtcdVersion::Reference).await;
@@ -211,13 +167,7 @@ async fn credentials_come_from_the_environment() {
     command.args(["--exact", "--ignored", "shared::who_the_environment_says"]);
     command.env("GLOBE_ETCD_USER", "app");
     command.env("GLOBE_ETCD_PASSWORD", "app-pw");
-    command.env(TOLD, server.url()).kill_on_drop(true);
-    let output = within("the other process", command.output()).await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.contains("1 passed"),
-        "{said}"
-    );
+    plays(&mut command, &server).await;
     assert_eq!(truth(&server).await["by"], 7);
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use futures::FutureExt;
 use globe::{Error, ErrorKind, Globe, MemoryLog, Phase};
 
-use crate::rig::{numbers, until, within, write_raw};
-use crate::traps::{Gate, Neighbour, on_every_runtime, on_threads, panics, some_numbers};
+use crate::rig::{conflicts, fails_with, numbers, put_all, until, within, write_raw};
+use crate::traps::{Gate, Neighbour, on_every_runtime, on_threads, panics, some_map, some_numbers};
 
 type Numbers = Globe<String, u64>;
 
@@ -27,8 +27,7 @@ where
 #[test]
 fn a_closure_that_panics_writes_nothing_and_leaves_the_map_as_it_was() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let map = numbers(&log).await;
+        let (log, map) = some_map().await;
         let mut neighbour = Neighbour::move_in(&log).await;
         let before = log.head_position();
         let its = map.clone();
@@ -73,8 +72,7 @@ fn come_back_in(map: &Numbers) {
 #[test]
 fn closures_and_predicates_may_come_back_in() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let map = numbers(&log).await;
+        let (_, map) = some_map().await;
         let updated = map.update("good", |old| {
             come_back_in(&map);
             let its = map.clone();
@@ -106,9 +104,7 @@ fn closures_and_predicates_may_come_back_in() {
             come_back_in(&inner);
             key == "good"
         });
-        map.put_all([("good".into(), 9), ("other".into(), 9)])
-            .await
-            .unwrap();
+        put_all(&map, [("good", 9), ("other", 9)]).await;
         let changes = within("a change", watch.next()).await.unwrap();
         assert_eq!(changes.as_slice().len(), 1);
         assert_eq!(changes.as_slice()[0].key(), "good");
@@ -118,8 +114,7 @@ fn closures_and_predicates_may_come_back_in() {
 #[test]
 fn a_closure_that_lets_others_in_is_called_again_and_loses_nothing() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let map = numbers(&log).await;
+        let (log, map) = some_map().await;
         let calls = AtomicUsize::new(0);
         let rival = |value: &'static [u8]| {
             if calls.fetch_add(1, Ordering::SeqCst) < 3 {
@@ -166,16 +161,14 @@ fn a_closure_that_never_lets_itself_win_is_a_conflict_at_the_deadline() {
             rival();
             1_000_000
         });
-        let error = within("it is answered", update).await.unwrap_err();
-        assert!(error.is_conflict(), "{error}");
+        conflicts(within("it is answered", update).await);
         let transaction = map.transact(|txn| {
             txn.put(&map, "good", 1_000_000)?;
             txn.put(&map, "other", 1_000_000)?;
             rival();
             Ok(())
         });
-        let error = within("it is answered", transaction).await.unwrap_err();
-        assert!(error.is_conflict(), "{error}");
+        conflicts(within("it is answered", transaction).await);
         neighbour.goes_on().await;
         within("all is here", map.sync()).await.unwrap();
         let last = rivals.load(Ordering::SeqCst) - 1;
@@ -187,8 +180,7 @@ fn a_closure_that_never_lets_itself_win_is_a_conflict_at_the_deadline() {
 #[test]
 fn a_closure_that_blocks_holds_up_its_own_call_alone() {
     on_threads(|| async {
-        let log = some_numbers().await;
-        let map = numbers(&log).await;
+        let (log, map) = some_map().await;
         let mut neighbour = Neighbour::move_in(&log).await;
         let gate = Gate::shut();
         let (its, held) = (map.clone(), gate.clone());
@@ -218,8 +210,7 @@ fn a_closure_that_blocks_holds_up_its_own_call_alone() {
 #[test]
 fn a_predicate_that_blocks_holds_up_its_own_watch_alone() {
     on_threads(|| async {
-        let log = some_numbers().await;
-        let map = numbers(&log).await;
+        let (_, map) = some_map().await;
         let gate = Gate::shut();
         let held = gate.clone();
         let mut slow = map.watch_where(move |_| {
@@ -245,8 +236,7 @@ fn a_predicate_that_blocks_holds_up_its_own_watch_alone() {
 #[test]
 fn a_predicate_that_panics_or_changes_its_mind_shows_no_wrong_change() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let map = numbers(&log).await;
+        let (_, map) = some_map().await;
         let asked = Arc::new(AtomicUsize::new(0));
         let times = Arc::clone(&asked);
         let mut fickle = map.watch_where(move |_| {
@@ -291,9 +281,9 @@ fn a_closure_that_closes_its_map_is_answered() {
         until("it is closed", || map.status().phase == Phase::Closed).await;
         let aborted: Result<globe::Committed<()>, Error> =
             within("it is answered", map.transact(|txn| txn.put(&map, "a", 2))).await;
-        assert_eq!(*aborted.unwrap_err().kind(), ErrorKind::Closed);
+        fails_with(aborted, ErrorKind::Closed);
         let waits = within("it is answered", map.wait_for(|_| false)).await;
-        assert_eq!(*waits.unwrap_err().kind(), ErrorKind::Closed);
+        fails_with(waits, ErrorKind::Closed);
         neighbour.goes_on().await;
     });
 }

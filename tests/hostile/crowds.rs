@@ -9,8 +9,7 @@ use futures::FutureExt;
 use globe::log_client::{Bytes, Transaction};
 use globe::{Globe, Key, LogClient, MemoryLog, Phase};
 
-use crate::crossroads::Crossroads;
-use crate::rig::{delete_raw, keyspace, numbers, until, within, write_raw};
+use crate::rig::{Around, delete_raw, in_a_gap, keyspace, numbers, open, until, within, write_raw};
 use crate::traps::{Neighbour, on_every_runtime, panics, some_numbers};
 
 /// How many keys there are of the type below, wherever they are kept.
@@ -50,7 +49,7 @@ impl Key for Counted {
 
 #[tokio::test]
 async fn a_hundred_thousand_watches_made_and_dropped_leave_nothing() {
-    let map: Globe<Counted, u64> = numbers_by(&MemoryLog::new()).await;
+    let map: Globe<Counted, u64> = open(&MemoryLog::new(), "numbers").await;
     map.put(Counted::new(1), 0).await.unwrap();
     let kept = KEYS.load(Ordering::SeqCst);
     for round in 1..=4 {
@@ -72,11 +71,6 @@ async fn a_hundred_thousand_watches_made_and_dropped_leave_nothing() {
     let mut last = map.watch_key(Counted::new(1));
     map.put(Counted::new(1), 9).await.unwrap();
     assert!(last.try_next().is_some());
-}
-
-async fn numbers_by<K: Key>(log: &MemoryLog) -> Globe<K, u64> {
-    let opened = within("a map is opened", Globe::open(log.clone(), "numbers"));
-    opened.await.unwrap()
 }
 
 #[test]
@@ -193,7 +187,8 @@ fn binary(key: Bytes) -> Bytes {
 fn keys_that_are_no_text_stay_out_and_harm_no_others() {
     on_every_runtime(|| async {
         let log = some_numbers().await;
-        let way = Crossroads::to(&log).spelled(binary);
+        let way = Around::new(&log);
+        way.spell(binary);
         let map = numbers(&way).await;
         let mut neighbour = Neighbour::move_in(&log).await;
         let space = keyspace("numbers");
@@ -220,12 +215,12 @@ fn keys_that_are_no_text_stay_out_and_harm_no_others() {
             assert!(BINARY.iter().all(|key| bad.iter().any(|bad| bad == key)));
         }
         // Written again and deleted, while nobody listens and while everybody does.
-        log.hold_tails(true);
-        let write = Transaction::new().delete(&space, "binary 0");
-        let write = write.put(&space, "binary 1", "2");
-        let head = log.commit(write).await.unwrap();
-        log.compact(head.revision).unwrap();
-        log.hold_tails(false);
+        in_a_gap(&log, async {
+            let write = Transaction::new().delete(&space, "binary 0");
+            let write = write.put(&space, "binary 1", "2");
+            log.commit(write).await.unwrap();
+        })
+        .await;
         for its in [&map, &late] {
             until("one is gone", || its.status().quarantined == 5).await;
             assert_eq!(its.status().resyncs, 1);

@@ -4,7 +4,8 @@
 
 use globe::{ErrorKind, Globe, MemoryLog, Phase};
 
-use crate::rig::{until, within, write_raw};
+use crate::rig::every::{all_fail_with, every_delete, every_put};
+use crate::rig::{fails_with, open, until, within, write_raw};
 use crate::traps::{
     Neighbour, On, Trapped, act, arm, disarm, has_failed, on_every_runtime, panics, panics_once,
     some_numbers, trapped,
@@ -12,9 +13,11 @@ use crate::traps::{
 
 type Map = Globe<Trapped, u64>;
 
-async fn open(log: &MemoryLog) -> Map {
-    let opened = within("a map is opened", Globe::open(log.clone(), "numbers"));
-    opened.await.unwrap()
+/// A log with a few numbers in it, and a map of them by keys with traps.
+async fn trapped_numbers() -> (MemoryLog, Map) {
+    let log = some_numbers().await;
+    let map = open(&log, "numbers").await;
+    (log, map)
 }
 
 /// In every way of looking that needs no trapped key.
@@ -30,8 +33,7 @@ fn still_shows(map: &Map, key: &str, value: u64) {
 
 fn a_panic_of_the_key_ends_its_map_alone(on: On, text: &'static str) {
     on_every_runtime(move || async move {
-        let log = some_numbers().await;
-        let map = open(&log).await;
+        let (log, map) = trapped_numbers().await;
         let mut neighbour = Neighbour::move_in(&log).await;
         write_raw(&log, "numbers", text, b"1").await;
         until("it is here", || map.len() == 3).await;
@@ -43,12 +45,12 @@ fn a_panic_of_the_key_ends_its_map_alone(on: On, text: &'static str) {
         disarm(text, on);
         has_failed(&map, &mut of_key).await;
         let late = within("a write ends", map.put(trapped("late"), 1)).await;
-        assert_eq!(*late.unwrap_err().kind(), ErrorKind::Panicked);
+        fails_with(late, ErrorKind::Panicked);
         still_shows(&map, "good", 1);
         still_shows(&map, "other", 2);
         neighbour.goes_on().await;
         assert_eq!(neighbour.map().get(text).as_deref(), Some(&2));
-        let again = open(&log).await;
+        let again = open(&log, "numbers").await;
         still_shows(&again, text, 2);
         assert_eq!(again.len(), 4, "with that of the neighbour");
     });
@@ -99,8 +101,7 @@ fn a_key_that_panics_at_hydration_ends_the_map_before_it_is_open() {
 #[test]
 fn a_key_whose_reading_or_writing_panics_is_kept_out_and_nothing_else_is() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let map = open(&log).await;
+        let (log, map) = trapped_numbers().await;
         let mut neighbour = Neighbour::move_in(&log).await;
         for (text, on) in [("read panics", On::Decode), ("written panics", On::Encode)] {
             arm(text, on, act(|| panic!("a trap springs")));
@@ -124,29 +125,19 @@ fn a_key_whose_reading_or_writing_panics_is_kept_out_and_nothing_else_is() {
 #[test]
 fn a_key_that_panics_when_it_is_read_again_is_refused_on_every_write_path() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let map = open(&log).await;
+        let (log, map) = trapped_numbers().await;
         let (text, before) = ("never read again", log.head_position());
         arm(text, On::Decode, act(|| panic!("a trap springs")));
         let key = || trapped(text);
-        let version = map.get_entry(&trapped("good")).unwrap().version();
-        let refused = [
-            map.put(key(), 1).await.map(drop),
-            map.put_detached(key(), 1).await.map(drop),
-            map.create(key(), 1).await.map(drop),
-            map.put_if(key(), 1, version).await.map(drop),
-            map.delete(key()).await.map(drop),
-            map.delete_if(key(), version).await.map(drop),
-            map.update(key(), |_| 1).await.map(drop),
-            map.put_all([(trapped("good"), 7), (key(), 1)])
-                .await
-                .map(drop),
-            map.transact(|txn| txn.put(&map, key(), 1)).await.map(drop),
-        ];
+        let many = map.put_all([(trapped("good"), 7), (key(), 1)]).await;
+        let (puts, deletes) = (
+            every_put(&map, key, || 1).await,
+            every_delete(&map, key).await,
+        );
         disarm(text, On::Decode);
-        for (number, outcome) in refused.into_iter().enumerate() {
-            assert_eq!(*outcome.unwrap_err().kind(), ErrorKind::Codec, "{number}");
-        }
+        fails_with(many, ErrorKind::Codec);
+        all_fail_with(puts, &ErrorKind::Codec);
+        all_fail_with(deletes, &ErrorKind::Codec);
         assert_eq!(log.head_position(), before, "nothing was sent");
         still_shows(&map, "good", 1);
     });
@@ -155,8 +146,7 @@ fn a_key_that_panics_when_it_is_read_again_is_refused_on_every_write_path() {
 #[test]
 fn a_key_that_panics_in_a_call_is_the_callers_own_panic_and_the_map_lives_on() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let map = open(&log).await;
+        let (log, map) = trapped_numbers().await;
         let mut neighbour = Neighbour::move_in(&log).await;
         let text = "panics for the caller";
         map.put(trapped(text), 1).await.unwrap();
@@ -190,8 +180,7 @@ fn a_key_that_panics_in_a_call_is_the_callers_own_panic_and_the_map_lives_on() {
 #[test]
 fn a_key_that_panics_while_a_watch_looks_is_shown_by_the_next_look() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let map = open(&log).await;
+        let (_, map) = trapped_numbers().await;
         let text = "panics for a watch";
         let mut watch = map.watch();
         map.put(trapped(text), 1).await.unwrap();

@@ -11,7 +11,6 @@
 )]
 
 mod closures;
-mod crossroads;
 mod crowds;
 mod keys;
 mod lies;

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use globe::{ErrorKind, Expected, Globe, MemoryLog, Phase};
 
-use crate::crossroads::Crossroads;
-use crate::rig::{numbers, until, within, write_raw};
+use crate::rig::{Around, conflicts, fails_with, numbers, until, within, write_raw};
 use crate::traps::{Act, Neighbour, act, on_every_runtime};
 
 type Numbers = Globe<String, u64>;
@@ -20,7 +19,7 @@ const THEIRS: u64 = 70;
 /// A map that shows a life of the log which is about to end.
 struct Scene {
     log: MemoryLog,
-    way: Crossroads,
+    way: Around,
     map: Numbers,
     neighbour: Neighbour,
     /// Puts the log back to where it was, and lets another client write there.
@@ -36,7 +35,7 @@ impl Scene {
         let neighbour = Neighbour::move_in(&log).await;
         let kept = log.backup();
         let ours = write_raw(&log, "numbers", "k", b"1").await;
-        let way = Crossroads::to(&log);
+        let way = Around::new(&log);
         let map = numbers(&way).await;
         let its = log.clone();
         let backup = act(move || {
@@ -122,7 +121,7 @@ fn a_version_that_travelled_as_text_is_of_its_life_still() {
         let version: globe::Version = text.parse().unwrap();
         let neighbour = scene.neighbour.map();
         let error = within("it is answered", neighbour.put_if("k", 9, version)).await;
-        assert_eq!(*error.unwrap_err().kind(), ErrorKind::EpochChanged);
+        fails_with(error, ErrorKind::EpochChanged);
         scene.ends_with("by the neighbour", Some(THEIRS)).await;
     });
 }
@@ -227,7 +226,7 @@ fn a_create_finds_what_the_other_life_has() {
         scene.map.delete("k").await.unwrap();
         scene.restore_before_the_commit();
         let created = within("a create", scene.map.create("k", 9)).await;
-        assert!(created.unwrap_err().is_conflict());
+        conflicts(created);
         assert_eq!(scene.map.get("k").as_deref(), Some(&THEIRS), "and shows it");
         scene.ends_with("create", Some(THEIRS)).await;
     });

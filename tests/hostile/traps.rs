@@ -16,7 +16,7 @@ use globe::{
 };
 use tokio::runtime::Builder;
 
-use crate::rig::{numbers, until, within, write_raw};
+use crate::rig::{fails_with, numbers, until, within, write_raw};
 
 /// Longer than anything takes that is not stuck; only a test that fails waits for it.
 pub(crate) const BOUND: Duration = Duration::from_secs(30);
@@ -308,11 +308,17 @@ pub(crate) async fn has_failed<K: Key, V: Send + Sync + 'static>(
     let error = watch.ended().expect("it says why");
     assert_eq!(*error.kind(), ErrorKind::Panicked, "{error}");
     let error = within("a wait ends", map.wait_for(|_| false)).await;
-    assert_eq!(*error.unwrap_err().kind(), ErrorKind::Panicked);
-    let error = within("a wait ends", map.sync()).await.unwrap_err();
-    assert_eq!(*error.kind(), ErrorKind::Panicked, "{error}");
+    fails_with(error, ErrorKind::Panicked);
+    fails_with(within("a wait ends", map.sync()).await, ErrorKind::Panicked);
     within("closing what has ended", map.close()).await;
     assert_eq!(map.status().phase, Phase::Failed, "and it stays so");
+}
+
+/// A log with a few numbers in it, and a map of them.
+pub(crate) async fn some_map() -> (MemoryLog, Globe<String, u64>) {
+    let log = some_numbers().await;
+    let map = numbers(&log).await;
+    (log, map)
 }
 
 /// A log of numbers, with a few in it.

@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use globe::log_client::Transaction;
 use globe::{CodecError, Decode, Encode, ErrorKind, Globe, Json, LogClient, MemoryLog, Phase};
 
-use crate::rig::{Around, keyspace, until, within, write_raw};
+use crate::rig::{Around, fails_with, until, within, write_many, write_raw};
 use crate::traps::{
     Fused, Fuses, Gate, Neighbour, act, has_failed, on_every_runtime, on_threads, panics_once,
     some_numbers,
@@ -20,6 +19,13 @@ type Map = Globe<String, Fused>;
 async fn open(log: &MemoryLog, fuses: &Fuses) -> Map {
     let builder = Globe::builder_with(log.clone(), "numbers", fuses.clone());
     within("a map is opened", builder.open()).await.unwrap()
+}
+
+/// A few numbers, the fuses that may be laid in them, and a map of them.
+async fn fused() -> (MemoryLog, Fuses, Map) {
+    let (log, fuses) = (some_numbers().await, Fuses::default());
+    let map = open(&log, &fuses).await;
+    (log, fuses, map)
 }
 
 fn shown(map: &Map, key: &str) -> Option<u64> {
@@ -39,9 +45,7 @@ async fn set_off(log: &MemoryLog, map: &Map) {
 #[test]
 fn a_drop_that_panics_ends_the_map_as_failed() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let fuses = Fuses::default();
-        let map = open(&log, &fuses).await;
+        let (log, fuses, map) = fused().await;
         let mut neighbour = Neighbour::move_in(&log).await;
         let mut watch = map.watch_key("never");
         fuses.lay(13, panics_once());
@@ -50,7 +54,7 @@ fn a_drop_that_panics_ends_the_map_as_failed() {
         assert_eq!(shown(&map, "other"), Some(2));
         assert_eq!(shown(&map, "good"), Some(14), "what replaced it");
         let late = within("a write ends", map.put("late", Fused::new(1))).await;
-        assert_eq!(*late.unwrap_err().kind(), ErrorKind::Panicked);
+        fails_with(late, ErrorKind::Panicked);
         neighbour.goes_on().await;
     });
 }
@@ -58,9 +62,7 @@ fn a_drop_that_panics_ends_the_map_as_failed() {
 #[test]
 fn a_write_that_sets_off_a_panic_says_that_it_is_committed() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let fuses = Fuses::default();
-        let map = open(&log, &fuses).await;
+        let (log, fuses, map) = fused().await;
         fuses.lay(13, panics_once());
         write_raw(&log, "numbers", "good", b"13").await;
         until("it is here", || shown(&map, "good") == Some(13)).await;
@@ -99,12 +101,9 @@ fn a_drop_that_panics_in_a_large_step_harms_nobody() {
         fuses.lay(13, act(fuse));
         write_raw(&log, "numbers", "good", b"13").await;
         until("it is here", || shown(&map, "good") == Some(13)).await;
-        let mut write = Transaction::new();
-        for key in 0..2_000 {
-            write = write.put(&keyspace("numbers"), format!("k{key}"), "1");
-        }
-        write = write.put(&keyspace("numbers"), "good", "14");
-        log.commit(write).await.unwrap();
+        let many = (0..2_000).map(|key| (format!("k{key}"), "1"));
+        let last = ("good".to_owned(), "14");
+        write_many(&log, "numbers", many.chain([last])).await;
         until("it is dropped", || dropped.load(Ordering::SeqCst) == 1).await;
         let put = within("it follows", map.put("late", Fused::new(1)));
         put.await.unwrap();
@@ -116,9 +115,7 @@ fn a_drop_that_panics_in_a_large_step_harms_nobody() {
 #[test]
 fn a_drop_may_look_at_its_map_and_drop_its_watches() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let fuses = Fuses::default();
-        let map = open(&log, &fuses).await;
+        let (log, fuses, map) = fused().await;
         let looks = Arc::new(AtomicUsize::new(0));
         let (count, inner) = (Arc::clone(&looks), map.clone());
         let kept = Mutex::new(vec![map.watch(), map.watch_key("good")]);
@@ -146,9 +143,7 @@ fn a_drop_may_look_at_its_map_and_drop_its_watches() {
 #[test]
 fn a_drop_may_start_a_write_and_it_is_made() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let fuses = Fuses::default();
-        let map = open(&log, &fuses).await;
+        let (log, fuses, map) = fused().await;
         let inner = map.clone();
         let write = move || {
             let inner = inner.clone();
@@ -259,8 +254,7 @@ fn a_codec_that_blocks_holds_up_its_own_map_and_no_reader() {
         let put = within("it is answered", map.put("late", 1)).await;
         let error = put.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Behind(_)), "{error}");
-        let error = within("it is answered", map.sync()).await.unwrap_err();
-        assert_eq!(*error.kind(), ErrorKind::Stale, "{error}");
+        fails_with(within("it is answered", map.sync()).await, ErrorKind::Stale);
         gate.open();
         until("it follows", || map.get("late").as_deref() == Some(&1)).await;
         assert_eq!(map.get("good").as_deref(), Some(&13));
@@ -286,5 +280,21 @@ fn a_drop_that_panics_while_its_map_is_closed_is_said_to_have_ended_it() {
         assert_eq!(map.status().phase, Phase::Failed);
         let error = map.status().last_error.expect("it says why");
         assert_eq!(*error.kind(), ErrorKind::Panicked, "{error}");
+    });
+}
+
+#[test]
+fn a_close_is_bounded_though_a_codec_blocks() {
+    on_threads(|| async {
+        let log = some_numbers().await;
+        let gate = Gate::shut();
+        let builder = Globe::builder_with(log.clone(), "numbers", Slow(gate.clone()));
+        let map: Globe<String, u64> = within("a map is opened", builder.open()).await.unwrap();
+        write_raw(&log, "numbers", "good", b"13").await;
+        until("it blocks", || gate.holds()).await;
+        within("the close", map.close()).await;
+        assert_eq!(map.status().phase, Phase::Closed);
+        fails_with(map.put("late", 1).await, ErrorKind::Closed);
+        gate.open();
     });
 }

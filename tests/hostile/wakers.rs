@@ -10,8 +10,8 @@ use std::thread;
 
 use globe::{ErrorKind, Globe, MemoryLog, Phase, Watch};
 
-use crate::rig::{numbers, until, within, write_raw};
-use crate::traps::{BOUND, Neighbour, on_every_runtime, on_threads, some_numbers};
+use crate::rig::{fails_with, numbers, until, within, write_raw};
+use crate::traps::{BOUND, Neighbour, on_every_runtime, on_threads, some_map};
 
 type Numbers = Globe<String, u64>;
 type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -120,8 +120,7 @@ fn waits(map: &Numbers) -> Vec<(&'static str, Waiting)> {
 #[test]
 fn wakers_that_panic_do_so_alone() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let map = numbers(&log).await;
+        let (log, map) = some_map().await;
         let mut neighbour = Neighbour::move_in(&log).await;
         let mut hosts = Vec::new();
         for number in 0..WAITS {
@@ -145,7 +144,7 @@ fn wakers_that_panic_do_so_alone() {
         assert_eq!(map.status().phase, Phase::Closed);
         assert!(within("the end", watch.next()).await.is_none());
         let waited = within("the end", waits).await.unwrap();
-        assert_eq!(*waited.unwrap_err().kind(), ErrorKind::Closed);
+        fails_with(waited, ErrorKind::Closed);
         // Or the runtime's own timers would wake them once more.
         hosts.iter().for_each(|host| host.let_go());
     });
@@ -154,8 +153,7 @@ fn wakers_that_panic_do_so_alone() {
 #[test]
 fn a_waker_that_panics_leaves_no_other_asleep() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let map = numbers(&log).await;
+        let (log, map) = some_map().await;
         let (bad, mut good) = (map.watch(), map.watch());
         let its = map.clone();
         let waiting = async move {
@@ -181,8 +179,7 @@ fn a_waker_that_panics_leaves_no_other_asleep() {
 fn a_waker_may_drop_what_it_wakes() {
     on_every_runtime(|| async {
         for number in 0..WAITS {
-            let log = some_numbers().await;
-            let map = numbers(&log).await;
+            let (log, map) = some_map().await;
             let (name, host) = hosted(&log, &map, number, |host| host.let_go()).await;
             until(name, || host.was_woken()).await;
             within(name, map.put("late", 1)).await.unwrap();
@@ -194,8 +191,7 @@ fn a_waker_may_drop_what_it_wakes() {
 #[test]
 fn a_waker_may_drop_every_watch_there_is() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let map = numbers(&log).await;
+        let (log, map) = some_map().await;
         let watches: Vec<_> = (0..20).map(|_| map.watch()).collect();
         let keyed: Vec<_> = (0..20).map(|_| map.watch_key("good")).collect();
         let all = Mutex::new(Some((watches, keyed)));
@@ -224,8 +220,7 @@ fn a_waker_may_drop_every_watch_there_is() {
 fn a_waker_may_come_back_in() {
     on_every_runtime(|| async {
         for number in 0..WAITS {
-            let log = some_numbers().await;
-            let map = numbers(&log).await;
+            let (log, map) = some_map().await;
             let (its, runtime) = (map.clone(), tokio::runtime::Handle::current());
             let made = Mutex::new(Vec::new());
             let come_back_in = move |host: &Arc<Host>| {
@@ -248,8 +243,7 @@ fn a_waker_may_come_back_in() {
 #[test]
 fn a_host_that_polls_where_it_is_woken_misses_nothing() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let map = numbers(&log).await;
+        let (_, map) = some_map().await;
         let newest = Arc::new(AtomicUsize::new(0));
         for mut watch in [
             map.watch(),
@@ -281,8 +275,7 @@ fn a_host_that_polls_where_it_is_woken_misses_nothing() {
 #[test]
 fn a_waker_may_close_the_map_or_drop_its_last_handle() {
     on_every_runtime(|| async {
-        let log = some_numbers().await;
-        let map = numbers(&log).await;
+        let (log, map) = some_map().await;
         let (mut watch, its) = (map.watch_key("never"), map.clone());
         let (_, waiting) = waits(&map).swap_remove(0);
         let closed = Arc::new(Mutex::new(None));
@@ -319,8 +312,7 @@ fn a_waker_may_close_the_map_or_drop_its_last_handle() {
 fn a_host_that_holds_its_own_lock_while_it_makes_watches_does_not_deadlock() {
     on_threads(|| async {
         for number in 0..WAITS {
-            let log = some_numbers().await;
-            let map = numbers(&log).await;
+            let (log, map) = some_map().await;
             let (name, waiting) = waits(&map).swap_remove(number);
             let of_the_host = Arc::new(Mutex::new(Vec::new()));
             let (its, entered) = (Arc::clone(&of_the_host), Arc::new(AtomicBool::new(false)));

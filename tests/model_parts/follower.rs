@@ -2,9 +2,10 @@
 //!
 //! Never takes a view for granted: each is compared with the truth.
 
-use globe::{Cause, Changes, Position, Watch};
+use globe::{Cause, Change, Changes, Position, Watch};
 
 use super::Numbers;
+use crate::rig::shown;
 use crate::rig::truth::{Content, Truth};
 
 /// Whether a watch covers a key.
@@ -45,14 +46,7 @@ pub(super) fn all(map: &Numbers) -> Vec<Follower> {
             let start = watch.catch_up();
             followers.push(Follower {
                 at: start.position(),
-                folded: part(
-                    &Content::from_iter(
-                        start
-                            .iter()
-                            .map(|(key, entry)| (key.clone(), **entry.value())),
-                    ),
-                    covers,
-                ),
+                folded: part(&shown::content(&start), covers),
                 watch,
                 covers,
                 is_lossless: buffer == Some(100_000),
@@ -98,18 +92,9 @@ impl Follower {
 
     fn fold(&mut self, changes: &Changes<String, u64>) {
         assert!(!changes.as_slice().is_empty());
-        for change in changes {
-            assert!(
-                (self.covers)(change.key()),
-                "{} is not covered",
-                change.key()
-            );
-            let stood = match change.new_value() {
-                Some(new) => self.folded.insert(change.key().clone(), **new),
-                None => self.folded.remove(change.key()),
-            };
-            assert_eq!(stood, change.old_value().map(|old| **old), "{changes:?}");
-        }
+        let covered = |change: &Change<String, u64>| (self.covers)(change.key());
+        assert!(changes.iter().all(covered), "not covered: {changes:?}");
+        shown::fold(&mut self.folded, changes);
     }
 
     /// Whether the cause that was told is the true one.

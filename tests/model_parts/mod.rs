@@ -11,7 +11,8 @@ use std::time::Duration;
 use globe::{Error, ErrorKind, Expected, Globe, LogClient, MemoryLog, Phase, Position, Result};
 use tokio::sync::Mutex;
 
-use crate::rig::truth::{Content, Truth};
+use crate::rig::shown::content;
+use crate::rig::truth::Truth;
 use crate::rig::{Around, delete_raw, keyspace, within, write_raw};
 use follower::Follower;
 pub(crate) use op::{Op, op};
@@ -263,7 +264,7 @@ impl World {
         let truth = self.truth.lock().await;
         let head = truth.at(self.log.head(&keyspace(SPACE)).await.unwrap());
         for node in &nodes {
-            assert_eq!(content(&node.map), head);
+            assert_eq!(content(&node.map.view()), head);
             assert_eq!(node.map.status().violations, 0);
             for follower in node.followers.borrow_mut().iter_mut() {
                 follower.drain(&truth);
@@ -281,7 +282,7 @@ impl Node {
             return;
         }
         assert_eq!(
-            content(&self.map),
+            content(&view),
             truth.at(view.position()),
             "the view at {}",
             view.position()
@@ -308,13 +309,6 @@ impl Node {
         let count = followers.len();
         followers[follower % count].poll();
     }
-}
-
-fn content(map: &Numbers) -> Content {
-    map.view()
-        .iter()
-        .map(|(key, entry)| (key.clone(), **entry.value()))
-        .collect()
 }
 
 /// Of what may go wrong in this world, everything is an honest error.

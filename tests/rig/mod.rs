@@ -2,26 +2,29 @@
 //!
 //! Never imitates a log: what it wraps is the real memory log, and it only breaks what passes through.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    clippy::expect_used,
+    reason = "each test file uses its part, and fails by panicking"
+)]
 
+mod around;
 pub(crate) mod ear;
+pub(crate) mod every;
+pub(crate) mod looker;
 pub(crate) mod shown;
+pub(crate) mod text_key;
 pub(crate) mod truth;
 pub(crate) mod wakes;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::StreamExt;
-use globe::log_client::{
-    Batch, Lease, LogId, RecentHead, Record, Snapshot, Tail, Transaction, async_trait,
-};
-use globe::{
-    Capabilities, Error, ErrorKind, Globe, Keyspace, LeaseId, LogClient, MemoryLog, Position,
-    Result,
-};
-use tokio::sync::watch;
+pub(crate) use around::Around;
+use futures::FutureExt;
+use globe::log_client::Transaction;
+use globe::{Error, ErrorKind, Globe, Key, Keyspace, LogClient, MemoryLog, Position, Result};
 
 /// How long anything may take before a test gives up. Never what decides a test that passes.
 const BOUND: Duration = Duration::from_secs(60);
@@ -48,14 +51,86 @@ pub(crate) fn keyspace(name: &str) -> Keyspace {
     Keyspace::new(name).unwrap()
 }
 
-/// A map of numbers on a log, hydrated.
-pub(crate) async fn numbers(log: &(impl LogClient + Clone)) -> Globe<String, u64> {
-    within("a map is opened", Globe::open(log.clone(), "numbers"))
-        .await
-        .unwrap()
+/// The error of a call that fails as it should.
+#[track_caller]
+pub(crate) fn fails_with<T>(outcome: Result<T>, kind: ErrorKind) -> Error {
+    let Err(error) = outcome else {
+        panic!("it should have failed: {kind:?}");
+    };
+    assert_eq!(*error.kind(), kind, "{error}");
+    error
 }
 
-/// The same map, with short pauses between attempts and a short deadline.
+/// Something stood in the way of a call, and it says so.
+#[track_caller]
+pub(crate) fn conflicts<T>(outcome: Result<T>) {
+    let error = outcome.err().expect("it should have been refused");
+    assert!(error.is_conflict(), "{error}");
+}
+
+/// What a call answers once something has happened, and not before.
+pub(crate) async fn answered_after<T>(call: impl Future<Output = T>, event: impl Future) -> T {
+    let mut call = std::pin::pin!(call);
+    tokio::select! {
+        biased;
+        _ = &mut call => panic!("a call was answered too early"),
+        () = within("something happens", async { drop(event.await) }) => {}
+    }
+    within("a call is answered", call).await
+}
+
+/// Waits until a map stands at a position, or beyond it in the same life.
+pub(crate) async fn reaches<K: Key, V: Send + Sync + 'static>(map: &Globe<K, V>, at: Position) {
+    until("the map is there", || {
+        map.position().is_some_and(|here| here.covers(at))
+    })
+    .await;
+}
+
+/// Waits until a map is in the life that its log is in now.
+pub(crate) async fn follows_life(map: &Globe<String, u64>, log: &MemoryLog) {
+    let epoch = log.head_position().epoch;
+    until("the new life is followed", || {
+        map.position().is_some_and(|here| here.epoch == epoch)
+    })
+    .await;
+}
+
+/// A map, hydrated.
+pub(crate) async fn open<K: Key, V>(log: &(impl LogClient + Clone), name: &str) -> Globe<K, V>
+where
+    V: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static,
+{
+    let opened = within("a map is opened", Globe::open(log.clone(), name));
+    opened.await.unwrap()
+}
+
+/// A map of numbers on a log, hydrated.
+pub(crate) async fn numbers(log: &(impl LogClient + Clone)) -> Globe<String, u64> {
+    open(log, "numbers").await
+}
+
+/// A new log, and a map of numbers on it.
+pub(crate) async fn fresh() -> (MemoryLog, Globe<String, u64>) {
+    let log = MemoryLog::new();
+    let map = numbers(&log).await;
+    (log, map)
+}
+
+/// A new log, a way to it, and a map of numbers that goes this way.
+pub(crate) async fn fresh_around() -> (MemoryLog, Around, Globe<String, u64>) {
+    let log = MemoryLog::new();
+    let around = Around::new(&log);
+    let map = numbers(&around).await;
+    (log, around, map)
+}
+
+/// A map of numbers on a log, which may not be hydrated yet.
+pub(crate) fn started(log: &(impl LogClient + Clone)) -> Globe<String, u64> {
+    Globe::builder(log.clone(), "numbers").start().unwrap()
+}
+
+/// A map of numbers with short pauses between attempts and a short deadline, hydrated.
 pub(crate) async fn brisk(log: &(impl LogClient + Clone)) -> Globe<String, u64> {
     let builder = Globe::builder(log.clone(), "numbers")
         .retry(Duration::from_millis(5), Duration::from_millis(20))
@@ -65,15 +140,42 @@ pub(crate) async fn brisk(log: &(impl LogClient + Clone)) -> Globe<String, u64> 
     within("a map is opened", builder.open()).await.unwrap()
 }
 
+/// Writes some entries that fit into one commit.
+pub(crate) async fn put_all<const N: usize>(map: &Globe<String, u64>, entries: [(&str, u64); N]) {
+    let entries = entries.map(|(key, value)| (key.to_owned(), value));
+    map.put_all(entries).await.unwrap();
+}
+
 /// What another program does: writes bytes under a key, past every map.
 pub(crate) async fn write_raw(
     log: &impl LogClient,
     space: &str,
     key: &str,
-    value: &[u8],
+    value: impl AsRef<[u8]>,
 ) -> Position {
-    let write = Transaction::new().put(&keyspace(space), key.to_owned(), value.to_vec());
+    let value = value.as_ref().to_vec();
+    let write = Transaction::new().put(&keyspace(space), key.to_owned(), value);
     log.commit(write).await.unwrap()
+}
+
+/// What another program does: writes many entries in one commit, past every map.
+pub(crate) async fn write_many<V: AsRef<[u8]>>(
+    log: &impl LogClient,
+    space: &str,
+    entries: impl IntoIterator<Item = (String, V)>,
+) -> Position {
+    let (space, none) = (keyspace(space), Transaction::new());
+    let write = entries.into_iter().fold(none, |write, (key, value)| {
+        write.put(&space, key, value.as_ref().to_vec())
+    });
+    log.commit(write).await.unwrap()
+}
+
+/// What somebody else commits at this very moment.
+pub(crate) fn come_between<const N: usize>(log: &MemoryLog, entries: [(&str, u64); N]) {
+    let entries = entries.map(|(key, value)| (key.to_owned(), value.to_string()));
+    let written = write_many(log, "numbers", entries).now_or_never();
+    written.expect("the memory log answers at once");
 }
 
 /// What another program does: deletes a key, past every map.
@@ -82,357 +184,10 @@ pub(crate) async fn delete_raw(log: &impl LogClient, space: &str, key: &str) -> 
     log.commit(write).await.unwrap()
 }
 
-/// How many times each verb was called.
-#[derive(Default, Debug)]
-pub(crate) struct Calls {
-    pub(crate) snapshots: AtomicUsize,
-    pub(crate) tails: AtomicUsize,
-    pub(crate) heads: AtomicUsize,
-    pub(crate) commits: AtomicUsize,
-    pub(crate) looks_back: AtomicUsize,
-}
-
-impl Calls {
-    pub(crate) fn of(counter: &AtomicUsize) -> usize {
-        counter.load(Ordering::SeqCst)
-    }
-}
-
-/// What becomes of a batch on its way to the map.
-type Distort = Box<dyn FnMut(Batch) -> Vec<Batch> + Send>;
-/// What becomes of the answer of `head` on its way to the map.
-type Misreport = Box<dyn FnMut(Position) -> Position + Send>;
-/// What is answered to `recent_head`, for the age that was asked for.
-type Recently = Box<dyn FnMut(Duration) -> RecentHead + Send>;
-
-/// What is done before a page is read.
-type BeforePage = Box<dyn FnMut() + Send>;
-
-/// The transactions that passed through.
-type Kept = Arc<Mutex<Vec<Transaction>>>;
-
-/// A log around a log: all that passes through can be counted, held back, and distorted.
-#[derive(Clone)]
-pub(crate) struct Around {
-    inner: MemoryLog,
-    shared: Arc<Shared>,
-}
-
-#[derive(Default)]
-struct Shared {
-    calls: Calls,
-    /// Commits land, but their replies never come.
-    loses_replies: AtomicBool,
-    /// Requests to commit never reach the log.
-    loses_requests: AtomicBool,
-    /// How many milliseconds heads take to answer.
-    delays_heads: AtomicU64,
-    /// Heads and snapshots never answer.
-    freezes_reads: AtomicBool,
-    kept: Mutex<Option<Kept>>,
-    distort: Mutex<Option<Distort>>,
-    misreport: Mutex<Option<Misreport>>,
-    recently: Mutex<Option<Recently>>,
-    /// This way to the log is cut: calls fail, open tails break.
-    is_cut: watch::Sender<bool>,
-    /// Held: whoever opens a snapshot waits until it is let go.
-    holds_snapshots: watch::Sender<bool>,
-    /// Held: progress waits until somebody asks for the head.
-    holds_progress: watch::Sender<bool>,
-    /// How many pages of a snapshot come; the next one never does.
-    hangs_after_pages: Mutex<Option<usize>>,
-    /// What every request is refused with.
-    refusal: Mutex<Option<Error>>,
-    /// What is done before each page of a snapshot is read.
-    before_page: Mutex<Option<BeforePage>>,
-    /// Held: commits land, and their replies wait until they are let go.
-    holds_replies: watch::Sender<bool>,
-    /// How long tails live: they break after so many batches.
-    breaks_tails_after: Mutex<Option<(usize, Error)>>,
-}
-
-impl Around {
-    pub(crate) fn new(inner: &MemoryLog) -> Around {
-        Around {
-            inner: inner.clone(),
-            shared: Arc::default(),
-        }
-    }
-
-    pub(crate) fn calls(&self) -> &Calls {
-        &self.shared.calls
-    }
-
-    pub(crate) fn lose_replies(&self, lost: bool) {
-        self.shared.loses_replies.store(lost, Ordering::SeqCst);
-    }
-
-    pub(crate) fn lose_requests(&self, lost: bool) {
-        self.shared.loses_requests.store(lost, Ordering::SeqCst);
-    }
-
-    /// The answer of `head` is made at once, and then takes so long to arrive.
-    pub(crate) fn delay_heads(&self, millis: u64) {
-        self.shared.delays_heads.store(millis, Ordering::SeqCst);
-    }
-
-    pub(crate) fn freeze_reads(&self, frozen: bool) {
-        self.shared.freezes_reads.store(frozen, Ordering::SeqCst);
-    }
-
-    /// Cuts this way to the log, or mends it. The log itself goes on.
-    pub(crate) fn cut(&self, is_cut: bool) {
-        self.shared.is_cut.send_replace(is_cut);
-    }
-
-    pub(crate) fn hold_snapshots(&self, held: bool) {
-        self.shared.holds_snapshots.send_replace(held);
-    }
-
-    pub(crate) fn hold_replies(&self, held: bool) {
-        self.shared.holds_replies.send_replace(held);
-    }
-
-    /// Progress comes from now on when the head is asked for, and not before.
-    pub(crate) fn hold_progress(&self) {
-        self.shared.holds_progress.send_replace(true);
-    }
-
-    /// Snapshots from now on hang after so many pages, or not.
-    pub(crate) fn hang_after_pages(&self, pages: Option<usize>) {
-        *self.shared.hangs_after_pages.lock().unwrap() = pages;
-    }
-
-    /// Every request is refused with this from now on, or none.
-    pub(crate) fn refuse(&self, refusal: Option<Error>) {
-        *self.shared.refusal.lock().unwrap() = refusal;
-    }
-
-    /// Is called before each page that is read.
-    pub(crate) fn before_each_page(&self, call: impl FnMut() + Send + 'static) {
-        *self.shared.before_page.lock().unwrap() = Some(Box::new(call));
-    }
-
-    /// Tails from now on break after so many batches, with this error.
-    pub(crate) fn break_tails_after(&self, batches: Option<(usize, Error)>) {
-        *self.shared.breaks_tails_after.lock().unwrap() = batches;
-    }
-
-    /// A copy of every transaction from now on.
-    pub(crate) fn keep_transactions(&self) -> Kept {
-        let kept = Kept::default();
-        *self.shared.kept.lock().unwrap() = Some(Arc::clone(&kept));
-        kept
-    }
-
-    /// Every batch of every tail passes through `distort` from now on.
-    pub(crate) fn distort(&self, distort: impl FnMut(Batch) -> Vec<Batch> + Send + 'static) {
-        *self.shared.distort.lock().unwrap() = Some(Box::new(distort));
-    }
-
-    /// Every answer of `head` passes through `misreport` from now on.
-    pub(crate) fn misreport(&self, misreport: impl FnMut(Position) -> Position + Send + 'static) {
-        *self.shared.misreport.lock().unwrap() = Some(Box::new(misreport));
-    }
-
-    /// Answers `recent_head` from now on, instead of the log.
-    pub(crate) fn answer_recently(
-        &self,
-        answer: impl FnMut(Duration) -> RecentHead + Send + 'static,
-    ) {
-        *self.shared.recently.lock().unwrap() = Some(Box::new(answer));
-    }
-
-    /// Nothing is distorted or misreported any more.
-    pub(crate) fn be_honest(&self) {
-        *self.shared.distort.lock().unwrap() = None;
-        *self.shared.misreport.lock().unwrap() = None;
-    }
-
-    /// Whether the log is reached at all, and answers.
-    async fn reach(&self) -> Result<()> {
-        self.freeze().await;
-        self.check_way()
-    }
-
-    fn check_way(&self) -> Result<()> {
-        if let Some(refusal) = &*self.shared.refusal.lock().unwrap() {
-            return Err(refusal.clone());
-        }
-        if *self.shared.is_cut.borrow() {
-            return Err(cut_off());
-        }
-        Ok(())
-    }
-
-    async fn freeze(&self) {
-        if self.shared.freezes_reads.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-fn cut_off() -> Error {
-    Error::new(ErrorKind::Unavailable, "the way to the log is cut")
-}
-
-/// The next batch, unless the way is cut first.
-async fn unless_cut(tail: &mut Tail, shared: &Shared) -> Result<Batch> {
-    let mut is_cut = shared.is_cut.subscribe();
-    tokio::select! {
-        biased;
-        _ = is_cut.wait_for(|is_cut| *is_cut) => Err(cut_off()),
-        batch = unless_held(tail, shared) => batch,
-    }
-}
-
-async fn unless_held(tail: &mut Tail, shared: &Shared) -> Result<Batch> {
-    let batch = tail.next().await?;
-    if batch.is_progress() {
-        let mut held = shared.holds_progress.subscribe();
-        let _ = held.wait_for(|held| !held).await;
-    }
-    Ok(batch)
-}
-
-fn distorted(shared: &Shared, batch: Batch) -> Vec<Batch> {
-    match &mut *shared.distort.lock().unwrap() {
-        Some(distort) => distort(batch),
-        None => vec![batch],
-    }
-}
-
-#[async_trait]
-impl LogClient for Around {
-    fn id(&self) -> LogId {
-        self.inner.id()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
-
-    async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
-        self.shared.calls.snapshots.fetch_add(1, Ordering::SeqCst);
-        self.reach().await?;
-        let mut held = self.shared.holds_snapshots.subscribe();
-        let _ = held.wait_for(|held| !held).await;
-        let snapshot = self.inner.snapshot(keyspace).await?;
-        let position = snapshot.position();
-        let state = (snapshot, Arc::clone(&self.shared), 0);
-        let pages = futures::stream::unfold(state, |(mut snapshot, shared, number)| async move {
-            let hangs_after = *shared.hangs_after_pages.lock().unwrap();
-            if hangs_after == Some(number) {
-                std::future::pending::<()>().await;
-            }
-            if let Some(call) = &mut *shared.before_page.lock().unwrap() {
-                call();
-            }
-            let page = snapshot.next_page().await.transpose()?;
-            Some((page, (snapshot, shared, number + 1)))
-        });
-        Ok(Snapshot::new(position, pages.boxed()))
-    }
-
-    async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
-        self.shared.calls.tails.fetch_add(1, Ordering::SeqCst);
-        self.check_way()?;
-        let tail = self.inner.tail(keyspace, after).await?;
-        let shared = Arc::clone(&self.shared);
-        let state = (tail, Arc::clone(&shared));
-        let breaks = self.shared.breaks_tails_after.lock().unwrap().clone();
-        let batches = futures::stream::unfold(state, |(mut tail, shared)| async move {
-            Some((unless_cut(&mut tail, &shared).await, (tail, shared)))
-        });
-        let passed = batches.flat_map(move |batch| {
-            let batches = match batch {
-                Ok(batch) => distorted(&shared, batch).into_iter().map(Ok).collect(),
-                Err(error) => vec![Err(error)],
-            };
-            futures::stream::iter(batches)
-        });
-        let Some((batches, error)) = breaks else {
-            return Ok(Tail::new(passed.boxed()));
-        };
-        let broken = futures::stream::iter([Err(error)]);
-        Ok(Tail::new(passed.take(batches).chain(broken).boxed()))
-    }
-
-    async fn record_at(
-        &self,
-        keyspace: &Keyspace,
-        key: &[u8],
-        at: Position,
-    ) -> Result<Option<Record>> {
-        self.shared.calls.looks_back.fetch_add(1, Ordering::SeqCst);
-        self.check_way()?;
-        self.inner.record_at(keyspace, key, at).await
-    }
-
-    fn last_failure(&self) -> Option<Error> {
-        self.inner.last_failure()
-    }
-
-    async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
-        self.shared.calls.heads.fetch_add(1, Ordering::SeqCst);
-        self.reach().await?;
-        let head = self.inner.head(keyspace).await?;
-        self.shared.holds_progress.send_replace(false);
-        let delay = self.shared.delays_heads.load(Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(delay)).await;
-        Ok(match &mut *self.shared.misreport.lock().unwrap() {
-            Some(misreport) => misreport(head),
-            None => head,
-        })
-    }
-
-    async fn recent_head(&self, keyspace: &Keyspace, age: Duration) -> Result<RecentHead> {
-        let answer = self
-            .shared
-            .recently
-            .lock()
-            .unwrap()
-            .as_mut()
-            .map(|answer| answer(age));
-        match answer {
-            Some(answer) => Ok(answer),
-            None => Ok(RecentHead::new(self.head(keyspace).await?, Duration::ZERO)),
-        }
-    }
-
-    async fn commit(&self, transaction: Transaction) -> Result<Position> {
-        self.shared.calls.commits.fetch_add(1, Ordering::SeqCst);
-        self.check_way()?;
-        if self.shared.loses_requests.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        if let Some(kept) = &*self.shared.kept.lock().unwrap() {
-            kept.lock().unwrap().push(transaction.clone());
-        }
-        let committed = self.inner.commit(transaction).await;
-        if self.shared.loses_replies.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        let mut held = self.shared.holds_replies.subscribe();
-        let _ = held.wait_for(|held| !held).await;
-        committed
-    }
-
-    async fn grant(&self, ttl: Duration) -> Result<Lease> {
-        self.inner.grant(ttl).await
-    }
-
-    async fn renew(&self, lease: LeaseId) -> Result<Lease> {
-        self.inner.renew(lease).await
-    }
-
-    async fn revoke(&self, lease: LeaseId) -> Result<()> {
-        self.inner.revoke(lease).await
-    }
-}
-
-impl std::fmt::Debug for Around {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Around")
-    }
+/// Lets something be written that no tail brings: it is forgotten before any map hears of it, and takes a snapshot.
+pub(crate) async fn in_a_gap(log: &MemoryLog, writes: impl Future) {
+    log.hold_tails(true);
+    writes.await;
+    log.compact(log.head_position().revision).unwrap();
+    log.hold_tails(false);
 }

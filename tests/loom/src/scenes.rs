@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use globe_log_client::{Epoch, Keyspace, Position, Record, Revision};
 use loom::sync::atomic::{AtomicU64, Ordering};
-use loom::thread;
+use loom::thread::{self, JoinHandle};
 
 use crate::entry::Entry;
 use crate::replica::{Delta, Replica};
@@ -45,38 +45,41 @@ fn view(map: &Map) -> u64 {
     state.entries.get(&KEY).map_or(0, |entry| **entry.value())
 }
 
+/// A thread that does something with the map.
+fn begin(map: &Map, part: impl FnOnce(Map) + Send + 'static) -> JoinHandle<()> {
+    let map = Arc::clone(map);
+    thread::spawn(move || part(map))
+}
+
+/// Waits for threads, of which none may fail.
+fn all_end(threads: impl IntoIterator<Item = JoinHandle<()>>) {
+    for thread in threads {
+        thread.join().unwrap_or_else(|_| panic!("a thread failed"));
+    }
+}
+
 /// A `get` shows no less than a view taken before it, and no more than one taken after it.
 pub fn a_get_lies_between_the_views_around_it() {
     let map = replica();
-    let reader = {
-        let map = Arc::clone(&map);
-        thread::spawn(move || {
-            let seen = [view(&map), get(&map), view(&map)];
-            assert!(seen.is_sorted(), "{seen:?}");
-        })
-    };
+    let reader = begin(&map, move |map| {
+        let seen = [view(&map), get(&map), view(&map)];
+        assert!(seen.is_sorted(), "{seen:?}");
+    });
     publish(&map, 1);
     publish(&map, 2);
-    reader
-        .join()
-        .unwrap_or_else(|_| panic!("the reader failed"));
+    all_end([reader]);
 }
 
 /// Two looks of one thread never go back.
 pub fn gets_never_go_back() {
     let map = replica();
-    let reader = {
-        let map = Arc::clone(&map);
-        thread::spawn(move || {
-            let seen = [get(&map), get(&map)];
-            assert!(seen.is_sorted(), "{seen:?}");
-        })
-    };
+    let reader = begin(&map, move |map| {
+        let seen = [get(&map), get(&map)];
+        assert!(seen.is_sorted(), "{seen:?}");
+    });
     publish(&map, 1);
     publish(&map, 2);
-    reader
-        .join()
-        .unwrap_or_else(|_| panic!("the reader failed"));
+    all_end([reader]);
 }
 
 /// What one thread has seen, another that was told of it by a flag sees as well.
@@ -87,16 +90,11 @@ pub fn who_was_told_sees_as_much() {
         let (map, told) = (Arc::clone(&map), Arc::clone(&told));
         thread::spawn(move || told.store(view(&map), Ordering::Release))
     };
-    let listener = {
-        let map = Arc::clone(&map);
-        thread::spawn(move || {
-            let seen = told.load(Ordering::Acquire);
-            let here = get(&map);
-            assert!(here >= seen, "told of {seen}, saw {here}");
-        })
-    };
+    let listener = begin(&map, move |map| {
+        let seen = told.load(Ordering::Acquire);
+        let here = get(&map);
+        assert!(here >= seen, "told of {seen}, saw {here}");
+    });
     publish(&map, 1);
-    for thread in [teller, listener] {
-        thread.join().unwrap_or_else(|_| panic!("a thread failed"));
-    }
+    all_end([teller, listener]);
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, Position, Record, Revision, Version};
 use shuttle::sync::mpsc;
+use shuttle::thread::JoinHandle;
 use shuttle::{future, thread};
 
 use crate::entry::Entry;
@@ -72,13 +73,25 @@ fn view(map: &Map) -> u64 {
     revision
 }
 
+/// A thread that does something with the map.
+fn begin(map: &Map, part: impl FnOnce(Map) + Send + 'static) -> JoinHandle<()> {
+    let map = Arc::clone(map);
+    thread::spawn(move || part(map))
+}
+
+/// Waits for threads, of which none may fail.
+fn all_end(threads: impl IntoIterator<Item = JoinHandle<()>>) {
+    for thread in threads {
+        thread.join().unwrap_or_else(|_| panic!("a thread failed"));
+    }
+}
+
 /// A `get` shows no less than a view taken before it, and no more than one taken after it; nothing ever goes back.
 pub fn a_get_lies_between_the_views_around_it() {
     let map = replica();
     let readers: Vec<_> = (0..2)
         .map(|_| {
-            let map = Arc::clone(&map);
-            thread::spawn(move || {
+            begin(&map, move |map| {
                 let before = view(&map);
                 let first = get(&map, "a");
                 let second = get(&map, "b");
@@ -89,59 +102,43 @@ pub fn a_get_lies_between_the_views_around_it() {
         })
         .collect();
     publish(&map, 3);
-    readers
-        .into_iter()
-        .for_each(|reader| reader.join().unwrap_or_else(|_| panic!("a reader failed")));
+    all_end(readers);
 }
 
 /// What one thread has seen, another that was told of it sees as well, however either of them looked.
 pub fn who_was_told_sees_as_much() {
     let map = replica();
     let (tell, told) = mpsc::channel();
-    let teller = {
-        let map = Arc::clone(&map);
-        thread::spawn(move || {
-            for key in KEYS {
-                let _ = tell.send(get(&map, key));
-                let _ = tell.send(view(&map));
-            }
-        })
-    };
-    let listener = {
-        let map = Arc::clone(&map);
-        thread::spawn(move || {
-            for (turn, seen) in told.iter().enumerate() {
-                let here = match turn % 3 {
-                    0 => get(&map, "b"),
-                    1 => view(&map),
-                    _ => get(&map, "a"),
-                };
-                assert!(here >= seen, "told of {seen}, saw {here}");
-            }
-        })
-    };
+    let teller = begin(&map, move |map| {
+        for key in KEYS {
+            let _ = tell.send(get(&map, key));
+            let _ = tell.send(view(&map));
+        }
+    });
+    let listener = begin(&map, move |map| {
+        for (turn, seen) in told.iter().enumerate() {
+            let here = match turn % 3 {
+                0 => get(&map, "b"),
+                1 => view(&map),
+                _ => get(&map, "a"),
+            };
+            assert!(here >= seen, "told of {seen}, saw {here}");
+        }
+    });
     publish(&map, 3);
-    teller
-        .join()
-        .unwrap_or_else(|_| panic!("the teller failed"));
-    listener
-        .join()
-        .unwrap_or_else(|_| panic!("the listener failed"));
+    all_end([teller, listener]);
 }
 
 /// What one thread has seen, another that was told of it sees as well through a value that it keeps.
 pub fn who_was_told_sees_as_much_through_a_cached_key() {
     let map = replica();
     let (tell, told) = mpsc::channel();
-    let teller = {
-        let map = Arc::clone(&map);
-        thread::spawn(move || {
-            for key in KEYS {
-                let _ = tell.send(view(&map));
-                let _ = tell.send(get(&map, key));
-            }
-        })
-    };
+    let teller = begin(&map, move |map| {
+        for key in KEYS {
+            let _ = tell.send(view(&map));
+            let _ = tell.send(get(&map, key));
+        }
+    });
     let listener = {
         let mut cached = Reader::new(Arc::clone(&map)).cached("a");
         thread::spawn(move || {
@@ -155,17 +152,14 @@ pub fn who_was_told_sees_as_much_through_a_cached_key() {
         })
     };
     publish(&map, 3);
-    for thread in [teller, listener] {
-        thread.join().unwrap_or_else(|_| panic!("a thread failed"));
-    }
+    all_end([teller, listener]);
 }
 
 /// Who wants the map as it was at one commit is handed that, or hears that it will not come: nobody sleeps for ever.
 pub fn who_wants_a_moment_has_it() {
     let map = replica();
     let want = |revision: u64| {
-        let map = Arc::clone(&map);
-        thread::spawn(move || {
+        begin(&map, move |map| {
             let wanted = map.moments().at(at(revision));
             let here = map.state().position.revision.0;
             // What is passed before it was wanted is not kept; what was ended before is not told.
@@ -182,18 +176,14 @@ pub fn who_wants_a_moment_has_it() {
     let wanting = [want(1), want(2), want(3)];
     publish(&map, 2);
     end(&map);
-    wanting.into_iter().for_each(|one| {
-        one.join()
-            .unwrap_or_else(|_| panic!("who wanted it failed"))
-    });
+    all_end(wanting);
 }
 
 /// Who makes the ring's future before he looks hears of the end, and of what is kept out: no ring is lost.
 pub fn no_ring_of_a_bell_is_lost() {
     let map = replica();
     let waiting = [true, false].map(|awaits_the_end| {
-        let map = Arc::clone(&map);
-        thread::spawn(move || {
+        begin(&map, move |map| {
             let bells = map.bells();
             let bell = if awaits_the_end {
                 &bells.end
@@ -213,9 +203,7 @@ pub fn no_ring_of_a_bell_is_lost() {
     publish(&map, 1);
     keep_out(&map, 2);
     end(&map);
-    waiting
-        .into_iter()
-        .for_each(|one| one.join().unwrap_or_else(|_| panic!("who waited failed")));
+    all_end(waiting);
 }
 
 /// Publishes a commit that is kept out.
@@ -246,15 +234,12 @@ pub enum Follow {
 pub fn a_watch_misses_nothing(follow: Follow) {
     let map = replica();
     let last = 3;
-    let watcher = {
-        let map = Arc::clone(&map);
-        thread::spawn(move || future::block_on(follow_to_the_end(map, follow, last)))
-    };
+    let watcher = begin(&map, move |map| {
+        future::block_on(follow_to_the_end(map, follow, last))
+    });
     publish(&map, last);
     end(&map);
-    watcher
-        .join()
-        .unwrap_or_else(|_| panic!("the watcher failed"));
+    all_end([watcher]);
 }
 
 async fn follow_to_the_end(map: Map, follow: Follow, last: u64) {
@@ -294,8 +279,7 @@ async fn follow_to_the_end(map: Map, follow: Follow, last: u64) {
 pub fn who_waits_is_woken() {
     let map = replica();
     let wait = |revision: u64| {
-        let map = Arc::clone(&map);
-        thread::spawn(move || {
+        begin(&map, move |map| {
             let reached = future::block_on(map.reached(at(revision)));
             assert_eq!(reached.is_ok(), revision <= 2, "{revision}");
             if reached.is_ok() {
@@ -306,11 +290,7 @@ pub fn who_waits_is_woken() {
     let waiting = [wait(1), wait(2), wait(3)];
     publish(&map, 2);
     end(&map);
-    waiting.into_iter().for_each(|waiting| {
-        waiting
-            .join()
-            .unwrap_or_else(|_| panic!("who waited failed"))
-    });
+    all_end(waiting);
 }
 
 /// Who waits for something missing to be mended is woken by the snapshot that mends it, shown before it is settled.
@@ -318,45 +298,31 @@ pub fn who_waits_for_a_mending_is_woken() {
     let map = replica();
     map.doubt();
     let doubts = map.doubts();
-    let waiting = {
-        let map = Arc::clone(&map);
-        thread::spawn(move || {
-            let mended = future::block_on(map.undoubted());
-            assert!(mended.is_ok());
-            assert_eq!(view(&map), 2);
-        })
-    };
+    let waiting = begin(&map, move |map| {
+        let mended = future::block_on(map.undoubted());
+        assert!(mended.is_ok());
+        assert_eq!(view(&map), 2);
+    });
     publish(&map, 2);
     map.settle(doubts);
-    waiting
-        .join()
-        .unwrap_or_else(|_| panic!("who waited failed"));
+    all_end([waiting]);
 }
 
 /// Watches come and go while others publish: nobody is held up, and who stays hears everything.
 pub fn watches_come_and_go() {
     let map = replica();
-    let fickle = {
-        let map = Arc::clone(&map);
-        thread::spawn(move || {
-            for key in KEYS {
-                let mut watch = Watch::new(Arc::clone(&map), Interest::Key(key.to_owned()));
-                let _ = watch.try_next();
-            }
-        })
-    };
-    let steady = {
-        let map = Arc::clone(&map);
-        thread::spawn(move || future::block_on(follow_to_the_end(map, Follow::All, 3)))
-    };
+    let fickle = begin(&map, move |map| {
+        for key in KEYS {
+            let mut watch = Watch::new(Arc::clone(&map), Interest::Key(key.to_owned()));
+            let _ = watch.try_next();
+        }
+    });
+    let steady = begin(&map, move |map| {
+        future::block_on(follow_to_the_end(map, Follow::All, 3))
+    });
     publish(&map, 3);
     end(&map);
-    fickle
-        .join()
-        .unwrap_or_else(|_| panic!("the fickle one failed"));
-    steady
-        .join()
-        .unwrap_or_else(|_| panic!("the steady one failed"));
+    all_end([fickle, steady]);
 }
 
 /// The same readers on an index that forgets to say that it lags behind the view: the scenes must find that out.
@@ -383,7 +349,5 @@ pub fn a_get_lies_between_the_views_around_it_without_the_mark() {
         shared.0.store(Arc::new(revision));
         shared.1.put("a", Arc::new(revision));
     }
-    reader
-        .join()
-        .unwrap_or_else(|_| panic!("the reader failed"));
+    all_end([reader]);
 }
