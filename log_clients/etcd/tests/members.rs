@@ -10,7 +10,7 @@ use std::time::Duration;
 use globe_etcd::EtcdLog;
 use globe_log_client::{LogClient, Precondition, Transaction};
 use globe_test_support::{EtcdCluster, EtcdServer, EtcdVersion};
-use rig::{BOUND, Copy, connect, flags, hasty, history, put, puts_of, truth, within};
+use rig::{BOUND, Copy, all_are_back, connect, flags, hasty, history, put, puts_of, truth, within};
 use tokio::task::JoinHandle;
 
 const THREE: [EtcdVersion; 3] = [EtcdVersion::Reference; 3];
@@ -127,11 +127,7 @@ async fn one_frozen_member_of_three_costs_no_error_and_tails_move_on() {
         }
         cluster[victim].resume();
         // All three are one again before the next is frozen: two of three must be awake.
-        let everyone = ["endpoint", "health", "--cluster"];
-        within("the member is back", async {
-            while cluster[victim].try_etcdctl(&everyone).await.is_err() {}
-        })
-        .await;
+        all_are_back(&cluster[victim]).await;
     }
     counted(&cluster, &mut copy, &log, counting).await;
 }
@@ -192,11 +188,7 @@ async fn what_a_frozen_leader_still_held_lands_at_most_once() {
             tokio::time::timeout(BOUND, create).await.unwrap().unwrap();
         }
         cluster[leader].resume();
-        let everyone = ["endpoint", "health", "--cluster"];
-        within("the member is back", async {
-            while cluster[leader].try_etcdctl(&everyone).await.is_err() {}
-        })
-        .await;
+        all_are_back(&cluster[leader]).await;
     }
     put(&log, "end", "1").await;
     let history = history(&log, start).await;

@@ -6,7 +6,7 @@ mod rig;
 use globe_etcd::EtcdLog;
 use globe_log_client::{ErrorKind, LogClient, Position, Record, Result};
 use globe_test_support::{EtcdServer, EtcdVersion};
-use rig::{connect, delete, flags, on_each_version, put, when_reachable, within};
+use rig::{answer, connect, delete, flags, on_each_version, put, when_reachable, within};
 
 on_each_version! {
     a_record_is_found_as_it_stood_at_each_position
@@ -82,17 +82,10 @@ async fn a_position_of_another_life_is_refused(version: EtcdVersion) {
     // The restored history has another record at that revision.
     let another = connect([server.endpoint()]).await;
     while put(&another, "key", "new").await.revision <= lost.revision {}
-    let refused = async {
-        loop {
-            match log.record_at(&flags(), b"key", lost).await {
-                Err(error) if *error.kind() == ErrorKind::Unavailable => {}
-                other => break other,
-            }
-        }
-    };
-    let refused = within("a refusal", refused).await.unwrap_err();
-    assert_eq!(refused.kind(), &ErrorKind::EpochChanged, "{refused}");
     let keyspace = flags();
+    let refused = answer("a refusal", || log.record_at(&keyspace, b"key", lost)).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.kind(), &ErrorKind::EpochChanged, "{refused}");
     let now = when_reachable("the head", || log.head(&keyspace)).await;
     assert_eq!(value(&log, now).await.as_deref(), Some("new"));
 }

@@ -124,3 +124,22 @@ async fn a_long_outage_costs_few_dials_however_many_call() {
     let most = 2.0 * began.elapsed().as_secs_f64() + 6.0;
     assert!((dials as f64) < most, "{dials} dials, at most {most}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dropping_the_last_log_leaves_no_task() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let alive = || {
+        let runtime = tokio::runtime::Handle::current();
+        runtime.metrics().num_alive_tasks()
+    };
+    let before = alive();
+    let log = connect([server.endpoint()]).await;
+    let mut copy = Copy::open(&log).await;
+    let written = put(&log, "a", "1").await;
+    copy.reach(written).await;
+    let lease = log.grant(Duration::from_secs(5)).await.unwrap();
+    log.renew(lease.id).await.unwrap();
+    assert!(alive() > before, "connections have tasks");
+    drop((copy, log));
+    wait_until("no task", BOUND, || async { alive() <= before }).await;
+}
