@@ -3,17 +3,19 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod rig;
+mod two_ways;
 
 use std::time::Duration;
 
 use globe_etcd::EtcdLog;
-use globe_log_client::{LogClient, Position, Transaction};
+use globe_log_client::{LogClient, Position, Precondition, Transaction};
 use globe_test_support::{EtcdCluster, EtcdServer, EtcdVersion, Proxy, wait_until};
 use rig::{
-    BOUND, connect, delete, flags, hasty, history, http, on_each_version, put, puts_of, record,
-    try_create, within,
+    BOUND, all_are_back, connect, delete, flags, hasty, history, on_each_version, put, puts_of,
+    record, try_create, within,
 };
 use tokio::time::timeout;
+use two_ways::TwoWays;
 
 on_each_version! {
     what_was_abandoned_in_any_state_never_lands_after_a_later_commit
@@ -49,14 +51,6 @@ async fn create_and_delete(log: &EtcdLog, keys: &[String]) {
     for key in keys {
         try_create(log, key, "other").await.unwrap();
         delete(log, key).await;
-    }
-}
-
-/// Each of them was created once, by the other client.
-async fn none_landed_late(straight: &EtcdLog, start: Position, keys: &[String]) {
-    let history = history(straight, start).await;
-    for key in keys {
-        assert_eq!(puts_of(&history, key), 1, "{key} landed late");
     }
 }
 
@@ -101,11 +95,7 @@ impl Three {
     /// Lets the frozen member go on, and waits until whatever it held has been passed on.
     async fn thaw(&self) {
         self.cluster[0].resume();
-        let everyone = ["endpoint", "health", "--cluster"];
-        within("the member is back", async {
-            while self.cluster[0].try_etcdctl(&everyone).await.is_err() {}
-        })
-        .await;
+        all_are_back(&self.cluster[0]).await;
         let through_it = connect([self.cluster[0].endpoint()]).await;
         for number in 0..20 {
             put(&through_it, &format!("after-{number}"), "1").await;
@@ -113,125 +103,102 @@ impl Three {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_frozen_member_holds_of_dropped_commits_never_lands_after_a_later_one() {
+/// What a frozen member holds of commits that were given up never lands after this went through another.
+async fn nothing_is_left_in_a_frozen_member(later: impl AsyncFn(&EtcdLog)) {
     let three = Three::new().await;
     let keys = names(6);
     three.cluster[0].pause();
     abandon(&three.log, &keys, PATIENCE).await;
-    for number in 0..200 {
-        put(&three.log, &format!("later-{}", number % 10), "1").await;
-    }
+    later(&three.log).await;
     create_and_delete(&three.straight, &keys).await;
     three.thaw().await;
-    none_landed_late(&three.straight, three.start, &keys).await;
+    let history = history(&three.straight, three.start).await;
+    for key in &keys {
+        assert_eq!(puts_of(&history, key), 1, "{key} landed late");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_frozen_member_holds_of_dropped_commits_never_lands_after_a_later_one() {
+    nothing_is_left_in_a_frozen_member(async |log| {
+        for number in 0..200 {
+            put(log, &format!("later-{}", number % 10), "1").await;
+        }
+    })
+    .await;
 }
 
 /// As the prober of a map does, twice a second.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_frozen_member_holds_of_dropped_commits_never_lands_after_the_next_head() {
-    let three = Three::new().await;
-    let keys = names(6);
-    three.cluster[0].pause();
-    abandon(&three.log, &keys, PATIENCE).await;
-    within("the head", three.log.head(&flags())).await.unwrap();
-    create_and_delete(&three.straight, &keys).await;
-    three.thaw().await;
-    none_landed_late(&three.straight, three.start, &keys).await;
+    nothing_is_left_in_a_frozen_member(async |log| {
+        within("the head", log.head(&flags())).await.unwrap();
+    })
+    .await;
 }
 
-/// A server that can be reached in two ways, and a client that has used the first.
-struct TwoWays {
-    server: EtcdServer,
-    first: Proxy,
-    second: Proxy,
-    log: EtcdLog,
-    straight: EtcdLog,
-    start: Position,
-}
-
-impl TwoWays {
-    async fn new(server: EtcdServer) -> TwoWays {
-        let (first, second) = (
-            Proxy::start(server.port()).await,
-            Proxy::start(server.port()).await,
-        );
-        let log = hasty([http(first.port()), http(second.port())]).await;
-        let straight = connect([server.endpoint()]).await;
-        let start = put(&straight, "start", "1").await;
-        second.cut();
-        put(&log, "on the way", "1").await;
-        TwoWays {
-            server,
-            first,
-            second,
-            log,
-            straight,
-            start,
-        }
-    }
-
-    /// Delivers what waits in the first way, and waits until the server has dealt with it.
-    async fn deliver(&self) {
-        self.first.heal();
-        let late = connect([http(self.first.port())]).await;
-        for number in 0..20 {
-            put(&late, &format!("after-{number}"), "1").await;
-        }
-    }
+/// Two ways to a server, and a client that has used the first.
+async fn two_ways(server: EtcdServer) -> (TwoWays, EtcdLog) {
+    let ways = TwoWays::to(server).await;
+    let log = hasty(ways.both()).await;
+    ways.go_the_first(&log).await;
+    (ways, log)
 }
 
 /// Given up while it is sent, while it is settled through the same way, and while it is settled through another.
 async fn what_was_abandoned_in_any_state_never_lands_after_a_later_commit(version: EtcdVersion) {
-    let ways = TwoWays::new(EtcdServer::start(version).await).await;
+    let (ways, log) = two_ways(EtcdServer::start(version).await).await;
     let keys = names(8);
     ways.first.freeze();
     let abandoned = keys.iter().zip(1_u32..).map(|(key, turn)| {
         let patience = PATIENCE * turn;
-        abandon(&ways.log, std::slice::from_ref(key), patience)
+        abandon(&log, std::slice::from_ref(key), patience)
     });
     futures::future::join_all(abandoned).await;
     ways.second.heal();
-    put(&ways.log, "later", "1").await;
+    put(&log, "later", "1").await;
     create_and_delete(&ways.straight, &keys).await;
     ways.deliver().await;
-    none_landed_late(&ways.straight, ways.start, &keys).await;
+    ways.were_written(&keys, 1).await;
+}
+
+/// What was given up on a way that hangs never lands after this went another.
+async fn takes_back_what_it_abandoned(version: EtcdVersion, later: impl AsyncFn(&EtcdLog)) {
+    let (ways, log) = two_ways(EtcdServer::start(version).await).await;
+    let keys = names(MANY);
+    ways.first.freeze();
+    abandon(&log, &keys, PATIENCE).await;
+    ways.second.heal();
+    later(&log).await;
+    create_and_delete(&ways.straight, &keys).await;
+    ways.deliver().await;
+    ways.were_written(&keys, 1).await;
 }
 
 async fn a_client_that_only_asks_for_the_head_takes_back_what_it_abandoned(version: EtcdVersion) {
-    let ways = TwoWays::new(EtcdServer::start(version).await).await;
-    let keys = names(MANY);
-    ways.first.freeze();
-    abandon(&ways.log, &keys, PATIENCE).await;
-    ways.second.heal();
-    within("the head", ways.log.head(&flags())).await.unwrap();
-    create_and_delete(&ways.straight, &keys).await;
-    ways.deliver().await;
-    none_landed_late(&ways.straight, ways.start, &keys).await;
+    takes_back_what_it_abandoned(version, async |log| {
+        within("the head", log.head(&flags())).await.unwrap();
+    })
+    .await;
 }
 
 async fn a_check_is_not_acknowledged_before_what_was_abandoned_is_taken_back(version: EtcdVersion) {
-    let ways = TwoWays::new(EtcdServer::start(version).await).await;
-    let keys = names(MANY);
-    ways.first.freeze();
-    abandon(&ways.log, &keys, PATIENCE).await;
-    ways.second.heal();
-    let check = Transaction::new().when(&flags(), "start", globe_log_client::Precondition::Present);
-    within("a check", ways.log.commit(check)).await.unwrap();
-    create_and_delete(&ways.straight, &keys).await;
-    ways.deliver().await;
-    none_landed_late(&ways.straight, ways.start, &keys).await;
+    takes_back_what_it_abandoned(version, async |log| {
+        let check = Transaction::new().when(&flags(), "start", Precondition::Present);
+        within("a check", log.commit(check)).await.unwrap();
+    })
+    .await;
 }
 
 async fn more_abandoned_commits_than_there_are_slots_hold_nobody_up(version: EtcdVersion) {
-    let ways = TwoWays::new(EtcdServer::start(version).await).await;
+    let (ways, log) = two_ways(EtcdServer::start(version).await).await;
     let keys = names(100);
     ways.first.freeze();
-    abandon(&ways.log, &keys, PATIENCE).await;
+    abandon(&log, &keys, PATIENCE).await;
     // Some more are under way when the others are taken back, and wait for their slots.
     let waiting: Vec<_> = (0..100)
         .map(|number| {
-            let log = ways.log.clone();
+            let log = log.clone();
             tokio::spawn(async move { put(&log, &format!("waiting-{number}"), "1").await })
         })
         .collect();
@@ -241,24 +208,24 @@ async fn more_abandoned_commits_than_there_are_slots_hold_nobody_up(version: Etc
     }
     create_and_delete(&ways.straight, &keys).await;
     ways.deliver().await;
-    none_landed_late(&ways.straight, ways.start, &keys).await;
+    ways.were_written(&keys, 1).await;
 }
 
 /// In the backup the slots are as the abandoned commits want them, and the lease is there.
 async fn the_lease_that_abandoned_commits_need_does_not_outlive_a_restore(version: EtcdVersion) {
-    let mut ways = TwoWays::new(EtcdServer::start(version).await).await;
+    let (mut ways, log) = two_ways(EtcdServer::start(version).await).await;
     let backup = ways.server.save_snapshot().await;
-    let before = put(&ways.log, "after the backup", "1").await;
+    let before = put(&log, "after the backup", "1").await;
     let old = leases(&ways.server).await;
     assert_eq!(old.len(), 2, "one is the other client's: {old:?}");
     ways.first.freeze();
-    abandon(&ways.log, &names(6), PATIENCE).await;
+    abandon(&log, &names(6), PATIENCE).await;
     ways.server.kill();
     ways.server.restore_snapshot(&backup, None).await;
     assert_eq!(leases(&ways.server).await, old, "it is in the backup");
     ways.second.heal();
     let later = rig::when_reachable("a commit after the restore", || {
-        ways.log.commit(rig::a_put("later", "1"))
+        log.commit(rig::a_put("later", "1"))
     });
     let later = later.await;
     assert_ne!(later.epoch, before.epoch, "it is another life");
@@ -280,10 +247,10 @@ async fn leases(server: &EtcdServer) -> Vec<String> {
 
 async fn a_full_log_takes_back_what_was_abandoned(version: EtcdVersion) {
     let builder = EtcdServer::builder(version).flag("--quota-backend-bytes=4194304");
-    let ways = TwoWays::new(builder.start().await).await;
+    let (ways, log) = two_ways(builder.start().await).await;
     let keys = names(6);
     ways.first.freeze();
-    abandon(&ways.log, &keys, PATIENCE).await;
+    abandon(&log, &keys, PATIENCE).await;
     let large = "x".repeat(512 * 1024);
     let mut filled = 0;
     while rig::try_put(&ways.straight, &format!("large-{filled}"), &large)
@@ -295,11 +262,9 @@ async fn a_full_log_takes_back_what_was_abandoned(version: EtcdVersion) {
     ways.second.heal();
     // What only deletes is taken by a log that is full.
     for number in 0..=filled {
-        delete(&ways.log, &format!("large-{number}")).await;
+        delete(&log, &format!("large-{number}")).await;
     }
-    ways.server.compact(ways.server.revision().await).await;
-    ways.server.etcdctl(&["defrag"]).await;
-    ways.server.etcdctl(&["alarm", "disarm"]).await;
+    ways.server.make_space().await;
     wait_until("there is space again", BOUND, || async {
         rig::try_put(&ways.straight, "small", "1").await.is_ok()
     })

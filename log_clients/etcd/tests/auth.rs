@@ -5,14 +5,14 @@ mod rig;
 
 use std::time::Duration;
 
-use globe_etcd::{EtcdBuilder, EtcdLog, Tls};
+use globe_etcd::{EtcdLog, Tls};
 use globe_log_client::{
     Error, ErrorKind, Keyspace, LeaseId, LogClient, Position, Precondition, Transaction,
 };
-use globe_test_support::{Certificates, EtcdServer, EtcdVersion, Proxy};
+use globe_test_support::{Certificates, EtcdServer, EtcdVersion, Proxy, wait_until};
 use rig::{
-    Copy, PATIENCE, as_app, converges, delete, flags, history, http, on_each_version, put, puts_of,
-    try_create, try_put, within,
+    BOUND, Copy, HURRY, PATIENCE, answer, as_app, as_narrow, converges, delete, flags, give_app,
+    guard, history, on_each_version, put, puts_of, try_create, try_put, within,
 };
 
 on_each_version! {
@@ -30,29 +30,37 @@ on_each_version! {
     a_new_password_shuts_out_who_has_the_old_one
 }
 
-/// The lifetime of a token, and a time after which one that was not used has ended.
-const TOKENS: &str = "--auth-token-ttl=2";
-const EXPIRED: Duration = Duration::from_secs(5);
+/// Tokens live for a second, or two, since they were last used. What the server says of them is written down.
+const TOKENS: [&str; 2] = ["--auth-token-ttl=1", "--log-level=debug"];
 
-/// The deadline of a client whose calls are to fail.
-const HASTE: Duration = Duration::from_secs(5);
+/// Signed tokens end by the clock alone: how long they live, and longer than that.
+const SIGNED: &str = "2s";
+const ENDED: Duration = Duration::from_secs(3);
 
-/// A server with a user for all below `app/`, and one for nothing but the records of one keyspace.
-async fn guarded(version: EtcdVersion) -> EtcdServer {
-    let mut server = EtcdServer::builder(version).flag(TOKENS).start().await;
-    let users = [
-        ("app", "app-secret", "app/"),
-        ("narrow", "narrow-secret", "flags/"),
-    ];
-    server.enable_auth("root-secret", &users).await;
-    server
+fn with_tokens(version: EtcdVersion) -> globe_test_support::EtcdBuilder {
+    let builder = EtcdServer::builder(version);
+    TOKENS
+        .into_iter()
+        .fold(builder, |builder, flag| builder.flag(flag))
 }
 
-fn as_narrow(endpoint: String) -> EtcdBuilder {
-    EtcdLog::builder()
-        .endpoint(endpoint)
-        .user("narrow", "narrow-secret")
-        .deadline(PATIENCE)
+async fn guarded(version: EtcdVersion) -> EtcdServer {
+    rig::guarded(with_tokens(version)).await
+}
+
+/// Waits until every token of the user `app` has ended.
+async fn tokens_end(server: &EtcdServer) {
+    wait_until("the tokens have ended", BOUND, || async {
+        let output = server.output();
+        let count = |said: &str| {
+            output
+                .matches(&format!("\"{said}\",\"user-name\":\"app\""))
+                .count()
+        };
+        let given = count("authenticated a user");
+        given > 0 && given == count("deleted a simple token")
+    })
+    .await;
 }
 
 fn is_denied<T: std::fmt::Debug>(what: &str, result: Result<T, Error>) {
@@ -72,7 +80,7 @@ async fn an_expired_token_is_renewed_wherever_it_is_used(version: EtcdVersion) {
     // Every line of the client logs in for itself; each is the first to find its token expired once.
     for first in ["commit", "head", "tail", "renew", "snapshot"] {
         copy.look_away();
-        tokio::time::sleep(EXPIRED).await;
+        tokens_end(&server).await;
         match first {
             "commit" => last = put(&log, "key", first).await,
             "head" => last = log.head(&flags()).await.unwrap(),
@@ -93,7 +101,7 @@ async fn an_open_tail_outlives_its_token(version: EtcdVersion) {
     let log = as_app(server.endpoint()).connect().await.unwrap();
     let mut copy = Copy::open(&log).await;
     for round in 0..2 {
-        tokio::time::sleep(EXPIRED).await;
+        tokens_end(&server).await;
         let position = put(&log, "key", &round.to_string()).await;
         copy.reach(position).await;
     }
@@ -105,11 +113,8 @@ async fn an_open_tail_outlives_its_token(version: EtcdVersion) {
 async fn a_signed_token_older_than_the_users_is_renewed() {
     for version in [EtcdVersion::Reference, EtcdVersion::V3_5_16] {
         let certificates = Certificates::new();
-        let builder = EtcdServer::builder(version).tls(&certificates).jwt("3s");
-        let mut server = builder.start().await;
-        server
-            .enable_auth("root-secret", &[("app", "app-secret", "app/")])
-            .await;
+        let builder = EtcdServer::builder(version).tls(&certificates);
+        let server = rig::guarded(builder.jwt(SIGNED)).await;
         let tls = Tls::new().ca_pem(certificates.authority.clone());
         let log = as_app(server.endpoint()).tls(tls).connect().await.unwrap();
         let mut copy = Copy::open(&log).await;
@@ -130,7 +135,7 @@ async fn a_signed_token_older_than_the_users_is_renewed() {
             copy.reach(position).await;
         }
         copy.look_away();
-        tokio::time::sleep(EXPIRED).await;
+        tokio::time::sleep(ENDED).await;
         let position = put(&log, "key", "after").await;
         copy.reach(position).await;
         assert_eq!(copy.values()["key"], "after");
@@ -164,7 +169,7 @@ async fn wrong_credentials_are_denied_by_every_call(version: EtcdVersion) {
         all_denied(what, &log).await;
         // etcd grants a lease even to who names no user.
         if what != "no user" {
-            is_denied(what, within(what, log.grant(EXPIRED)).await);
+            is_denied(what, within(what, log.grant(HURRY)).await);
             is_denied(what, within(what, log.renew(LeaseId::new(7))).await);
             is_denied(what, within(what, log.revoke(LeaseId::new(7))).await);
         }
@@ -243,16 +248,15 @@ async fn a_role_that_may_only_read_is_enough_to_follow(version: EtcdVersion) {
 
 /// Whoever has a user name may use a server that asks for none, and need not be told when it begins to ask.
 async fn authentication_may_be_switched_on_while_logs_are_in_use(version: EtcdVersion) {
-    let mut server = EtcdServer::builder(version).flag(TOKENS).start().await;
+    let mut server = with_tokens(version).start().await;
     let log = as_app(server.endpoint()).connect().await.unwrap();
     let nobody = EtcdLog::builder().endpoint(server.endpoint());
-    let nobody = nobody.namespace("app/").deadline(HASTE);
+    let nobody = nobody.namespace("app/").deadline(HURRY);
     let nobody = nobody.connect().await.unwrap();
     let mut copy = Copy::open(&log).await;
     put(&log, "key", "1").await;
     put(&nobody, "key", "2").await;
-    let users = [("app", "app-secret", "app/")];
-    server.enable_auth("root-secret", &users).await;
+    guard(&mut server).await;
     let position = put(&log, "key", "3").await;
     copy.reach(position).await;
     assert_eq!(copy.values()["key"], "3");
@@ -297,15 +301,7 @@ async fn a_commit_of_an_old_life_does_not_land_in_the_next_although_it_would_fit
         .within(Some(seen.epoch))
         .when(&flags(), "key", Precondition::At(seen.revision))
         .put(&flags(), "key", "of the old life");
-    let refused = async {
-        loop {
-            match log.commit(fits.clone()).await {
-                Err(error) if *error.kind() == ErrorKind::Unavailable => {}
-                other => break other,
-            }
-        }
-    };
-    let refused = within("an answer", refused).await;
+    let refused = answer("an answer", || log.commit(fits.clone())).await;
     assert_eq!(refused.unwrap_err().kind(), &ErrorKind::EpochChanged);
     let value = server
         .etcdctl(&["get", "--print-value-only", "flags/key"])
@@ -318,7 +314,7 @@ async fn without_a_fence_a_lost_reply_is_indeterminate_and_nothing_is_sent_twice
 ) {
     let server = guarded(version).await;
     let proxy = Proxy::start(server.port()).await;
-    let log = as_narrow(http(proxy.port())).deadline(HASTE);
+    let log = as_narrow(proxy.endpoint()).deadline(HURRY);
     let log = log.connect().await.unwrap();
     let straight = as_narrow(server.endpoint()).connect().await.unwrap();
     let start = put(&log, "start", "1").await;
@@ -370,12 +366,4 @@ async fn a_new_password_shuts_out_who_has_the_old_one(version: EtcdVersion) {
         }
     };
     within("it works again", works_again).await;
-}
-
-/// Makes the user anew, with this password.
-async fn give_app(server: &EtcdServer, password: &str) {
-    server.etcdctl(&["user", "delete", "app"]).await;
-    let user = format!("app:{password}");
-    server.etcdctl(&["user", "add", &user]).await;
-    server.etcdctl(&["user", "grant-role", "app", "app"]).await;
 }

@@ -4,9 +4,9 @@
 mod rig;
 
 use globe_etcd::EtcdLog;
-use globe_log_client::ErrorKind;
+use globe_log_client::{ErrorKind, LogClient};
 use globe_test_support::{EtcdServer, EtcdVersion, Proxy};
-use rig::{Copy, connect, converges, delete, http, on_each_version, put};
+use rig::{Copy, connect, converges, delete, flags, hurried, on_each_version, put};
 
 on_each_version! {
     what_was_compacted_while_disconnected_is_told_and_nothing_is_lost
@@ -17,7 +17,8 @@ on_each_version! {
 /// A log reached only through a proxy, and one that goes straight to the server.
 async fn both_ways(server: &EtcdServer) -> (Proxy, EtcdLog, EtcdLog) {
     let proxy = Proxy::start(server.port()).await;
-    let through = connect([http(proxy.port())]).await;
+    // So long it is tried before a tail is said to be broken.
+    let through = hurried([proxy.endpoint()]).await;
     let straight = connect([server.endpoint()]).await;
     (proxy, through, straight)
 }
@@ -44,13 +45,9 @@ async fn what_was_compacted_while_disconnected_is_told_and_nothing_is_lost(versi
 
     converges(&mut copy, &log, &server).await;
     assert_eq!(copy.resyncs, 1, "it was told that history is missing");
-    assert_eq!(copy.position.epoch, straight_epoch(&straight).await);
+    let head = straight.head(&flags()).await.unwrap();
+    assert_eq!(copy.position.epoch, head.epoch);
     assert!(copy.records["recreated"].created > before.created);
-}
-
-async fn straight_epoch(log: &EtcdLog) -> globe_log_client::Epoch {
-    use globe_log_client::LogClient;
-    log.head(&rig::flags()).await.unwrap().epoch
 }
 
 async fn a_stuck_tail_overtaken_by_compaction_loses_nothing(version: EtcdVersion) {
@@ -92,15 +89,8 @@ async fn compaction_on_the_heels_of_every_write_loses_nothing(version: EtcdVersi
     });
     while !writer.is_finished() {
         server.compact(server.revision().await).await;
-        converges_sometime(&mut copy, &log).await;
+        copy.reach(log.head(&flags()).await.unwrap()).await;
     }
     writer.await.unwrap();
     converges(&mut copy, &log, &server).await;
-}
-
-/// Follows up to where the log is now.
-async fn converges_sometime(copy: &mut Copy, log: &EtcdLog) {
-    use globe_log_client::LogClient;
-    let head = log.head(&copy.keyspace).await.unwrap();
-    copy.reach(head).await;
 }

@@ -11,8 +11,12 @@ use globe_log_client::{Keyspace, LogClient, Revision, async_trait};
 use globe_test_support::{EtcdServer, EtcdVersion, Flow, Proxy, Weather};
 use tokio::sync::{Mutex, OnceCell};
 
-/// A server of one version, and a log on it.
-struct EtcdHarness {
+const REFERENCE: usize = 0;
+const V3_5_16: usize = 1;
+const V3_4_23: usize = 2;
+
+/// A server of one of the versions, and a log on it.
+struct On<const VERSION: usize> {
     server: Mutex<EtcdServer>,
     endpoint: String,
     port: u16,
@@ -23,29 +27,18 @@ struct EtcdHarness {
 
 async fn log(endpoint: &str) -> EtcdLog {
     let builder = EtcdLog::builder().endpoint(endpoint).page_size(7);
+    // Whatever is asked while the server is away takes so long.
+    let builder = builder.deadline(Duration::from_secs(3));
     builder.user("app", "app-secret").connect().await.unwrap()
 }
 
-impl EtcdHarness {
-    async fn start(version: EtcdVersion) -> EtcdHarness {
-        let server = EtcdServer::start(version).await;
-        let (endpoint, port) = (server.endpoint(), server.port());
-        EtcdHarness {
-            server: Mutex::new(server),
-            log: log(&endpoint).await,
-            endpoint,
-            port,
-            proxy: OnceCell::new(),
-            backup: Mutex::default(),
-        }
-    }
-
+impl<const VERSION: usize> On<VERSION> {
     async fn proxy(&self) -> &Proxy {
         self.proxy.get_or_init(|| Proxy::start(self.port)).await
     }
 
     /// A client that has just reached the server through the proxy.
-    async fn frail(&self) -> EtcdLog {
+    async fn through_the_proxy(&self) -> EtcdLog {
         let frail = EtcdLog::builder()
             .endpoint(self.proxy().await.endpoint())
             .page_size(7)
@@ -56,6 +49,64 @@ impl EtcdHarness {
         let keyspace = Keyspace::new("first-contact").unwrap();
         frail.head(&keyspace).await.unwrap();
         frail
+    }
+}
+
+#[async_trait]
+impl<const VERSION: usize> Harness for On<VERSION> {
+    async fn start() -> On<VERSION> {
+        let server = EtcdServer::start(EtcdVersion::ALL[VERSION]).await;
+        let (endpoint, port) = (server.endpoint(), server.port());
+        On {
+            server: Mutex::new(server),
+            log: log(&endpoint).await,
+            endpoint,
+            port,
+            proxy: OnceCell::new(),
+            backup: Mutex::default(),
+        }
+    }
+
+    fn log(&self) -> Arc<dyn LogClient> {
+        Arc::new(self.log.clone())
+    }
+
+    async fn another(&self) -> Arc<dyn LogClient> {
+        Arc::new(log(&self.endpoint).await)
+    }
+
+    async fn compact(&self, revision: Revision) {
+        self.server.lock().await.compact(revision.0).await;
+    }
+
+    async fn set_reachable(&self, reachable: bool) -> bool {
+        let mut server = self.server.lock().await;
+        match reachable {
+            true => server.restart().await,
+            false => server.kill(),
+        }
+        true
+    }
+
+    async fn wipe(&self) -> bool {
+        self.server.lock().await.wipe().await;
+        true
+    }
+
+    async fn backup(&self) -> bool {
+        let backup = self.server.lock().await.save_snapshot().await;
+        *self.backup.lock().await = Some(backup);
+        true
+    }
+
+    async fn restore(&self) {
+        let backup = self.backup.lock().await.take().unwrap();
+        let mut server = self.server.lock().await;
+        server.restore_snapshot(&backup, None).await;
+    }
+
+    async fn frail(&self) -> Option<Arc<dyn LogClient>> {
+        Some(Arc::new(self.through_the_proxy().await))
     }
 
     async fn set_line(&self, line: Line) {
@@ -72,108 +123,33 @@ impl EtcdHarness {
         }
     }
 
-    async fn deaf(&self) -> EtcdLog {
-        let deaf = self.frail().await;
+    async fn deaf(&self) -> Option<Arc<dyn LogClient>> {
+        let deaf = self.through_the_proxy().await;
         self.proxy().await.freeze_replies();
-        deaf
+        Some(Arc::new(deaf))
     }
 
-    async fn back_up(&self) {
-        let backup = self.server.lock().await.save_snapshot().await;
-        *self.backup.lock().await = Some(backup);
-    }
-
-    async fn restore(&self) {
-        let backup = self.backup.lock().await.take().unwrap();
-        let mut server = self.server.lock().await;
-        server.restore_snapshot(&backup, None).await;
-    }
-
-    async fn stranger(&self) -> EtcdLog {
+    async fn stranger(&self) -> Option<Arc<dyn LogClient>> {
         let users = [("app", "app-secret", "")];
         let mut server = self.server.lock().await;
         server.enable_auth("root-secret", &users).await;
         let stranger = EtcdLog::builder().endpoint(&self.endpoint);
         let stranger = stranger.user("app", "a guess").connect();
-        stranger.await.unwrap()
-    }
-
-    async fn set_reachable(&self, reachable: bool) {
-        let mut server = self.server.lock().await;
-        match reachable {
-            true => server.restart().await,
-            false => server.kill(),
-        }
+        Some(Arc::new(stranger.await.unwrap()))
     }
 }
 
-/// The suite on one version.
-macro_rules! conformance_on {
-    ($module:ident, $version:expr) => {
-        mod $module {
-            use super::*;
-
-            struct OnVersion(EtcdHarness);
-
-            #[async_trait]
-            impl Harness for OnVersion {
-                async fn start() -> OnVersion {
-                    OnVersion(EtcdHarness::start($version).await)
-                }
-
-                fn log(&self) -> Arc<dyn LogClient> {
-                    Arc::new(self.0.log.clone())
-                }
-
-                async fn another(&self) -> Arc<dyn LogClient> {
-                    Arc::new(log(&self.0.endpoint).await)
-                }
-
-                async fn compact(&self, revision: Revision) {
-                    self.0.server.lock().await.compact(revision.0).await;
-                }
-
-                async fn set_reachable(&self, reachable: bool) -> bool {
-                    self.0.set_reachable(reachable).await;
-                    true
-                }
-
-                async fn wipe(&self) -> bool {
-                    self.0.server.lock().await.wipe().await;
-                    true
-                }
-
-                async fn backup(&self) -> bool {
-                    self.0.back_up().await;
-                    true
-                }
-
-                async fn restore(&self) {
-                    self.0.restore().await;
-                }
-
-                async fn frail(&self) -> Option<Arc<dyn LogClient>> {
-                    Some(Arc::new(self.0.frail().await))
-                }
-
-                async fn set_line(&self, line: Line) {
-                    self.0.set_line(line).await;
-                }
-
-                async fn deaf(&self) -> Option<Arc<dyn LogClient>> {
-                    Some(Arc::new(self.0.deaf().await))
-                }
-
-                async fn stranger(&self) -> Option<Arc<dyn LogClient>> {
-                    Some(Arc::new(self.0.stranger().await))
-                }
-            }
-
-            globe_log_client::conformance!(OnVersion);
-        }
-    };
+mod etcd_3_5_30 {
+    use super::*;
+    globe_log_client::conformance!(On<REFERENCE>);
 }
 
-conformance_on!(etcd_3_5_30, EtcdVersion::Reference);
-conformance_on!(etcd_3_5_16, EtcdVersion::V3_5_16);
-conformance_on!(etcd_3_4_23, EtcdVersion::V3_4_23);
+mod etcd_3_5_16 {
+    use super::*;
+    globe_log_client::conformance!(On<V3_5_16>);
+}
+
+mod etcd_3_4_23 {
+    use super::*;
+    globe_log_client::conformance!(On<V3_4_23>);
+}

@@ -3,12 +3,14 @@
 
 mod rig;
 
+use std::path::PathBuf;
+
 use globe_etcd::EtcdLog;
 use globe_log_client::{Epoch, ErrorKind, LogClient, Position};
 use globe_test_support::{EtcdServer, EtcdVersion, Proxy};
 use rig::{
-    Copy, connect, converges, delete, flags, http, on_each_version, put, truth, try_put,
-    when_reachable, within,
+    Copy, answer, connect, converges, delete, flags, on_each_version, put, received, truth,
+    try_put, when_reachable, within, write_past,
 };
 
 on_each_version! {
@@ -30,19 +32,11 @@ async fn head(log: &EtcdLog) -> Position {
 
 /// A tail after `position` is refused, because that was another life.
 async fn is_of_another_life(log: &EtcdLog, position: Position) {
-    let refusal = async {
-        loop {
-            let refused = match log.tail(&flags(), position).await {
-                Ok(mut tail) => tail.next().await.map(drop),
-                Err(error) => Err(error),
-            };
-            match refused {
-                Err(error) if *error.kind() == ErrorKind::Unavailable => {}
-                other => break other,
-            }
-        }
-    };
-    let refusal = within("the refusal of an old position", refusal).await;
+    let refusal = answer("the refusal of an old position", || async {
+        let mut tail = log.tail(&flags(), position).await?;
+        tail.next().await.map(drop)
+    });
+    let refusal = refusal.await;
     assert_eq!(refusal.unwrap_err().kind(), &ErrorKind::EpochChanged);
 }
 
@@ -75,15 +69,14 @@ async fn a_wipe_is_noticed_at_the_first_answer(version: EtcdVersion) {
 async fn a_wipe_is_noticed_although_the_new_history_has_passed_ours(version: EtcdVersion) {
     let mut server = EtcdServer::start(version).await;
     let proxy = Proxy::start(server.port()).await;
-    let log = connect([http(proxy.port())]).await;
+    let log = connect([proxy.endpoint()]).await;
     let mut copy = Copy::open(&log).await;
     let before = ten_records(&log).await;
     copy.reach(before).await;
 
     proxy.cut();
     server.wipe().await;
-    let another = connect([server.endpoint()]).await;
-    while put(&another, "new", "1").await.revision <= before.revision {}
+    write_past(&server, before).await;
     proxy.heal();
 
     let after = head(&log).await;
@@ -94,50 +87,70 @@ async fn a_wipe_is_noticed_although_the_new_history_has_passed_ours(version: Etc
     assert_eq!(copy.records.len(), 1);
 }
 
-async fn a_restored_backup_is_noticed_at_the_first_answer(version: EtcdVersion) {
-    let mut server = EtcdServer::start(version).await;
-    let log = connect([server.endpoint()]).await;
-    let mut copy = Copy::open(&log).await;
-    put(&log, "kept", "1").await;
-    put(&log, "deleted later", "1").await;
-    let backup = server.save_snapshot().await;
-    put(&log, "kept", "2").await;
-    delete(&log, "deleted later").await;
-    let before = put(&log, "lost", "1").await;
-    copy.reach(before).await;
+/// A server with a backup, and a copy that has followed to where the backup is not.
+struct BackedUp {
+    server: EtcdServer,
+    proxy: Proxy,
+    log: EtcdLog,
+    copy: Copy,
+    backup: PathBuf,
+    before: Position,
+}
 
-    server.restore_snapshot(&backup, None).await;
-    let after = head(&log).await;
-    assert_ne!(after.epoch, before.epoch);
-    is_of_another_life(&log, before).await;
-    converges(&mut copy, &log, &server).await;
-    assert_eq!(copy.records["kept"].value, "1");
-    assert!(copy.records.contains_key("deleted later"));
-    assert!(!copy.records.contains_key("lost"));
+impl BackedUp {
+    async fn start(version: EtcdVersion) -> BackedUp {
+        let server = EtcdServer::start(version).await;
+        let proxy = Proxy::start(server.port()).await;
+        let log = connect([proxy.endpoint()]).await;
+        let mut copy = Copy::open(&log).await;
+        put(&log, "kept", "1").await;
+        put(&log, "deleted later", "1").await;
+        let backup = server.save_snapshot().await;
+        put(&log, "kept", "2").await;
+        delete(&log, "deleted later").await;
+        let before = put(&log, "lost", "1").await;
+        copy.reach(before).await;
+        BackedUp {
+            server,
+            proxy,
+            log,
+            copy,
+            backup,
+            before,
+        }
+    }
+
+    async fn restore(&mut self, bump: Option<u64>) {
+        self.server.restore_snapshot(&self.backup, bump).await;
+    }
+
+    /// The copy comes to hold what the backup holds.
+    async fn goes_back(&mut self) {
+        converges(&mut self.copy, &self.log, &self.server).await;
+        assert_eq!(self.copy.records["kept"].value, "1");
+        assert!(self.copy.records.contains_key("deleted later"));
+        assert!(!self.copy.records.contains_key("lost"));
+    }
+}
+
+async fn a_restored_backup_is_noticed_at_the_first_answer(version: EtcdVersion) {
+    let mut it = BackedUp::start(version).await;
+    it.restore(None).await;
+    assert_ne!(head(&it.log).await.epoch, it.before.epoch);
+    is_of_another_life(&it.log, it.before).await;
+    it.goes_back().await;
 }
 
 async fn a_restored_backup_is_noticed_although_its_history_has_passed_ours(version: EtcdVersion) {
-    let mut server = EtcdServer::start(version).await;
-    let proxy = Proxy::start(server.port()).await;
-    let log = connect([http(proxy.port())]).await;
-    let mut copy = Copy::open(&log).await;
-    put(&log, "kept", "1").await;
-    let backup = server.save_snapshot().await;
-    put(&log, "kept", "2").await;
-    let before = put(&log, "lost", "1").await;
-    copy.reach(before).await;
+    let mut it = BackedUp::start(version).await;
+    it.proxy.cut();
+    it.restore(None).await;
+    write_past(&it.server, it.before).await;
+    it.proxy.heal();
 
-    proxy.cut();
-    server.restore_snapshot(&backup, None).await;
-    let another = connect([server.endpoint()]).await;
-    while put(&another, "new", "1").await.revision <= before.revision {}
-    proxy.heal();
-
-    assert_ne!(head(&log).await.epoch, before.epoch);
-    is_of_another_life(&log, before).await;
-    converges(&mut copy, &log, &server).await;
-    assert_eq!(copy.records["kept"].value, "1");
-    assert!(!copy.records.contains_key("lost"));
+    assert_ne!(head(&it.log).await.epoch, it.before.epoch);
+    is_of_another_life(&it.log, it.before).await;
+    it.goes_back().await;
 }
 
 async fn a_backup_of_this_very_moment_is_followed_on(version: EtcdVersion) {
@@ -216,7 +229,7 @@ async fn a_restore_that_undoes_nothing_but_a_delete_is_noticed_by_the_next_tail(
 ) {
     let mut server = EtcdServer::start(version).await;
     let proxy = Proxy::start(server.port()).await;
-    let log = connect([http(proxy.port())]).await;
+    let log = connect([proxy.endpoint()]).await;
     for key in ["flags/kept", "flags/deleted"] {
         server.etcdctl(&["put", key, "1"]).await;
     }
@@ -263,23 +276,13 @@ async fn a_delete_that_is_remembered_no_more_or_stands_is_followed_on(version: E
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_restored_with_a_bump_is_never_taken_for_what_came_next() {
     for version in [EtcdVersion::Reference, EtcdVersion::V3_5_16] {
-        let mut server = EtcdServer::start(version).await;
-        let log = connect([server.endpoint()]).await;
-        let mut copy = Copy::open(&log).await;
-        put(&log, "kept", "1").await;
-        let backup = server.save_snapshot().await;
-        put(&log, "kept", "2").await;
-        let before = put(&log, "lost", "1").await;
-        copy.reach(before).await;
-
-        server.restore_snapshot(&backup, Some(1_000_000)).await;
-        converges(&mut copy, &log, &server).await;
-        assert_eq!(copy.records["kept"].value, "1");
-        assert!(!copy.records.contains_key("lost"));
-        assert_eq!(copy.resyncs, 1, "no tail could tell what is gone");
-        let written = put(&log, "new", "1").await;
-        copy.reach(written).await;
-        assert_eq!(copy.values(), truth(&server).await);
+        let mut it = BackedUp::start(version).await;
+        it.restore(Some(1_000_000)).await;
+        it.goes_back().await;
+        assert_eq!(it.copy.resyncs, 1, "no tail could tell what is gone");
+        let written = put(&it.log, "new", "1").await;
+        it.copy.reach(written).await;
+        assert_eq!(it.copy.values(), truth(&it.server).await);
     }
 }
 
@@ -297,12 +300,6 @@ async fn a_commit_that_comes_first_after_a_bumped_restore_names_the_new_epoch() 
     assert_ne!(after.epoch, before.epoch);
     let head = log.head(&flags()).await.unwrap();
     assert_eq!(head.epoch, after.epoch, "and it stays");
-}
-
-/// How many transactions the server was sent.
-async fn transactions(server: &EtcdServer) -> f64 {
-    let name = "grpc_server_msg_received_total";
-    server.metric(name, r#"grpc_method="Txn""#).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -323,7 +320,7 @@ async fn an_epoch_record_that_no_client_wrote_is_replaced_once() {
     assert_eq!(agreed(&one, &two).await, head(&one).await.epoch);
     let newcomer = connect([server.endpoint()]).await;
     assert_eq!(head(&newcomer).await.epoch, head(&one).await.epoch);
-    let asked = transactions(&server).await;
+    let asked = received(&server, "Txn").await;
     assert!(asked < 100.0, "{asked} transactions for one record");
 }
 
@@ -347,9 +344,9 @@ async fn an_epoch_record_that_is_overwritten_all_the_time_is_not_fought_over() {
         })
     });
     let vandals: Vec<_> = vandals.collect();
-    let before = transactions(&server).await;
+    let before = received(&server, "Txn").await;
     let answer = within("the head", log.head(&flags())).await;
-    let asked = transactions(&server).await - before;
+    let asked = received(&server, "Txn").await - before;
     for vandal in vandals {
         vandal.abort();
     }

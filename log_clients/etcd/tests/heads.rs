@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::join_all;
-use globe_etcd::EtcdLog;
 use globe_log_client::{ErrorKind, Keyspace, LogClient, Position};
 use globe_test_support::{EtcdServer, EtcdVersion};
-use rig::{PATIENCE, connect, flags, put, within};
+use rig::{as_narrow, connect, flags, put, received, within};
 use tokio::sync::watch;
 
 /// Long enough for any answer of a test to be recent.
@@ -21,10 +20,9 @@ fn keyspaces(count: usize) -> Vec<Keyspace> {
     names.map(|name| Keyspace::new(name).unwrap()).collect()
 }
 
-/// How many transactions the server was sent: reads of the head are such.
+/// How often the server was asked: reads of the head are transactions.
 async fn asked(server: &EtcdServer) -> f64 {
-    let name = "grpc_server_msg_received_total";
-    server.metric(name, r#"grpc_method="Txn""#).await
+    received(server, "Txn").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -92,14 +90,8 @@ async fn a_shared_head_is_never_older_than_the_call() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_in_one_keyspace_is_no_answer_for_another() {
-    let mut server = EtcdServer::start(EtcdVersion::Reference).await;
-    let users = [("narrow", "narrow-secret", "flags/")];
-    server.enable_auth("root-secret", &users).await;
-    let log = EtcdLog::builder()
-        .endpoint(server.endpoint())
-        .user("narrow", "narrow-secret")
-        .deadline(PATIENCE);
-    let log = log.connect().await.unwrap();
+    let server = rig::guarded(EtcdServer::builder(EtcdVersion::Reference)).await;
+    let log = as_narrow(server.endpoint()).connect().await.unwrap();
     let forbidden = Keyspace::new("forbidden").unwrap();
     let allowed = flags();
     log.head(&allowed).await.unwrap();

@@ -18,8 +18,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 /// The shortest that can be set, and what servers allow unless they are told otherwise.
 const OFTEN: Duration = Duration::from_secs(5);
-/// So long nothing is asked: enough for five pings, and the fourth is one too many.
-const QUIET: Duration = Duration::from_secs(30);
+/// So long nothing is asked: enough for four pings, and the fourth is one too many.
+const QUIET: Duration = Duration::from_secs(24);
 
 /// A log whose connections can be counted, and broken.
 async fn behind(proxy: &Proxy, interval: Duration, limit: Duration) -> EtcdLog {

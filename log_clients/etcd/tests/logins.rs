@@ -10,50 +10,37 @@ use globe_log_client::{ErrorKind, LogClient};
 use globe_test_support::{
     Act, EtcdCluster, EtcdServer, EtcdVersion, Gateway, Proxy, Rule, wait_until,
 };
-use rig::{BOUND, Copy, as_app, flags, http, put, try_put, within};
+use rig::{BOUND, Copy, as_app, flags, guard, logins, put, try_put, within};
 
 /// Passwords that take a server many times as long to check as an impatient caller waits.
 const SLOW: &str = "--bcrypt-cost=12";
+/// What servers take for it by default: some 50 ms of a core.
+const COSTLY: &str = "--bcrypt-cost=10";
 const QUICK: &str = "--bcrypt-cost=4";
 
 const LOGIN: &str = "/etcdserverpb.Auth/Authenticate";
 
-const USERS: [(&str, &str, &str); 1] = [("app", "app-secret", "app/")];
-
-async fn logins(server: &EtcdServer) -> u64 {
-    let count = server
-        .metric("grpc_server_started_total", "grpc_method=\"Authenticate\"")
-        .await;
-    // A count, which the server happens to tell as a fraction.
-    count.round() as u64
-}
-
 async fn guarded(cost: &str) -> EtcdServer {
-    let mut server = EtcdServer::builder(EtcdVersion::Reference)
-        .flag(cost)
-        .start()
-        .await;
-    server.enable_auth("root-secret", &USERS).await;
-    server
+    rig::guarded(EtcdServer::builder(EtcdVersion::Reference).flag(cost)).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_login_serves_every_line_of_a_client_however_many_begin_at_once() {
-    let server = guarded(QUICK).await;
+    let server = guarded(COSTLY).await;
     let before = logins(&server).await;
     let log = as_app(server.endpoint()).connect().await.unwrap();
-    let keyspace = flags();
-    // Heads that are asked for at once are one question; snapshots are one each.
-    let heads = join_all((0..20).map(|_| log.head(&keyspace)));
-    let snapshots = join_all((0..20).map(|_| log.snapshot(&keyspace)));
-    let (heads, snapshots) = tokio::join!(heads, snapshots);
-    assert!(heads.iter().all(Result::is_ok), "{heads:?}");
-    assert!(snapshots.iter().all(Result::is_ok));
+    let uses = (0..20).map(|number: usize| {
+        let log = &log;
+        async move {
+            log.head(&flags()).await.unwrap();
+            let mut copy = Copy::open(log).await;
+            let position = put(log, &number.to_string(), "1").await;
+            copy.reach(position).await;
+        }
+    });
+    join_all(uses).await;
     let lease = log.grant(Duration::from_secs(60)).await.unwrap();
     log.renew(lease.id).await.unwrap();
-    let mut copy = Copy::open(&log).await;
-    let position = put(&log, "key", "1").await;
-    copy.reach(position).await;
     assert_eq!(logins(&server).await - before, 1);
 }
 
@@ -76,7 +63,7 @@ async fn a_login_outlives_the_callers_who_gave_up_waiting_for_it() {
 async fn a_login_that_hangs_with_its_member_is_begun_again() {
     let server = guarded(QUICK).await;
     let proxy = Proxy::start(server.port()).await;
-    let log = as_app(http(proxy.port())).connect().await.unwrap();
+    let log = as_app(proxy.endpoint()).connect().await.unwrap();
     proxy.freeze_replies();
     let head = tokio::spawn({
         let log = log.clone();
@@ -127,9 +114,7 @@ async fn a_login_with_each_member_is_enough_however_long_they_are_silent() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_goes_with_its_client_from_member_to_member() {
     let mut cluster = EtcdCluster::start_with(&[EtcdVersion::Reference; 3], &[QUICK]).await;
-    cluster.members()[0]
-        .enable_auth("root-secret", &USERS)
-        .await;
+    guard(&mut cluster.members()[0]).await;
     let ways = [
         Proxy::start(cluster[0].port()).await,
         Proxy::start(cluster[1].port()).await,

@@ -11,7 +11,8 @@ use globe_etcd::EtcdLog;
 use globe_log_client::{LogClient, Precondition, Transaction};
 use globe_test_support::{EtcdCluster, EtcdServer, EtcdVersion, Proxy};
 use rig::{
-    BOUND, Copy, PATIENCE, connect, flags, hasty, history, put, puts_of, truth, try_put, within,
+    BOUND, Copy, PATIENCE, all_are_back, connect, flags, hasty, history, put, puts_of, truth,
+    try_put, within,
 };
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -133,11 +134,7 @@ async fn one_frozen_member_of_three_costs_no_error_and_tails_move_on() {
         }
         cluster[victim].resume();
         // All three are one again before the next is frozen: two of three must be awake.
-        let everyone = ["endpoint", "health", "--cluster"];
-        within("the member is back", async {
-            while cluster[victim].try_etcdctl(&everyone).await.is_err() {}
-        })
-        .await;
+        all_are_back(&cluster[victim]).await;
     }
     counted(&cluster, &mut copy, &log, counting).await;
 }
@@ -198,11 +195,7 @@ async fn what_a_frozen_leader_still_held_lands_at_most_once() {
             tokio::time::timeout(BOUND, create).await.unwrap().unwrap();
         }
         cluster[leader].resume();
-        let everyone = ["endpoint", "health", "--cluster"];
-        within("the member is back", async {
-            while cluster[leader].try_etcdctl(&everyone).await.is_err() {}
-        })
-        .await;
+        all_are_back(&cluster[leader]).await;
     }
     put(&log, "end", "1").await;
     let history = history(&log, start).await;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod rig;
+mod two_ways;
 
 use std::time::Duration;
 
@@ -10,9 +11,11 @@ use globe_etcd::EtcdLog;
 use globe_log_client::{Error, ErrorKind, LogClient, Position, Result};
 use globe_test_support::{EtcdCluster, EtcdServer, EtcdVersion, Proxy, free_port, wait_until};
 use rig::{
-    BOUND, a_put, connect, flags, hasty, history, http, on_each_version, put, puts_of, within,
+    BOUND, a_put, connect, flags, hasty, history, http, is_honest, on_each_version, put, puts_of,
+    within,
 };
 use tokio::time::Instant;
+use two_ways::TwoWays;
 
 on_each_version! {
     a_commit_that_a_frozen_server_may_hold_is_indeterminate
@@ -45,11 +48,7 @@ async fn is_unavailable(log: &EtcdLog) {
 /// The first commit may be written to a connection that has not heard of the end yet: nobody can know then.
 async fn is_unavailable_from_the_second_on(log: &EtcdLog) {
     let error = commit_in(log, "first", SHORT).await.unwrap_err();
-    let is_honest = matches!(
-        error.kind(),
-        ErrorKind::Unavailable | ErrorKind::Indeterminate
-    );
-    assert!(is_honest, "{error}");
+    is_honest(&error);
     is_unavailable(log).await;
 }
 
@@ -127,23 +126,15 @@ async fn a_commit_that_cannot_even_be_prepared_is_unavailable(version: EtcdVersi
     server.resume();
 }
 
-/// Two ways to a server, and a log that uses the first: how often each was dialled.
-async fn two_ways(
-    version: EtcdVersion,
-    request_timeout: Duration,
-) -> (EtcdServer, [Proxy; 2], EtcdLog) {
-    let server = EtcdServer::start(version).await;
-    let ways = [
-        Proxy::start(server.port()).await,
-        Proxy::start(server.port()).await,
-    ];
-    let log = EtcdLog::builder().endpoints(ways.each_ref().map(Proxy::endpoint));
+/// Two ways to a server, and a log that uses the first.
+async fn two_ways(version: EtcdVersion, request_timeout: Duration) -> (TwoWays, EtcdLog) {
+    let ways = TwoWays::to(EtcdServer::start(version).await).await;
+    let log = EtcdLog::builder().endpoints(ways.both());
     let log = log.request_timeout(request_timeout).deadline(BOUND);
     let log = log.connect().await.unwrap();
-    ways[1].cut();
-    put(&log, "before", "1").await;
-    ways[1].heal();
-    (server, ways, log)
+    ways.go_the_first(&log).await;
+    ways.second.heal();
+    (ways, log)
 }
 
 /// Asks for the head and does not wait for long; whether it was answered.
@@ -155,31 +146,31 @@ async fn hurried_head(log: &EtcdLog) -> bool {
 }
 
 async fn short_waits_do_not_make_a_slow_member_a_dead_one(version: EtcdVersion) {
-    let (_server, ways, log) = two_ways(version, BOUND).await;
-    let dialled = ways.each_ref().map(Proxy::connections);
-    ways[0].freeze();
+    let (ways, log) = two_ways(version, BOUND).await;
+    let dialled = || [&ways.first, &ways.second].map(Proxy::connections);
+    let before = dialled();
+    ways.first.freeze();
     for turn in 0..5 {
         assert!(!hurried_head(&log).await);
         let short = commit_in(&log, &turn.to_string(), SHORT / 10).await;
         assert!(short.is_err(), "{short:?}");
     }
-    ways[0].heal();
+    ways.first.heal();
     within("the head", log.head(&flags())).await.unwrap();
-    let again = ways.each_ref().map(Proxy::connections);
-    assert_eq!(again, dialled, "nobody was dialled");
+    assert_eq!(dialled(), before, "nobody was dialled");
 }
 
 async fn a_silent_member_is_left_however_little_each_caller_waits(version: EtcdVersion) {
-    let (_server, ways, log) = two_ways(version, Duration::from_secs(1)).await;
-    let dialled = ways[1].connections();
-    ways[0].freeze();
+    let (ways, log) = two_ways(version, Duration::from_secs(1)).await;
+    let dialled = ways.second.connections();
+    ways.first.freeze();
     let mut waits = 0;
     while !within("a short wait", hurried_head(&log)).await {
         waits += 1;
         // 25 of them are as long as a member may be silent. Without that, only a ping of the connection ends it, after 375.
         assert!(waits < 100, "it took {waits} short waits");
     }
-    assert!(ways[1].connections() > dialled);
+    assert!(ways.second.connections() > dialled);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -187,7 +178,7 @@ async fn the_last_failure_is_told_while_the_log_is_still_tried_and_until_it_answ
     let server = EtcdServer::start(EtcdVersion::Reference).await;
     let proxy = Proxy::start(server.port()).await;
     proxy.cut();
-    let log = connect([format!("http://127.0.0.1:{}", proxy.port())]).await;
+    let log = connect([proxy.endpoint()]).await;
     assert!(log.last_failure().is_none(), "it was not tried yet");
     let trying = {
         let log = log.clone();

@@ -10,7 +10,7 @@ use globe_log_client::{ErrorKind, Keyspace, LogClient, Tail};
 use globe_test_support::{
     EtcdServer, EtcdVersion, Flow, Proxy, Weather, connections_to, wait_until,
 };
-use rig::{Copy, connect, flags, hasty, put, within};
+use rig::{BOUND, Copy, connect, flags, hasty, put, within};
 use tokio::time::Instant;
 
 /// Many times what closing a connection takes; only a test that fails waits for it.
@@ -126,4 +126,23 @@ async fn a_long_outage_costs_few_dials_however_many_call() {
     // It begins faster: 100 ms, 200 ms, 400 ms, and so on up to a second, or half of it by the dice.
     let most = 2.0 * began.elapsed().as_secs_f64() + 6.0;
     assert!((dials as f64) < most, "{dials} dials, at most {most}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dropping_the_last_log_leaves_no_task() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let alive = || {
+        let runtime = tokio::runtime::Handle::current();
+        runtime.metrics().num_alive_tasks()
+    };
+    let before = alive();
+    let log = connect([server.endpoint()]).await;
+    let mut copy = Copy::open(&log).await;
+    let written = put(&log, "a", "1").await;
+    copy.reach(written).await;
+    let lease = log.grant(Duration::from_secs(5)).await.unwrap();
+    log.renew(lease.id).await.unwrap();
+    assert!(alive() > before, "connections have tasks");
+    drop((copy, log));
+    wait_until("no task", BOUND, || async { alive() <= before }).await;
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use globe_etcd::{EtcdBuilder, EtcdLog, Tls};
 use globe_log_client::{Error, ErrorKind, LogClient};
 use globe_test_support::{Certificates, EtcdServer, EtcdVersion, Pair};
-use rig::{PATIENCE, put, try_put, within};
+use rig::{PATIENCE, give_app, put, try_put, within};
 
 /// Tries until it is done, through whatever is refused meanwhile.
 async fn in_the_end<T, F>(what: &str, mut call: impl FnMut() -> F) -> T
@@ -36,19 +36,11 @@ async fn with_user(password: &str) -> EtcdServer {
     server
 }
 
-/// Changes the password, which ends what was logged in with the old one.
-async fn change(server: &EtcdServer, password: &str) {
-    server.etcdctl(&["user", "delete", "app"]).await;
-    let user = format!("app:{password}");
-    server.etcdctl(&["user", "add", &user]).await;
-    server.etcdctl(&["user", "grant-role", "app", "app"]).await;
-}
-
 async fn follows(server: &EtcdServer, builder: EtcdBuilder, mut tell: impl FnMut(&str)) {
     let builder = builder.endpoint(server.endpoint()).deadline(PATIENCE);
     let log = builder.connect().await.unwrap();
     put(&log, "key", "1").await;
-    change(server, "new-secret").await;
+    give_app(server, "new-secret").await;
     let error = try_put(&log, "key", "2").await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Denied, "{error}");
     tell("new-secret");

@@ -3,12 +3,9 @@
 
 mod rig;
 
-use std::time::Duration;
-
-use globe_etcd::EtcdLog;
 use globe_log_client::{LogClient, LogStatus};
 use globe_test_support::{EtcdServer, EtcdVersion, wait_until};
-use rig::{BOUND, connect, flags, within};
+use rig::{BOUND, as_narrow, flags, hurried, within};
 
 fn detail<'a>(status: &'a LogStatus, name: &str) -> Option<&'a str> {
     status.details.get(name).map(String::as_str)
@@ -17,7 +14,7 @@ fn detail<'a>(status: &'a LogStatus, name: &str) -> Option<&'a str> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_status_tells_the_member_the_cluster_and_what_is_open_as_far_as_they_told() {
     let mut server = EtcdServer::start(EtcdVersion::V3_5_16).await;
-    let log = connect([server.endpoint()]).await;
+    let log = hurried([server.endpoint()]).await;
     let status = log.status();
     let endpoint = server.endpoint();
     assert_eq!(detail(&status, "member"), Some(&*endpoint));
@@ -51,12 +48,8 @@ async fn a_status_tells_the_member_the_cluster_and_what_is_open_as_far_as_they_t
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_that_a_member_keeps_to_itself_is_not_told() {
-    let mut server = EtcdServer::start(EtcdVersion::Reference).await;
-    let users = [("app", "secret", "flags/")];
-    server.enable_auth("root-pw", &users).await;
-    let log = EtcdLog::builder().endpoint(server.endpoint());
-    let log = log.user("app", "secret").deadline(Duration::from_secs(5));
-    let log = log.connect().await.unwrap();
+    let server = rig::guarded(EtcdServer::builder(EtcdVersion::Reference)).await;
+    let log = as_narrow(server.endpoint()).connect().await.unwrap();
     within("the head", log.head(&flags())).await.unwrap();
     let status = log.status();
     assert_eq!(detail(&status, "version"), None, "{status}");

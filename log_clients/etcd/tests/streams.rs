@@ -8,14 +8,13 @@ use std::time::Duration;
 use futures::future::join_all;
 use globe_etcd::EtcdLog;
 use globe_log_client::{Keyspace, LogClient, Position, Tail, Transaction};
-use globe_test_support::{EtcdServer, EtcdVersion, GrpcProxy, wait_until};
-use rig::{BOUND, Copy, connect, flags, on_each_version, put, when_reachable, within};
+use globe_test_support::{EtcdServer, EtcdVersion, wait_until};
+use rig::{BOUND, Copy, connect, flags, on_each_version, put, received, within};
 
 on_each_version! {
     many_tails_share_one_stream_and_leave_nothing_behind
     tails_that_nobody_reads_hold_up_no_neighbour_and_miss_nothing
     a_tail_that_knows_everything_does_not_keep_another_from_its_head
-    quiet_is_proved_through_a_proxy_that_drops_requests_for_progress
 }
 
 const WATCHERS: &str = "etcd_debugging_mvcc_watcher_total";
@@ -76,19 +75,13 @@ async fn many_tails_share_one_stream_and_leave_nothing_behind(version: EtcdVersi
     become_of(&server, STREAMS, 0.0).await;
 }
 
-/// Messages sent on watch streams.
-async fn watch_messages(server: &EtcdServer) -> f64 {
-    let metric = "grpc_server_msg_received_total";
-    server.metric(metric, "grpc_method=\"Watch\"").await
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_request_for_progress_serves_every_tail_of_a_stream() {
     let server = EtcdServer::start(EtcdVersion::Reference).await;
     let log = connect([server.endpoint()]).await;
     let neighbour = connect([server.endpoint()]).await;
     let mut tails = tails(&log).await;
-    let before = watch_messages(&server).await;
+    let before = received(&server, "Watch").await;
     let position = put(&neighbour, "key", "value").await;
     let heads = (0..MANY).map(|number| {
         let (log, keyspace) = (&log, keyspace(number));
@@ -97,7 +90,7 @@ async fn one_request_for_progress_serves_every_tail_of_a_stream() {
     within("the heads", join_all(heads)).await;
     let arrivals = tails.iter_mut().map(|tail| reaches(tail, position));
     within("the arrivals", join_all(arrivals)).await;
-    let asked = watch_messages(&server).await - before;
+    let asked = received(&server, "Watch").await - before;
     assert!((1.0..=10.0).contains(&asked), "{asked} requests");
 }
 
@@ -109,9 +102,9 @@ async fn a_stream_on_which_nothing_comes_sends_something_every_minute() {
     let server = EtcdServer::start(EtcdVersion::Reference).await;
     let log = connect([server.endpoint()]).await;
     let copy = Copy::open(&log).await;
-    let before = watch_messages(&server).await;
+    let before = received(&server, "Watch").await;
     wait_until("something is sent", MORE_THAN_A_MINUTE, || async {
-        watch_messages(&server).await > before
+        received(&server, "Watch").await > before
     })
     .await;
     become_of(&server, STREAMS, 1.0).await;
@@ -165,25 +158,4 @@ async fn a_tail_that_knows_everything_does_not_keep_another_from_its_head(versio
         let position = log.commit(own).await.unwrap();
         assert_eq!(reaches(&mut knowing, position).await, [position.revision.0]);
     }
-}
-
-async fn quiet_is_proved_through_a_proxy_that_drops_requests_for_progress(version: EtcdVersion) {
-    let server = EtcdServer::start(version).await;
-    let proxy = GrpcProxy::start(EtcdVersion::Reference, &[server.address()]).await;
-    let log = connect([proxy.endpoint()]).await;
-    let straight = connect([server.endpoint()]).await;
-    let quiet = flags();
-    when_reachable("the proxy", || log.head(&quiet)).await;
-    let mut copy = Copy::open(&log).await;
-    for round in 0..4 {
-        let busy = Transaction::new().put(&keyspace(0), "key", round.to_string());
-        let position = straight.commit(busy).await.unwrap();
-        let head = log.head(&flags()).await.unwrap();
-        assert!(head.covers(position));
-        copy.reach(head).await;
-        let own = put(&straight, "key", &round.to_string()).await;
-        copy.reach(own).await;
-        assert_eq!(copy.values()["key"], round.to_string());
-    }
-    assert_eq!((copy.breaks, copy.resyncs), (0, 0));
 }

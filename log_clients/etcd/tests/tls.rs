@@ -6,7 +6,7 @@ mod rig;
 use globe_etcd::{EtcdBuilder, EtcdLog, Tls};
 use globe_log_client::{ErrorKind, LogClient, Position};
 use globe_test_support::{Certificates, EtcdServer, EtcdVersion};
-use rig::{Copy, converges, flags, on_each_version, put, try_put, within};
+use rig::{Copy, HURRY, converges, flags, http, hurried, on_each_version, put, try_put, within};
 
 on_each_version! {
     a_server_with_a_certificate_of_the_authority_is_trusted
@@ -45,10 +45,13 @@ async fn is_denied(what: &str, builder: EtcdBuilder) {
     let log = builder.connect().await.unwrap();
     let keyspace = flags();
     let tail = within(what, log.tail(&keyspace, Position::default())).await;
+    let (head, snapshot) = (log.head(&keyspace), log.snapshot(&keyspace));
+    let put = try_put(&log, "stolen", "1");
+    let (head, snapshot, put) = within(what, async { tokio::join!(head, snapshot, put) }).await;
     for error in [
-        within(what, log.head(&keyspace)).await.unwrap_err(),
-        within(what, log.snapshot(&keyspace)).await.unwrap_err(),
-        try_put(&log, "stolen", "1").await.unwrap_err(),
+        head.unwrap_err(),
+        snapshot.unwrap_err(),
+        put.unwrap_err(),
         tail.unwrap_err(),
     ] {
         assert_eq!(error.kind(), &ErrorKind::Denied, "{what}: {error}");
@@ -95,7 +98,7 @@ async fn who_is_not_to_be_trusted_is_denied(version: EtcdVersion) {
 async fn a_server_without_encryption_is_unavailable_with_it(version: EtcdVersion) {
     let plain = EtcdServer::start(version).await;
     let encrypted = format!("https://127.0.0.1:{}", plain.port());
-    let log = EtcdLog::builder().endpoint(encrypted);
+    let log = EtcdLog::builder().endpoint(encrypted).deadline(HURRY);
     let log = log.tls(trusting(&Certificates::new()));
     let error = log.connect().await.unwrap().head(&flags()).await;
     let error = error.unwrap_err();
@@ -107,7 +110,7 @@ async fn a_server_without_encryption_is_unavailable_with_it(version: EtcdVersion
 async fn a_server_that_wants_encryption_is_unavailable_without_it(version: EtcdVersion) {
     let builder = EtcdServer::builder(version).tls(&Certificates::new());
     let server = builder.start().await;
-    let log = rig::hasty([rig::http(server.port())]).await;
+    let log = hurried([http(server.port())]).await;
     for error in [
         within("head", log.head(&flags())).await.unwrap_err(),
         try_put(&log, "key", "1").await.unwrap_err(),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod rig;
+mod two_ways;
 
 use std::time::Duration;
 
@@ -9,10 +10,11 @@ use globe_etcd::EtcdLog;
 use globe_log_client::{ErrorKind, LogClient, Position, Result, Transaction};
 use globe_test_support::{EtcdServer, EtcdVersion, Proxy, wait_until};
 use rig::{
-    BOUND, Copy, connect, converges, delete, flags, hasty, history, http, on_each_version, put,
+    BOUND, Copy, connect, converges, delete, flags, history, hurried, on_each_version, put,
     puts_of, record, truth, try_create, try_put, within,
 };
 use tokio::task::JoinHandle;
+use two_ways::TwoWays;
 
 on_each_version! {
     a_commit_whose_reply_is_held_is_settled_through_another_way
@@ -23,50 +25,10 @@ on_each_version! {
     a_log_without_space_refuses_truthfully_and_recovers
 }
 
-/// A server that can be reached in two ways, and a client that knows both.
-struct TwoWays {
-    server: EtcdServer,
-    first: Proxy,
-    second: Proxy,
-    log: EtcdLog,
-    /// The same ways, and every setting at its default.
-    hasty: EtcdLog,
-    /// Another client, which goes straight to the server.
-    straight: EtcdLog,
-    start: Position,
-}
-
-impl TwoWays {
-    async fn new(version: EtcdVersion) -> TwoWays {
-        let server = EtcdServer::start(version).await;
-        let (first, second) = (
-            Proxy::start(server.port()).await,
-            Proxy::start(server.port()).await,
-        );
-        let both = [http(first.port()), http(second.port())];
-        let (log, hasty) = (connect(both.clone()).await, hasty(both).await);
-        let straight = connect([server.endpoint()]).await;
-        let start = put(&straight, "start", "1").await;
-        TwoWays {
-            server,
-            first,
-            second,
-            log,
-            hasty,
-            straight,
-            start,
-        }
-    }
-
-    /// Makes the client use the first way, and leaves it no other.
-    async fn go_the_first(&self, log: &EtcdLog) {
-        self.second.cut();
-        put(log, "on the way", "1").await;
-    }
-
-    async fn history(&self) -> Vec<(String, Option<String>)> {
-        history(&self.straight, self.start).await
-    }
+fn keys(name: &str, count: usize) -> Vec<String> {
+    (0..count)
+        .map(|number| format!("{name}-{number}"))
+        .collect()
 }
 
 fn create(log: &EtcdLog, key: &str) -> JoinHandle<Result<Position>> {
@@ -79,13 +41,14 @@ async fn outcome(commit: JoinHandle<Result<Position>>) -> Result<Position> {
 }
 
 async fn a_commit_whose_reply_is_held_is_settled_through_another_way(version: EtcdVersion) {
-    let ways = TwoWays::new(version).await;
+    let ways = TwoWays::to(EtcdServer::start(version).await).await;
+    let log = connect(ways.both()).await;
     for round in 0..3 {
         ways.first.heal();
-        ways.go_the_first(&ways.log).await;
+        ways.go_the_first(&log).await;
         ways.first.freeze_replies();
         let key = format!("key-{round}");
-        let commit = create(&ways.log, &key);
+        let commit = create(&log, &key);
         wait_until("the commit has landed", BOUND, || async {
             record(&ways.straight, &key).await.is_some()
         })
@@ -94,31 +57,27 @@ async fn a_commit_whose_reply_is_held_is_settled_through_another_way(version: Et
         let position = outcome(commit).await.unwrap();
         let record = record(&ways.straight, &key).await.unwrap();
         assert_eq!(record.modified, position.revision, "it says where it is");
-        assert_eq!(puts_of(&ways.history().await, &key), 1);
+        assert_eq!(ways.times_written(&key).await, 1);
     }
 }
 
 async fn a_commit_whose_request_is_held_lands_once_however_late_it_arrives(version: EtcdVersion) {
-    let ways = TwoWays::new(version).await;
-    for round in 0..4 {
+    let ways = TwoWays::to(EtcdServer::start(version).await).await;
+    let log = connect(ways.both()).await;
+    let keys = keys("key", 4);
+    for key in &keys {
         ways.first.heal();
-        ways.go_the_first(&ways.log).await;
+        ways.go_the_first(&log).await;
         ways.first.freeze();
-        let key = format!("key-{round}");
-        let commit = create(&ways.log, &key);
+        let commit = create(&log, key);
         // It is sent, and waits in the proxy, when the first way is given up.
         ways.second.heal();
         outcome(commit).await.unwrap();
         // Its precondition holds again, so only the fence is in the way of the late copy.
-        delete(&ways.straight, &key).await;
+        delete(&ways.straight, key).await;
     }
-    ways.first.heal();
-    let late = connect([http(ways.first.port())]).await;
-    put(&late, "after", "1").await;
-    let history = ways.history().await;
-    for round in 0..4 {
-        assert_eq!(puts_of(&history, &format!("key-{round}")), 1);
-    }
+    ways.deliver().await;
+    ways.were_written(&keys, 1).await;
     let left = truth(&ways.server).await;
     assert!(!left.keys().any(|key| key.starts_with("key-")), "{left:?}");
 }
@@ -126,63 +85,56 @@ async fn a_commit_whose_request_is_held_lands_once_however_late_it_arrives(versi
 async fn a_commit_that_nobody_can_settle_is_indeterminate_and_lands_at_most_once(
     version: EtcdVersion,
 ) {
-    let ways = TwoWays::new(version).await;
-    ways.go_the_first(&ways.hasty).await;
+    let ways = TwoWays::to(EtcdServer::start(version).await).await;
+    let log = hurried(ways.both()).await;
+    ways.go_the_first(&log).await;
     ways.first.freeze_replies();
-    let landed = create(&ways.hasty, "landed");
+    let landed = create(&log, "landed");
     let error = outcome(landed).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Indeterminate, "{error}");
     assert!(record(&ways.straight, "landed").await.is_some());
 
     ways.first.heal();
-    ways.go_the_first(&ways.hasty).await;
+    ways.go_the_first(&log).await;
     ways.first.freeze();
-    let held = create(&ways.hasty, "held");
+    let held = create(&log, "held");
     let error = outcome(held).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Indeterminate, "{error}");
 
     ways.first.heal();
     ways.second.heal();
     // The client's own slots do not mix up what came of which commit.
-    for number in 0..100 {
-        put(&ways.hasty, &format!("later-{number}"), "1").await;
+    let later = keys("later", 100);
+    for key in &later {
+        put(&log, key, "1").await;
     }
-    let history = ways.history().await;
-    assert_eq!(puts_of(&history, "landed"), 1);
-    assert!(puts_of(&history, "held") <= 1);
-    for number in 0..100 {
-        assert_eq!(puts_of(&history, &format!("later-{number}")), 1);
-    }
+    assert_eq!(ways.times_written("landed").await, 1);
+    assert!(ways.times_written("held").await <= 1);
+    ways.were_written(&later, 1).await;
 }
 
 async fn nothing_unknown_can_land_after_a_later_commit_of_its_client(version: EtcdVersion) {
-    let ways = TwoWays::new(version).await;
-    ways.go_the_first(&ways.hasty).await;
+    let ways = TwoWays::to(EtcdServer::start(version).await).await;
+    let log = hurried(ways.both()).await;
+    ways.go_the_first(&log).await;
     ways.first.freeze();
-    let keys: Vec<String> = (0..3).map(|number| format!("key-{number}")).collect();
-    let commits: Vec<_> = keys.iter().map(|key| create(&ways.hasty, key)).collect();
+    let keys = keys("key", 3);
+    let commits: Vec<_> = keys.iter().map(|key| create(&log, key)).collect();
     for commit in commits {
         let error = outcome(commit).await.unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Indeterminate, "{error}");
     }
     ways.second.heal();
-    put(&ways.hasty, "later", "1").await;
+    put(&log, "later", "1").await;
     // They wait in the proxy, and nothing else has written their keys.
-    ways.first.heal();
-    let late = connect([http(ways.first.port())]).await;
-    for number in 0..20 {
-        put(&late, &format!("after-{number}"), "1").await;
-    }
-    let history = ways.history().await;
-    for key in &keys {
-        assert_eq!(puts_of(&history, key), 0, "{key} landed late");
-    }
+    ways.deliver().await;
+    ways.were_written(&keys, 0).await;
 }
 
 async fn a_commit_is_settled_when_the_only_way_heals_in_time(version: EtcdVersion) {
     let server = EtcdServer::start(version).await;
     let proxy = Proxy::start(server.port()).await;
-    let log = connect([http(proxy.port())]).await;
+    let log = connect([proxy.endpoint()]).await;
     let straight = connect([server.endpoint()]).await;
     let start = put(&log, "start", "1").await;
     proxy.freeze_replies();
@@ -233,9 +185,7 @@ async fn a_log_without_space_refuses_truthfully_and_recovers(version: EtcdVersio
     }
     converges(&mut copy, &log, &server).await;
     assert!(copy.records.is_empty());
-    server.compact(server.revision().await).await;
-    server.etcdctl(&["defrag"]).await;
-    server.etcdctl(&["alarm", "disarm"]).await;
+    server.make_space().await;
     let written = put(&log, "small", "1").await;
     copy.reach(written).await;
     assert_eq!(copy.values(), truth(&server).await);

@@ -8,9 +8,9 @@ mod ear;
 mod rig;
 
 use ear::{Ear, listen};
-use globe_log_client::{ErrorKind, LogClient};
+use globe_log_client::LogClient;
 use globe_test_support::{EtcdServer, EtcdVersion};
-use rig::{Copy, connect, converges, flags, hasty, put, try_put, when_reachable};
+use rig::{Copy, connect, converges, flags, hurried, is_honest, put, try_put, when_reachable};
 use tracing::Level;
 
 /// What the client said at a level; what its dependencies say there is theirs.
@@ -66,17 +66,13 @@ async fn a_server_with_known_faults_is_warned_of_once_however_often_it_restarts(
 async fn an_outage_is_warned_of_once_and_its_end_is_told() {
     let mut server = EtcdServer::start(EtcdVersion::Reference).await;
     let (ear, _listening) = listen();
-    let log = hasty([server.endpoint()]).await;
+    let log = hurried([server.endpoint()]).await;
     put(&log, "key", "1").await;
     server.kill();
     for _ in 0..2 {
         // The first may be sent before the client knows: then nobody can tell what became of it.
         let error = try_put(&log, "key", "2").await.unwrap_err();
-        let is_honest = matches!(
-            error.kind(),
-            ErrorKind::Unavailable | ErrorKind::Indeterminate
-        );
-        assert!(is_honest, "{error}");
+        is_honest(&error);
     }
     assert_eq!(said(&ear, Level::WARN).len(), 1, "{}", ear.all());
     server.restart().await;

@@ -9,31 +9,84 @@ use globe_log_client::conformance::{Harness, Line};
 use globe_log_client::{LogClient, Revision, async_trait};
 use globe_memory::{MemoryBackup, MemoryLog};
 
-struct Around {
+const HEALTHY: bool = false;
+const SLOW: bool = true;
+
+/// A memory log, and ways to it that have no faults, or those that only take time or come in pieces.
+struct Around<const IS_SLOW: bool> {
     memory: MemoryLog,
     log: FaultyLog,
     /// Another client, whose line is frozen at times.
     frail: FaultyLog,
-    faults: Faults,
     backup: Mutex<Option<MemoryBackup>>,
 }
 
-impl Around {
-    fn new(faults: Faults) -> Around {
+impl<const IS_SLOW: bool> Around<IS_SLOW> {
+    fn faults() -> Faults {
+        match IS_SLOW {
+            HEALTHY => Faults::none(),
+            SLOW => Faults::none()
+                .delay(Duration::from_millis(1))
+                .with(Fault::Delay, 0.05)
+                .with(Fault::LagTail, 0.1)
+                .with(Fault::Progress, 0.5)
+                .with(Fault::SplitPage, 0.5),
+        }
+    }
+}
+
+#[async_trait]
+impl<const IS_SLOW: bool> Harness for Around<IS_SLOW> {
+    async fn start() -> Around<IS_SLOW> {
         let memory = MemoryLog::builder().page_size(7).build();
-        let client = || FaultyLog::builder(memory.clone()).faults(faults.clone());
+        let client = || FaultyLog::builder(memory.clone()).faults(Self::faults());
         Around {
             log: client().build(),
             frail: client().seed(1).build(),
             memory,
-            faults,
             backup: Mutex::default(),
         }
     }
 
+    fn log(&self) -> Arc<dyn LogClient> {
+        Arc::new(self.log.clone())
+    }
+
+    async fn another(&self) -> Arc<dyn LogClient> {
+        self.log()
+    }
+
+    async fn compact(&self, revision: Revision) {
+        self.memory.compact(revision).unwrap();
+    }
+
+    async fn set_reachable(&self, reachable: bool) -> bool {
+        self.memory.set_available(reachable);
+        true
+    }
+
+    async fn wipe(&self) -> bool {
+        self.memory.wipe();
+        true
+    }
+
+    async fn backup(&self) -> bool {
+        *self.backup.lock().unwrap() = Some(self.memory.backup());
+        true
+    }
+
+    async fn restore(&self) {
+        let backup = self.backup.lock().unwrap().take();
+        self.memory.restore(&backup.unwrap());
+    }
+
+    async fn frail(&self) -> Option<Arc<dyn LogClient>> {
+        Some(Arc::new(self.frail.clone()))
+    }
+
     /// Commits are held on a frozen line, and so are the pages of a snapshot.
-    fn set_line(&self, line: Line) {
-        let faults = self.faults.clone();
+    async fn set_line(&self, line: Line) {
+        let faults = Self::faults();
         let second = Duration::from_secs(1);
         self.frail.set_faults(match line {
             Line::Well | Line::Renewed => faults,
@@ -44,80 +97,11 @@ impl Around {
                 .lateness(2 * second),
         });
     }
-
-    fn compact(&self, revision: Revision) {
-        self.memory.compact(revision).unwrap();
-    }
 }
 
-/// A harness around a log with these faults.
-macro_rules! harness {
-    ($name:ident, $faults:expr) => {
-        struct $name(Around);
-
-        #[async_trait]
-        impl Harness for $name {
-            async fn start() -> $name {
-                $name(Around::new($faults))
-            }
-
-            fn log(&self) -> Arc<dyn LogClient> {
-                Arc::new(self.0.log.clone())
-            }
-
-            async fn another(&self) -> Arc<dyn LogClient> {
-                self.log()
-            }
-
-            async fn compact(&self, revision: Revision) {
-                self.0.compact(revision);
-            }
-
-            async fn set_reachable(&self, reachable: bool) -> bool {
-                self.0.memory.set_available(reachable);
-                true
-            }
-
-            async fn wipe(&self) -> bool {
-                self.0.memory.wipe();
-                true
-            }
-
-            async fn backup(&self) -> bool {
-                *self.0.backup.lock().unwrap() = Some(self.0.memory.backup());
-                true
-            }
-
-            async fn restore(&self) {
-                let backup = self.0.backup.lock().unwrap().take();
-                self.0.memory.restore(&backup.unwrap());
-            }
-
-            async fn frail(&self) -> Option<Arc<dyn LogClient>> {
-                Some(Arc::new(self.0.frail.clone()))
-            }
-
-            async fn set_line(&self, line: Line) {
-                self.0.set_line(line);
-            }
-        }
-    };
-}
-
-harness!(Healthy, Faults::none());
-globe_log_client::conformance!(Healthy);
+globe_log_client::conformance!(Around<HEALTHY>);
 
 mod slow {
     use super::*;
-
-    harness!(
-        Slow,
-        Faults::none()
-            .delay(Duration::from_millis(1))
-            .with(Fault::Delay, 0.05)
-            .with(Fault::LagTail, 0.1)
-            .with(Fault::Progress, 0.5)
-            .with(Fault::SplitPage, 0.5)
-    );
-    globe_log_client::conformance!(Slow);
+    globe_log_client::conformance!(Around<SLOW>);
 }

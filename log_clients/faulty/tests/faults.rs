@@ -33,16 +33,36 @@ async fn kind_of(commit: impl Future<Output = globe_log_client::Result<Position>
     commit.await.unwrap_err().kind().clone()
 }
 
+async fn is_unknown(commit: impl Future<Output = globe_log_client::Result<Position>>) {
+    assert_eq!(kind_of(commit).await, ErrorKind::Indeterminate);
+}
+
+/// Before everything that was written.
+fn beginning(log: &MemoryLog) -> Position {
+    Position::new(log.head_position().epoch, Revision(1))
+}
+
+/// One commit for each key.
+async fn write(log: &impl LogClient, keys: &[&'static str]) {
+    for key in keys {
+        log.commit(put(key)).await.unwrap();
+    }
+}
+
+/// One commit of two keys.
+async fn write_two(log: &MemoryLog) {
+    let two = put("a").put(&flags(), "b", "value");
+    log.commit(two).await.unwrap();
+}
+
 async fn count(log: &MemoryLog) -> usize {
     let snapshot = log.snapshot(&flags()).await.unwrap();
     snapshot.collect().await.unwrap().len()
 }
 
 /// The batches a tail from the beginning delivers within a long time.
-async fn delivered(log: &FaultyLog) -> Vec<Batch> {
-    let head = log.head(&flags()).await.unwrap();
-    let begin = Position::new(head.epoch, Revision(1));
-    let mut tail = log.tail(&flags(), begin).await.unwrap();
+async fn delivered(memory: &MemoryLog, log: &FaultyLog) -> Vec<Batch> {
+    let mut tail = log.tail(&flags(), beginning(memory)).await.unwrap();
     let mut batches = Vec::new();
     while let Ok(Ok(batch)) = timeout(Duration::from_secs(60), tail.next()).await {
         batches.push(batch);
@@ -57,17 +77,11 @@ fn revisions(batches: &[Batch]) -> Vec<u64> {
 #[tokio::test(start_paused = true)]
 async fn a_lost_reply_hides_a_commit_and_a_lost_request_prevents_one() {
     let (memory, log) = always(Fault::LoseReply);
-    assert_eq!(
-        kind_of(log.commit(put("a"))).await,
-        ErrorKind::Indeterminate
-    );
+    is_unknown(log.commit(put("a"))).await;
     assert_eq!(count(&memory).await, 1);
 
     let (memory, log) = always(Fault::LoseRequest);
-    assert_eq!(
-        kind_of(log.commit(put("a"))).await,
-        ErrorKind::Indeterminate
-    );
+    is_unknown(log.commit(put("a"))).await;
     assert_eq!(kind_of(log.head(&flags())).await, ErrorKind::Unavailable);
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(count(&memory).await, 0);
@@ -82,14 +96,8 @@ async fn a_late_commit_lands_only_if_its_preconditions_hold_then() {
     let (memory, log) = always(Fault::LandLate);
     assert!(!log.capabilities().fenced);
     let create = |key| put(key).when(&flags(), key, Precondition::Absent);
-    assert_eq!(
-        kind_of(log.commit(create("a"))).await,
-        ErrorKind::Indeterminate
-    );
-    assert_eq!(
-        kind_of(log.commit(create("b"))).await,
-        ErrorKind::Indeterminate
-    );
+    is_unknown(log.commit(create("a"))).await;
+    is_unknown(log.commit(create("b"))).await;
     let before = memory.head_position();
     memory.commit(create("b")).await.ok();
     let own = memory.head_position();
@@ -164,8 +172,7 @@ async fn a_commit_that_was_held_lands_unless_a_later_one_was_acknowledged() {
             assert!(log.capabilities().fenced);
             let given_up = timeout(Duration::from_millis(10), log.commit(put("held"))).await;
             let hasty = put("also held").taking_at_most(Duration::from_millis(10));
-            let outcome = kind_of(log.commit(hasty)).await;
-            assert_eq!(outcome, ErrorKind::Indeterminate);
+            is_unknown(log.commit(hasty)).await;
             log.heal();
             let before = count(&memory).await;
             if is_followed {
@@ -238,8 +245,7 @@ async fn tails_break_at_once_or_after_a_silence_or_never() {
     ] {
         let (memory, log) = always(fault);
         memory.commit(put("a")).await.unwrap();
-        let begin = Position::new(memory.head_position().epoch, Revision(1));
-        let mut tail = log.tail(&flags(), begin).await.unwrap();
+        let mut tail = log.tail(&flags(), beginning(&memory)).await.unwrap();
         let asked = Instant::now();
         let next = timeout(Duration::from_secs(60), tail.next()).await;
         match next {
@@ -254,11 +260,8 @@ async fn tails_break_at_once_or_after_a_silence_or_never() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_tail_is_as_fast_as_any_when_its_log_is_healed() {
     let (memory, log) = always(Fault::LagTail);
-    for key in ["a", "b", "c"] {
-        memory.commit(put(key)).await.unwrap();
-    }
-    let begin = Position::new(memory.head_position().epoch, Revision(1));
-    let mut tail = log.tail(&flags(), begin).await.unwrap();
+    write(&memory, &["a", "b", "c"]).await;
+    let mut tail = log.tail(&flags(), beginning(&memory)).await.unwrap();
     let mut took = Vec::new();
     for _ in 0..3 {
         let asked = Instant::now();
@@ -280,29 +283,25 @@ async fn what_breaks_the_contract_does_so_only_in_its_own_way() {
         (Fault::SwapBatches, vec![3, 2]),
     ] {
         let (memory, log) = always(fault);
-        for key in ["a", "b", "c"] {
-            memory.commit(put(key)).await.unwrap();
-        }
+        write(&memory, &["a", "b", "c"]).await;
         if fault == Fault::Progress {
             let elsewhere = Keyspace::new("elsewhere").unwrap();
             let transaction = Transaction::new().put(&elsewhere, "x", "value");
             memory.commit(transaction).await.unwrap();
             memory.commit(put("d")).await.unwrap();
         }
-        assert_eq!(revisions(&delivered(&log).await), expected, "{fault}");
+        assert_eq!(
+            revisions(&delivered(&memory, &log).await),
+            expected,
+            "{fault}"
+        );
     }
     let (memory, log) = always(Fault::HalveBatch);
-    memory
-        .commit(put("a").put(&flags(), "b", "value"))
-        .await
-        .unwrap();
-    assert_eq!(delivered(&log).await[0].changes.len(), 1);
+    write_two(&memory).await;
+    assert_eq!(delivered(&memory, &log).await[0].changes.len(), 1);
 
     let (memory, log) = always(Fault::HoleInSnapshot);
-    memory
-        .commit(put("a").put(&flags(), "b", "value"))
-        .await
-        .unwrap();
+    write_two(&memory).await;
     let snapshot = log.snapshot(&flags()).await.unwrap();
     assert_eq!(snapshot.collect().await.unwrap().len(), 1);
 
@@ -316,11 +315,8 @@ async fn what_breaks_the_contract_does_so_only_in_its_own_way() {
 #[tokio::test(start_paused = true)]
 async fn an_operator_compacts_and_restores() {
     let (memory, log) = always(Fault::Compact);
-    for key in ["a", "b", "c", "d", "e", "f", "g", "h"] {
-        log.commit(put(key)).await.unwrap();
-    }
-    let begin = Position::new(memory.head_position().epoch, Revision(1));
-    let opened = log.tail(&flags(), begin).await;
+    write(&log, &["a", "b", "c", "d", "e", "f", "g", "h"]).await;
+    let opened = log.tail(&flags(), beginning(&memory)).await;
     assert_eq!(*opened.unwrap_err().kind(), ErrorKind::Compacted);
 
     let memory = MemoryLog::new();

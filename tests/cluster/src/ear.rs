@@ -223,12 +223,8 @@ impl Ear {
         let name = String::from_utf8_lossy(kv.key()).into_owned();
         let key = name.strip_prefix(self.keyspace).unwrap_or(&name);
         let key = key.strip_prefix('/').unwrap_or(key).to_owned();
-        let value = serde_json::from_slice(kv.value()).unwrap_or_else(|_| Value {
-            tag: String::from_utf8_lossy(kv.value()).into_owned(),
-            ..Value::default()
-        });
         let stored = Stored {
-            value,
+            value: Value::read(kv.value()),
             created: kv.create_revision().unsigned_abs(),
             modified: kv.mod_revision().unsigned_abs(),
         };

@@ -33,6 +33,9 @@ const DEADLINES: [Duration; NODES] = [
     Duration::from_millis(40),
 ];
 
+/// How long nobody is let in while connections are reset: some of those who come back at once are refused.
+const RESET: Duration = Duration::from_millis(200);
+
 /// A cluster, and the nodes on it.
 #[derive(Debug)]
 pub(crate) struct Site {
@@ -245,6 +248,13 @@ impl Site {
         for node in 0..NODES as u32 {
             self.recorder.fault(what, Effect::Reconnects(node));
         }
+    }
+
+    /// Resets every connection, and for a moment every new one.
+    pub(crate) async fn reset_connections(&self) {
+        self.all_doors().for_each(Proxy::cut);
+        sleep(RESET).await;
+        self.all_doors().for_each(Proxy::heal);
     }
 
     /// Lets the faulty world go on for a while: at least so long, at most half as long again.

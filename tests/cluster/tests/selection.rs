@@ -12,7 +12,7 @@
 use globe_cluster_tests::{Choice, play_all};
 use globe_test_support::netns;
 
-/// Plays scenarios, each on the legs whose name begins so.
+/// Runs a test again in a network of its own, where it plays these.
 fn play(test: &str, rounds: &[(&str, &str)]) {
     if netns::allowed().is_ok() && !netns::enter(test) {
         return;
@@ -34,103 +34,64 @@ fn play(test: &str, rounds: &[(&str, &str)]) {
     assert!(is_impossible || summary.is_good(), "\n{summary}");
 }
 
-#[test]
-fn a_dead_leader_harms_nobody() {
-    let rounds = [("3 ×", "the leader is killed")];
-    play("a_dead_leader_harms_nobody", &rounds);
+/// Tests named as their claims, and what each plays: scenarios, on the legs whose name begins so.
+macro_rules! selection {
+    ($($claim:ident: $($leg:literal => $scenario:literal),+;)*) => {
+        $(
+            #[test]
+            fn $claim() {
+                play(stringify!($claim), &[$(($leg, $scenario)),+]);
+            }
+        )*
+    };
 }
 
-#[test]
-fn frozen_and_dead_clusters_come_back() {
-    let rounds = [
-        ("3 ×", "the leader is frozen"),
-        ("3.4.23", "all members are killed"),
-    ];
-    play("frozen_and_dead_clusters_come_back", &rounds);
-}
+selection! {
+    a_dead_leader_harms_nobody:
+        "3 ×" => "the leader is killed";
 
-#[test]
-fn members_that_hear_no_other_fool_nobody() {
-    let rounds = [("3 ×", "a member is cut from its peers")];
-    play("members_that_hear_no_other_fool_nobody", &rounds);
-}
+    frozen_and_dead_clusters_come_back:
+        "3 ×" => "the leader is frozen",
+        "3.4.23" => "all members are killed";
 
-#[test]
-fn members_of_two_versions_hear_one_way() {
-    let rounds = [("3.5.16 +", "the leader is cut from its peers")];
-    play("members_of_two_versions_hear_one_way", &rounds);
-}
+    members_that_hear_no_other_fool_nobody:
+        "3 ×" => "a member is cut from its peers";
 
-#[test]
-fn torn_and_silent_connections_lose_nothing() {
-    let rounds = [
-        ("3 ×", "one member is a black hole"),
-        ("3.5.30", "messages are cut in the middle"),
-    ];
-    play("torn_and_silent_connections_lose_nothing", &rounds);
-}
+    members_of_two_versions_hear_one_way:
+        "3.5.16 +" => "the leader is cut from its peers";
 
-#[test]
-fn lost_and_late_writes_do_not_haunt() {
-    let rounds = [
-        ("3 ×", "replies are lost"),
-        ("3.5.30", "requests arrive late"),
-    ];
-    play("lost_and_late_writes_do_not_haunt", &rounds);
-}
+    torn_and_silent_connections_lose_nothing:
+        "3 ×" => "one member is a black hole",
+        "3.5.30" => "messages are cut in the middle";
 
-#[test]
-fn forgotten_history_loses_nothing() {
-    let rounds = [
-        ("3 ×", "history is forgotten all the time"),
-        ("3.4.23", "history is forgotten at the cursor"),
-    ];
-    play("forgotten_history_loses_nothing", &rounds);
-}
+    lost_and_late_writes_do_not_haunt:
+        "3 ×" => "replies are lost",
+        "3.5.30" => "requests arrive late";
 
-#[test]
-fn large_keyspaces_are_read_again_whole() {
-    let rounds = [("100,000 keys, 3 ×", "history is forgotten at the cursor")];
-    play("large_keyspaces_are_read_again_whole", &rounds);
-}
+    forgotten_history_loses_nothing:
+        "3 ×" => "history is forgotten all the time",
+        "3.4.23" => "history is forgotten at the cursor";
 
-#[test]
-fn what_a_balancer_leads_to_next_is_not_what_it_led_to_before() {
-    let rounds = [("balancer with a dead backend", "the leader is frozen")];
-    let test = "what_a_balancer_leads_to_next_is_not_what_it_led_to_before";
-    play(test, &rounds);
-}
+    large_keyspaces_are_read_again_whole:
+        "100,000 keys, 3 ×" => "history is forgotten at the cursor";
 
-#[test]
-fn replaced_history_is_noticed() {
-    let rounds = [
-        ("3.5.30", "the log is wiped"),
-        ("3.5.30", "a backup is restored"),
-    ];
-    play("replaced_history_is_noticed", &rounds);
-}
+    what_a_balancer_leads_to_next_is_not_what_it_led_to_before:
+        "balancer with a dead backend" => "the leader is frozen";
 
-#[test]
-fn what_stands_before_servers_makes_nothing_twice() {
-    let rounds = [
-        ("gateway", "a gateway loses answers"),
-        ("gateway", "a gateway repeats requests"),
-        ("grpc-proxy", "etcd's own proxy is in between"),
-    ];
-    play("what_stands_before_servers_makes_nothing_twice", &rounds);
-}
+    replaced_history_is_noticed:
+        "3.5.30" => "the log is wiped",
+        "3.5.30" => "a backup is restored";
 
-#[test]
-fn slow_disks_and_ordinary_users_are_no_faults() {
-    let rounds = [
-        ("3.5.30", "the disks are slow"),
-        ("users, 3 ×", "the leader is killed"),
-    ];
-    play("slow_disks_and_ordinary_users_are_no_faults", &rounds);
-}
+    what_stands_before_servers_makes_nothing_twice:
+        "gateway" => "a gateway loses answers",
+        "gateway" => "a gateway repeats requests",
+        "grpc-proxy" => "etcd's own proxy is in between";
 
-#[test]
-fn full_servers_and_old_tokens_mislead_nobody() {
-    let rounds = [("3.5.30", "there is no space"), ("3.5.30", "tokens expire")];
-    play("full_servers_and_old_tokens_mislead_nobody", &rounds);
+    slow_disks_and_ordinary_users_are_no_faults:
+        "3.5.30" => "the disks are slow",
+        "users, 3 ×" => "the leader is killed";
+
+    full_servers_and_old_tokens_mislead_nobody:
+        "3.5.30" => "there is no space",
+        "3.5.30" => "tokens expire";
 }

@@ -2,12 +2,13 @@
 //!
 //! It never waits, and never looks at what it is told.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::history::{At, Effect, Event, Fault, Gauge, History};
+use crate::history::{At, Effect, Event, Fault, Gauge, History, Read, Sample};
 
 /// Records what happens; clones write one history. Cheap to clone, may be used from any thread.
 #[derive(Clone, Debug)]
@@ -63,6 +64,24 @@ impl Recorder {
     /// Adds an event.
     pub fn record(&self, event: Event) {
         self.events().push(event);
+    }
+
+    /// Notes what a reader saw of a keyspace on a node, and between which moments.
+    pub(crate) fn sample(
+        &self,
+        (reader, node): (u32, u32),
+        keyspace: impl fmt::Display,
+        (call, ret): (At, At),
+        read: Read,
+    ) {
+        self.record(Event::Sample(Sample {
+            reader,
+            node,
+            keyspace: keyspace.to_string(),
+            call,
+            ret,
+            read,
+        }));
     }
 
     /// Notes that something was broken or mended, now.

@@ -211,14 +211,10 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A record as the history holds it. What is no value of a workload keeps its bytes as its tag.
+/// A record as the history holds it.
 fn stored(record: &Record) -> (String, Stored) {
-    let value = serde_json::from_slice(&record.value).unwrap_or_else(|_| Value {
-        tag: text(&record.value),
-        ..Value::default()
-    });
     let stored = Stored {
-        value,
+        value: Value::read(&record.value),
         created: record.created.0,
         modified: record.modified.0,
     };

@@ -2,14 +2,13 @@
 //!
 //! Never looks whether a backend lives: each has its turn.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::net::TcpStream;
 
-use crate::port::listen;
+use crate::door::Door;
 
 /// What a balancer forwards to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +24,8 @@ pub enum Backend {
 /// Gives each new connection to the next of its backends. Gone when dropped.
 #[derive(Debug)]
 pub struct Balancer {
-    port: u16,
+    door: Door,
     backends: Arc<Mutex<Turns>>,
-    running: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -54,25 +52,27 @@ impl Balancer {
     /// When there is no port to listen on, or no backend.
     pub async fn start(backends: Vec<Backend>) -> Balancer {
         assert!(!backends.is_empty(), "a backend");
-        let (listener, port) = listen().await;
         let turns = Turns {
             given: vec![0; backends.len()],
             backends,
             next: 0,
         };
         let backends = Arc::new(Mutex::new(turns));
-        let running = tokio::spawn(serve(listener, Arc::clone(&backends)));
+        let turns = Arc::clone(&backends);
+        let door = Door::open(move |client| {
+            let turns = turns.lock();
+            serve(client, turns.unwrap_or_else(PoisonError::into_inner).take())
+        });
         Balancer {
-            port,
+            door: door.await,
             backends,
-            running,
         }
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+        self.door.address()
     }
 
     /// How many connections each of the backends was given.
@@ -83,26 +83,12 @@ impl Balancer {
     }
 }
 
-impl Drop for Balancer {
-    fn drop(&mut self) {
-        self.running.abort();
-    }
-}
-
-async fn serve(listener: TcpListener, backends: Arc<Mutex<Turns>>) {
-    let mut connections = JoinSet::new();
-    while let Ok((client, _)) = listener.accept().await {
-        while connections.try_join_next().is_some() {}
-        let turns = backends.lock();
-        let backend = turns.unwrap_or_else(PoisonError::into_inner).take();
-        match backend {
-            Backend::Live(server) => {
-                connections.spawn(forward(client, server));
-            }
-            Backend::Closes => drop(client),
-            Backend::Resets => {
-                let _ = client.set_zero_linger();
-            }
+async fn serve(client: TcpStream, backend: Backend) {
+    match backend {
+        Backend::Live(server) => forward(client, server).await,
+        Backend::Closes => {}
+        Backend::Resets => {
+            let _ = client.set_zero_linger();
         }
     }
 }

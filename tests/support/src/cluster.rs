@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use crate::binaries::EtcdVersion;
 use crate::etcd::{EtcdBuilder, EtcdServer, Member};
-use crate::port::free_port;
 use crate::wait::wait_until;
 
 /// How long a cluster may be without a leader, on a busy machine.
@@ -40,22 +39,15 @@ impl EtcdCluster {
 
     /// Starts a cluster of these servers, which may each have a host of its own, and waits until all answer.
     pub async fn start_all(builders: Vec<EtcdBuilder>) -> EtcdCluster {
-        let mut places: Vec<Member> = builders.iter().enumerate().map(place).collect();
-        let urls = places.iter().map(|member| {
-            let Member {
-                name,
-                address,
-                peer_port,
-                ..
-            } = member;
-            format!("{name}=http://{address}:{peer_port}")
+        let places = builders.iter().enumerate().map(place);
+        let places: Vec<Member> = places.collect();
+        let listed: Vec<_> = places.iter().map(Member::listed).collect();
+        let cluster = listed.join(",");
+        let members = builders.into_iter().zip(places).map(|(builder, place)| {
+            let place = place.among(&cluster);
+            builder.member(place).start_unready()
         });
-        let cluster = urls.collect::<Vec<_>>().join(",");
-        let mut members = Vec::new();
-        for (builder, mut place) in builders.into_iter().zip(places.drain(..)) {
-            place.cluster.clone_from(&cluster);
-            members.push(builder.member(place).start_unready().await);
-        }
+        let members = members.collect();
         let mut cluster = EtcdCluster { members };
         cluster.wait_ready().await;
         cluster
@@ -164,14 +156,9 @@ impl EtcdCluster {
     /// # Panics
     /// When the others do not take it for long.
     pub async fn add_learner(&mut self, member: usize) {
-        let Member {
-            name,
-            address,
-            peer_port,
-            ..
-        } = self.members[member].member();
-        let peer = format!("--peer-urls=http://{address}:{peer_port}");
-        let words = ["member", "add", name, "--learner", &peer];
+        let place = self.members[member].member();
+        let peer = format!("--peer-urls={}", place.peer_url());
+        let words = ["member", "add", &place.name, "--learner", &peer];
         self.until_done(member, &words).await;
         self.members[member].join();
     }
@@ -226,14 +213,7 @@ fn parsed(json: &str) -> serde_json::Value {
 
 /// The place of the member of this number, before the others are known.
 fn place((index, builder): (usize, &EtcdBuilder)) -> Member {
-    Member {
-        name: format!("n{index}"),
-        address: builder.address(),
-        client_port: free_port(),
-        peer_port: free_port(),
-        cluster: String::new(),
-        joins: false,
-    }
+    Member::alone(format!("n{index}"), builder.address())
 }
 
 impl Index<usize> for EtcdCluster {

@@ -3,18 +3,19 @@
 //! It gathers watches of several clients into one, and never answers a request for progress.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 
 use tempfile::TempDir;
 
 use crate::binaries::EtcdVersion;
 use crate::port::{free_port, until_it_listens};
+use crate::process::{Process, command};
 
 /// A running proxy. Killed when dropped.
 #[derive(Debug)]
 pub struct GrpcProxy {
     port: u16,
-    child: Child,
+    _process: Process,
     _dir: TempDir,
 }
 
@@ -27,22 +28,17 @@ impl GrpcProxy {
         let dir = TempDir::with_prefix("globe-grpc-proxy-").expect("a folder");
         let port = free_port();
         let members: Vec<_> = members.iter().map(ToString::to_string).collect();
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]);
-        command.arg(version.program("etcd"));
+        let mut command = command(Vec::new(), version.program("etcd"));
         command.args(["grpc-proxy", "start"]);
         command.arg(format!("--endpoints={}", members.join(",")));
         command.arg(format!("--listen-addr=127.0.0.1:{port}"));
         // It asks itself for its health there, and ends after some seconds when nobody answers.
         command.arg(format!("--advertise-client-url=127.0.0.1:{port}"));
         command.arg(format!("--data-dir={}", dir.path().display()));
-        command.stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn();
-        let child = child.expect("setpriv (package util-linux) starts the proxy");
         let proxy = GrpcProxy {
             port,
-            child,
+            _process: Process::start(&mut command),
             _dir: dir,
         };
         until_it_listens("etcd's proxy", proxy.address()).await;
@@ -65,12 +61,5 @@ impl GrpcProxy {
     #[must_use]
     pub fn url(&self) -> String {
         format!("etcd://{}", self.address())
-    }
-}
-
-impl Drop for GrpcProxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -211,6 +211,11 @@ pub fn small_disk(folder: &std::path::Path, size: &str) {
     run("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", &folder]);
 }
 
+/// Takes away what [`small_disk`] mounted.
+pub(crate) fn unmount(folder: &std::path::Path) {
+    let _ = Command::new("umount").arg(folder).status();
+}
+
 fn run(program: &str, words: &[&str]) {
     let output = Command::new(program)
         .args(words)

@@ -1,4 +1,4 @@
-//! Ports of this machine: reserved for a server, listened on, waited for.
+//! Ports of this machine: reserved for a server, and waited for.
 //!
 //! Never speaks to who is behind one.
 
@@ -6,7 +6,7 @@ use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use crate::wait::wait_until;
 
@@ -37,14 +37,6 @@ pub fn free_port() -> u16 {
     };
     let mut candidates = (0..1000).map(|_| fastrand::u16(PORTS));
     candidates.find(is_free).expect("a free port")
-}
-
-/// Listens on any port, for as long as the listener is there.
-pub(crate) async fn listen() -> (TcpListener, u16) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
-    let listener = listener.expect("a port");
-    let port = listener.local_addr().expect("its address").port();
-    (listener, port)
 }
 
 /// Waits until a server that was just started can be dialled.

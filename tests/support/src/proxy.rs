@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
 use crate::course::{Course, End};
-use crate::port::listen;
+use crate::door::Door;
 use crate::weather::{Flow, Sky, Weather};
 
 /// After what was held has arrived, the server does not hear for so long that its sender has gone: else it would drop the
@@ -31,10 +30,9 @@ struct Traffic {
 /// Forwards a port of its own to a server. Gone when dropped.
 #[derive(Debug)]
 pub struct Proxy {
-    port: u16,
+    door: Door,
     sky: Arc<watch::Sender<Sky>>,
     traffic: Arc<Traffic>,
-    running: JoinHandle<()>,
 }
 
 impl Proxy {
@@ -48,33 +46,36 @@ impl Proxy {
     /// # Panics
     /// When there is no port to listen on.
     pub async fn to(target: SocketAddr, seed: u64) -> Proxy {
-        let (listener, port) = listen().await;
         let sky = Arc::new(watch::Sender::new(Sky::default()));
         let traffic = Arc::new(Traffic::default());
-        let serving = Serving {
-            target,
-            seed,
-            sky: Arc::clone(&sky),
-            traffic: Arc::clone(&traffic),
-        };
+        let (above, counted) = (Arc::clone(&sky), Arc::clone(&traffic));
+        let door = Door::open(move |client| {
+            let number = counted.connections.fetch_add(1, Ordering::SeqCst);
+            let connection = Connection {
+                number,
+                seed: seed ^ number,
+                sky: above.subscribe(),
+                traffic: Arc::clone(&counted),
+            };
+            connection.run(client, target)
+        });
         Proxy {
-            port,
+            door: door.await,
             sky,
             traffic,
-            running: tokio::spawn(serving.run(listener)),
         }
     }
 
     /// The port to connect to.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.door.port()
     }
 
     /// `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.door.address())
     }
 
     /// How many connections clients have made so far, those that were cut at once included. They are numbered from zero.
@@ -139,40 +140,6 @@ impl Proxy {
     }
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.running.abort();
-    }
-}
-
-struct Serving {
-    target: SocketAddr,
-    seed: u64,
-    sky: Arc<watch::Sender<Sky>>,
-    traffic: Arc<Traffic>,
-}
-
-impl Serving {
-    async fn run(self, listener: TcpListener) {
-        let mut connections = JoinSet::new();
-        while let Ok((client, _)) = listener.accept().await {
-            while connections.try_join_next().is_some() {}
-            let number = self.traffic.connections.fetch_add(1, Ordering::SeqCst);
-            if self.sky.borrow().of(number).is_cut {
-                let _ = client.set_zero_linger();
-                continue;
-            }
-            let connection = Connection {
-                number,
-                seed: self.seed ^ number,
-                sky: self.sky.subscribe(),
-                traffic: Arc::clone(&self.traffic),
-            };
-            connections.spawn(connection.run(client, self.target));
-        }
-    }
-}
-
 struct Connection {
     number: u64,
     seed: u64,
@@ -183,6 +150,10 @@ struct Connection {
 impl Connection {
     /// Lives until either side or the weather ends it.
     async fn run(self, mut client: TcpStream, target: SocketAddr) {
+        if self.sky.borrow().of(self.number).is_cut {
+            let _ = client.set_zero_linger();
+            return;
+        }
         let Ok(mut server) = TcpStream::connect(target).await else {
             let _ = client.set_zero_linger();
             return;

@@ -2,10 +2,10 @@
 //!
 //! It changes nothing else, and once it is dropped the server is as fast as before.
 
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::etcd::EtcdServer;
+use crate::process::{Process, command};
 use crate::wait::wait_until;
 
 /// How long it may take until every thread of the server is in its hands.
@@ -14,7 +14,7 @@ const START: Duration = Duration::from_secs(20);
 /// Gone when dropped, and with its test.
 #[derive(Debug)]
 pub struct SlowDisk {
-    tracer: Child,
+    _tracer: Process,
 }
 
 impl SlowDisk {
@@ -26,13 +26,13 @@ impl SlowDisk {
     pub async fn of(server: &EtcdServer, delay: Duration) -> SlowDisk {
         let server = server.pid();
         let inject = format!("inject=fdatasync:delay_exit={}", delay.as_micros());
-        let mut words = Command::new("setpriv");
-        words.args(["--pdeathsig", "KILL", "strace", "-f", "-qq"]);
-        words.args(["-o", "/dev/null", "-e", "trace=fdatasync", "-e", &inject]);
-        words.args(["-p", &server.to_string()]);
-        let tracer = words.stdin(Stdio::null()).spawn();
-        let tracer = tracer.expect("setpriv (package util-linux) starts strace");
-        let disk = SlowDisk { tracer };
+        let mut command = command(Vec::new(), "strace");
+        command.args(["-f", "-qq", "-o", "/dev/null"]);
+        command.args(["-e", "trace=fdatasync", "-e", &inject]);
+        command.args(["-p", &server.to_string()]);
+        let disk = SlowDisk {
+            _tracer: Process::start(&mut command),
+        };
         wait_until(
             "strace (which must be allowed to) has the server",
             START,
@@ -40,13 +40,6 @@ impl SlowDisk {
         )
         .await;
         disk
-    }
-}
-
-impl Drop for SlowDisk {
-    fn drop(&mut self) {
-        let _ = self.tracer.kill();
-        let _ = self.tracer.wait();
     }
 }
 

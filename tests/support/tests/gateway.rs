@@ -193,6 +193,7 @@ async fn quiet_streams_are_reset_and_busy_ones_are_not() {
     let opened = async || both.1.delivered("/etcdserverpb.Watch/Watch");
     wait_until("a stream", BOUND, || async { opened().await == 1 }).await;
     for number in 0..8 {
+        // Together longer than the limit, each much shorter.
         tokio::time::sleep(Duration::from_millis(500)).await;
         both.0.etcdctl(&["put", "key", "event"]).await;
         watching.hears("event").await;

@@ -100,14 +100,18 @@ async fn a_slow_line_is_slow_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_cut_line_takes_nobody() {
+async fn a_cut_line_takes_nobody_and_keeps_nobody() {
     let proxy = echo().await;
+    let mut there = dial(&proxy).await;
+    there.write_all(b"one").await.unwrap();
+    assert_eq!(hears(&mut there, 3).await.unwrap(), b"one");
     proxy.cut();
-    let mut stream = dial(&proxy).await;
-    let mut heard = Vec::new();
-    let end = stream.read_to_end(&mut heard).await;
-    assert!(heard.is_empty());
-    assert!(end.is_err() || end.is_ok_and(|length| length == 0));
+    for mut stream in [there, dial(&proxy).await] {
+        let mut heard = Vec::new();
+        let end = stream.read_to_end(&mut heard).await;
+        assert!(heard.is_empty());
+        assert!(end.is_err() || end.is_ok_and(|length| length == 0));
+    }
     proxy.heal();
     let mut stream = dial(&proxy).await;
     stream.write_all(b"again").await.unwrap();

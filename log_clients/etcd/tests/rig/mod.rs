@@ -1,17 +1,23 @@
-//! What the tests on real servers share: short ways to use a log, and a copy that follows a keyspace as a map does.
+//! What the tests on real servers share: short ways to use a log, to ask a server, and to wait.
 //!
 //! Never decides by time: every wait is for a condition, with a bound that only ends a broken test.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+mod copy;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use globe_etcd::{EtcdBuilder, EtcdLog};
 use globe_log_client::{
-    Batch, Change, Error, ErrorKind, Keyspace, LogClient, Position, Precondition, Record, Result,
-    Tail, Transaction,
+    Change, Error, ErrorKind, Keyspace, LogClient, Position, Precondition, Record, Result,
+    Transaction,
 };
-use globe_test_support::EtcdServer;
+use globe_test_support::{EtcdCluster, EtcdServer};
+
+#[allow(unused_imports, reason = "not every file follows")]
+pub(crate) use self::copy::{Copy, converges};
 
 /// How long anything may take before a test is broken.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
@@ -51,24 +57,73 @@ pub(crate) fn flags() -> Keyspace {
 /// How long the clients of most tests wait: long enough for a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long those wait whose calls are to fail.
+pub(crate) const HURRY: Duration = Duration::from_secs(3);
+
 /// A log on these endpoints. Only its deadline is not the default, so that a busy machine fails no test.
 pub(crate) async fn connect(endpoints: impl IntoIterator<Item = String>) -> EtcdLog {
     let builder = EtcdLog::builder().endpoints(endpoints);
     builder.deadline(PATIENCE).connect().await.unwrap()
 }
 
-/// A log with every setting at its default, for calls that are to fail.
+/// A log with every setting at its default.
 pub(crate) async fn hasty(endpoints: impl IntoIterator<Item = String>) -> EtcdLog {
     EtcdLog::connect(endpoints).await.unwrap()
 }
 
-/// A log of the user `app`, who may use what begins with `app/`.
+/// A log that gives up soon, for calls that are to fail: each waits so long. Those that are to succeed have time enough.
+pub(crate) async fn hurried(endpoints: impl IntoIterator<Item = String>) -> EtcdLog {
+    let builder = EtcdLog::builder().endpoints(endpoints);
+    builder.deadline(HURRY).connect().await.unwrap()
+}
+
+/// Users by name, password, and the prefix of what they may use: one for all below `app/`, and one for nothing but the
+/// records of one keyspace.
+const USERS: [(&str, &str, &str); 2] = [
+    ("app", "app-secret", "app/"),
+    ("narrow", "narrow-secret", "flags/"),
+];
+
+/// From now on the server asks who one is.
+pub(crate) async fn guard(server: &mut EtcdServer) {
+    server.enable_auth("root-secret", &USERS).await;
+}
+
+/// The same, of a whole cluster.
+pub(crate) async fn guard_all(cluster: &mut EtcdCluster) {
+    cluster.enable_auth("root-secret", &USERS).await;
+}
+
+/// A server that asks who one is, started with these settings.
+pub(crate) async fn guarded(builder: globe_test_support::EtcdBuilder) -> EtcdServer {
+    let mut server = builder.start().await;
+    guard(&mut server).await;
+    server
+}
+
+/// A log of the user `app`.
 pub(crate) fn as_app(endpoint: String) -> EtcdBuilder {
     EtcdLog::builder()
         .endpoint(endpoint)
         .namespace("app/")
         .user("app", "app-secret")
         .deadline(PATIENCE)
+}
+
+/// A log of the user `narrow`, who cannot write what fences a commit.
+pub(crate) fn as_narrow(endpoint: String) -> EtcdBuilder {
+    EtcdLog::builder()
+        .endpoint(endpoint)
+        .user("narrow", "narrow-secret")
+        .deadline(PATIENCE)
+}
+
+/// Makes the user `app` anew with this password, which ends what was logged in with the old one.
+pub(crate) async fn give_app(server: &EtcdServer, password: &str) {
+    server.etcdctl(&["user", "delete", "app"]).await;
+    let user = format!("app:{password}");
+    server.etcdctl(&["user", "add", &user]).await;
+    server.etcdctl(&["user", "grant-role", "app", "app"]).await;
 }
 
 /// `http://` and a port of this machine.
@@ -83,21 +138,58 @@ pub(crate) async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
     }
 }
 
-/// Calls until the log can be reached.
-pub(crate) async fn when_reachable<T, F>(what: &str, mut call: impl FnMut() -> F) -> T
+/// Calls until the log can be reached: what it said then.
+pub(crate) async fn answer<T, F>(what: &str, mut call: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
     let answered = async {
         loop {
             match call().await {
-                Ok(answer) => break answer,
                 Err(error) if *error.kind() == ErrorKind::Unavailable => {}
-                Err(error) => panic!("{what}: {error}"),
+                answer => break answer,
             }
         }
     };
     within(what, answered).await
+}
+
+/// Calls until the log can be reached, and succeeds then.
+pub(crate) async fn when_reachable<T, F>(what: &str, call: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Result<T>>,
+{
+    let answer = answer(what, call).await;
+    answer.unwrap_or_else(|error| panic!("{what}: {error}"))
+}
+
+/// What is said of a commit whose server is away, by whoever says no more than he knows.
+pub(crate) fn is_honest(error: &Error) {
+    let (unsent, unknown) = (ErrorKind::Unavailable, ErrorKind::Indeterminate);
+    let is_honest = [unsent, unknown].contains(error.kind());
+    assert!(is_honest, "{error}");
+}
+
+/// Waits until every member answers this one.
+pub(crate) async fn all_are_back(member: &EtcdServer) {
+    let everyone = ["endpoint", "health", "--cluster"];
+    let asking = async { while member.try_etcdctl(&everyone).await.is_err() {} };
+    within("all members are back", asking).await;
+}
+
+/// How many messages of a method the server was sent.
+pub(crate) async fn received(server: &EtcdServer, method: &str) -> f64 {
+    let name = "grpc_server_msg_received_total";
+    let label = format!("grpc_method=\"{method}\"");
+    server.metric(name, &label).await
+}
+
+/// How often somebody began to log in since the server was started.
+pub(crate) async fn logins(server: &EtcdServer) -> u64 {
+    let name = "grpc_server_started_total";
+    let count = server.metric(name, "grpc_method=\"Authenticate\"").await;
+    // A count, which the server happens to tell as a fraction.
+    count.round() as u64
 }
 
 /// A transaction that writes one record, whatever stands there.
@@ -114,6 +206,12 @@ pub(crate) async fn put(log: &EtcdLog, key: &str, value: &str) -> Position {
     try_put(log, key, value)
         .await
         .unwrap_or_else(|error| panic!("put {key}: {error}"))
+}
+
+/// Another client writes until the log is further than this.
+pub(crate) async fn write_past(server: &EtcdServer, position: Position) {
+    let another = connect([server.endpoint()]).await;
+    while put(&another, "new", "1").await.revision <= position.revision {}
 }
 
 pub(crate) async fn delete(log: &EtcdLog, key: &str) -> Position {
@@ -134,6 +232,26 @@ pub(crate) async fn record(log: &EtcdLog, key: &str) -> Option<Record> {
     records.into_iter().find(|record| record.key == key)
 }
 
+/// Writes records with these numbers as their keys, a hundred in a commit.
+pub(crate) async fn fill(log: &EtcdLog, count: usize) {
+    let batches = Arc::new(tokio::sync::Semaphore::new(8));
+    let mut filling = tokio::task::JoinSet::new();
+    for start in (0..count).step_by(100) {
+        let (log, batches) = (log.clone(), Arc::clone(&batches));
+        filling.spawn(async move {
+            let _turn = batches.acquire().await;
+            let keys = (start..start + 100).map(|number| format!("{number:06}"));
+            let puts = keys.fold(Transaction::new(), |puts, key| {
+                puts.put(&flags(), key, "v".repeat(100))
+            });
+            log.commit(puts).await.unwrap();
+        });
+    }
+    while let Some(filled) = within("the filling", filling.join_next()).await {
+        filled.unwrap();
+    }
+}
+
 /// What the server holds below `flags/`, as its own tool says.
 pub(crate) async fn truth(server: &EtcdServer) -> BTreeMap<String, String> {
     let lines = server.etcdctl(&["get", "--prefix", "flags/"]).await;
@@ -142,13 +260,6 @@ pub(crate) async fn truth(server: &EtcdServer) -> BTreeMap<String, String> {
         .chunks(2)
         .map(|pair| (pair[0].trim_start_matches("flags/").into(), pair[1].into()));
     pairs.collect()
-}
-
-/// Waits until a copy, as it follows, holds exactly what the server holds; the server must be quiet.
-pub(crate) async fn converges(copy: &mut Copy, log: &EtcdLog, server: &EtcdServer) {
-    let head = when_reachable("the head", || log.head(&copy.keyspace)).await;
-    copy.reach(head).await;
-    assert_eq!(copy.values(), truth(server).await);
 }
 
 /// Every write of the keyspace after a position, as the log itself tells it: the key, and the value unless deleted.
@@ -176,131 +287,4 @@ pub(crate) fn puts_of(history: &[(String, Option<String>)], key: &str) -> usize 
         .iter()
         .filter(|(name, value)| name == key && value.is_some());
     puts.count()
-}
-
-/// A copy of a keyspace. It follows as a map does, and counts how often it had to begin again.
-pub(crate) struct Copy {
-    log: EtcdLog,
-    pub(crate) keyspace: Keyspace,
-    pub(crate) position: Position,
-    pub(crate) records: BTreeMap<String, Record>,
-    tail: Option<Tail>,
-    /// How many snapshots it took after the first.
-    pub(crate) resyncs: u32,
-    /// How many tails broke.
-    pub(crate) breaks: u32,
-}
-
-impl Copy {
-    /// Takes a snapshot, and tails from it.
-    pub(crate) async fn open(log: &EtcdLog) -> Copy {
-        let mut copy = Copy {
-            log: log.clone(),
-            keyspace: flags(),
-            position: Position::default(),
-            records: BTreeMap::new(),
-            tail: None,
-            resyncs: 0,
-            breaks: 0,
-        };
-        copy.take_snapshot().await.unwrap();
-        copy.open_tail().await.unwrap();
-        copy
-    }
-
-    pub(crate) fn values(&self) -> BTreeMap<String, String> {
-        let text = |record: &Record| String::from_utf8(record.value.to_vec()).unwrap();
-        let records = self.records.iter();
-        records
-            .map(|(key, record)| (key.clone(), text(record)))
-            .collect()
-    }
-
-    /// Gives up its tail, as if its process were busy elsewhere.
-    pub(crate) fn look_away(&mut self) {
-        self.tail = None;
-    }
-
-    async fn take_snapshot(&mut self) -> Result<()> {
-        let snapshot = self.log.snapshot(&self.keyspace).await?;
-        let position = snapshot.position();
-        let records = snapshot.collect().await?;
-        let key = |record: &Record| String::from_utf8(record.key.to_vec()).unwrap();
-        self.records = records.into_iter().map(|r| (key(&r), r)).collect();
-        self.position = position;
-        Ok(())
-    }
-
-    async fn open_tail(&mut self) -> Result<()> {
-        self.tail = Some(self.log.tail(&self.keyspace, self.position).await?);
-        Ok(())
-    }
-
-    /// The next batch, applied.
-    pub(crate) async fn step(&mut self) -> Result<Batch> {
-        if self.tail.is_none() {
-            self.open_tail().await?;
-        }
-        let batch = self.tail.as_mut().unwrap().next().await;
-        if batch.is_err() {
-            self.tail = None;
-            self.breaks += 1;
-        }
-        let batch = batch?;
-        assert!(
-            batch.revision > self.position.revision,
-            "{batch:?} after {}",
-            self.position
-        );
-        self.position.revision = batch.revision;
-        for change in &batch.changes {
-            let key = String::from_utf8(change.key().to_vec()).unwrap();
-            match change {
-                Change::Put(record) => self.records.insert(key, record.clone()),
-                _ => self.records.remove(&key),
-            };
-        }
-        Ok(batch)
-    }
-
-    /// Follows up to a position, through whatever breaks on the way.
-    pub(crate) async fn reach(&mut self, target: Position) {
-        let follow = async {
-            while !self.position.covers(target) {
-                if let Err(error) = self.step().await {
-                    self.recover(&error).await;
-                }
-            }
-        };
-        within("the copy reaches the log", follow).await;
-    }
-
-    /// Follows until its tail breaks, and says by what. It must not have been behind by more than what was committed.
-    pub(crate) async fn until_it_breaks(&mut self) -> Error {
-        let broken = async {
-            loop {
-                if let Err(error) = self.step().await {
-                    break error;
-                }
-            }
-        };
-        within("the tail breaks", broken).await
-    }
-
-    async fn recover(&mut self, error: &Error) {
-        match error.kind() {
-            ErrorKind::Unavailable => {}
-            ErrorKind::Compacted | ErrorKind::EpochChanged => {
-                self.resyncs += 1;
-                while let Err(error) = self.take_snapshot().await {
-                    let is_passing = matches!(
-                        error.kind(),
-                        ErrorKind::Unavailable | ErrorKind::Compacted | ErrorKind::EpochChanged
-                    );
-                    assert!(is_passing, "{error}");
-                }
-            }
-            _ => panic!("the tail ended for good: {error}"),
-        }
-    }
 }

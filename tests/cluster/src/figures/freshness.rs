@@ -83,6 +83,7 @@ async fn once(site: &mut Site, fault: Fault) -> Duration {
         .collect();
     let pulse = Pulse::start(site, &others).await;
     pulse.reaches(&map, Instant::now()).await;
+    // The phase of the probe at which the fault falls must not be always the same.
     sleep(Duration::from_millis(site.rng.u64(100..700))).await;
     let began = Instant::now();
     fault(site, member);
@@ -102,6 +103,7 @@ async fn used(site: &Site) -> usize {
             .map(globe_test_support::Proxy::requested)
     };
     let before: Vec<u64> = count().collect();
+    // Twice as long as from one probe to the next, and some more.
     sleep(Duration::from_millis(1200)).await;
     let more = count().zip(before).map(|(now, before)| now - before);
     let most = more.enumerate().max_by_key(|(_, more)| *more);

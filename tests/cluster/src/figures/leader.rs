@@ -75,10 +75,12 @@ async fn kill(site: &mut Site) -> Kill {
     site.cluster[leader].kill();
     let first = bare.join_next().await.expect("one of two");
     let theirs = first.expect("no panic");
+    // A writer that has hung may still come back, so that its gap is known.
     sleep(Duration::from_millis(1500)).await;
     stop.send_replace(true);
     let (ours, errors) = writer.await.expect("no panic");
     site.heal().await;
+    // All is well for a while before the next.
     sleep(Duration::from_millis(500)).await;
     Kill {
         ours,

@@ -49,6 +49,7 @@ pub(crate) async fn measure(hosts: Option<Arc<Hosts>>, extent: Extent) -> Vec<Fi
 async fn reconnect(site: &Site, times: usize) {
     for _ in 0..times {
         site.all_doors().for_each(Proxy::cut);
+        // Some of those who come back at once are refused.
         sleep(Duration::from_millis(5)).await;
         site.all_doors().for_each(Proxy::heal);
         for node in &site.nodes {

@@ -40,6 +40,7 @@ pub(crate) async fn measure(hosts: Option<Arc<Hosts>>, extent: Extent) -> Vec<Fi
             let (map, key) = (map.clone(), key.clone());
             async move { map.create(&key, Value::default()).await }
         });
+        // It is under way, and is lost with its connection; those that come back at once are refused.
         sleep(Duration::from_millis(200)).await;
         site.doors[0].iter().for_each(Proxy::cut);
         sleep(Duration::from_millis(50)).await;

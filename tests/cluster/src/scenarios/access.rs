@@ -19,9 +19,7 @@ pub(crate) async fn tokens_expire(site: &mut Site) {
         site.breaks("the tokens expire");
         sleep(WHILE).await;
         site.breaks("connections are reset");
-        site.all_doors().for_each(Proxy::cut);
-        sleep(Duration::from_millis(200)).await;
-        site.all_doors().for_each(Proxy::heal);
+        site.reset_connections().await;
     }
 }
 
@@ -35,9 +33,7 @@ pub(crate) async fn password_changes(site: &mut Site) {
         let mut users = client.expect("root logs in").auth_client();
         let changed = users.user_change_password(login.user, password).await;
         changed.expect("root may do that");
-        site.all_doors().for_each(Proxy::cut);
-        sleep(Duration::from_millis(200)).await;
-        site.all_doors().for_each(Proxy::heal);
+        site.reset_connections().await;
         sleep(WHILE).await;
     }
 }
@@ -64,9 +60,7 @@ pub(crate) async fn certificate_expires(site: &mut Site) {
     site.cluster[0].show(&certificates.expired_server);
     sleep(WHILE / 2).await;
     site.loses_all("every connection is reset");
-    site.all_doors().for_each(Proxy::cut);
-    sleep(Duration::from_millis(200)).await;
-    site.all_doors().for_each(Proxy::heal);
+    site.reset_connections().await;
     sleep(WHILE).await;
     site.mends("the server has a certificate again");
     site.cluster[0].show(&certificates.server);

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use crate::site::Site;
 
+/// How long a broken state lasts.
 const WHILE: Duration = Duration::from_secs(4);
 const TXN: &str = "/etcdserverpb.KV/Txn";
 

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use crate::site::Site;
 
+/// How long history is forgotten all the time; a third of it passes between a backup and its restore.
 const WHILE: Duration = Duration::from_secs(6);
 
 pub(crate) async fn compact_always(site: &mut Site) {
@@ -165,5 +166,6 @@ pub(crate) async fn restore_with_bump(site: &mut Site) {
 async fn away(site: &mut Site, why: &str) {
     site.loses_all(why);
     site.all_doors().for_each(Proxy::cut);
+    // The witness goes past the doors.
     sleep(Duration::from_secs(1)).await;
 }

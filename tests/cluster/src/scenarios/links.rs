@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use crate::site::Site;
 
+/// How long a broken state lasts: longer than a client waits for a member that is silent.
 const WHILE: Duration = Duration::from_secs(4);
 
 /// How many maps are on one server when it bounces.
@@ -38,9 +39,14 @@ pub(crate) async fn reset_all(site: &mut Site) {
 }
 
 pub(crate) async fn black_hole_one(site: &mut Site) {
+    hold_each(site, Proxy::freeze, "nothing passes to or from").await;
+}
+
+/// One member after the other.
+async fn hold_each(site: &mut Site, hold: fn(&Proxy), what: &str) {
     for member in 0..site.members() {
-        site.doors_to(member).for_each(Proxy::freeze);
-        site.loses(member, format!("member {member} is a black hole"));
+        site.doors_to(member).for_each(hold);
+        site.loses(member, format!("{what} member {member}"));
         sleep(WHILE).await;
         heal(site).await;
     }
@@ -53,12 +59,7 @@ pub(crate) async fn black_hole_all(site: &mut Site) {
 }
 
 pub(crate) async fn half_open_one(site: &mut Site) {
-    for member in 0..site.members() {
-        site.doors_to(member).for_each(Proxy::freeze_replies);
-        site.loses(member, format!("the answers of member {member} are held"));
-        sleep(WHILE).await;
-        heal(site).await;
-    }
+    hold_each(site, Proxy::freeze_replies, "no answer comes from").await;
 }
 
 pub(crate) async fn half_open_all(site: &mut Site) {
@@ -85,16 +86,11 @@ pub(crate) async fn cut_in_the_middle(site: &mut Site) {
     for _ in 0..12 {
         let bytes = site.rng.u64(1..3_000);
         let torn = Flow::cut_after(bytes);
-        let weather = match site.rng.bool() {
-            true => Weather {
-                requests: torn,
-                ..Weather::default()
-            },
-            false => Weather {
-                replies: torn,
-                ..Weather::default()
-            },
-        };
+        let mut weather = Weather::default();
+        match site.rng.bool() {
+            true => weather.requests = torn,
+            false => weather.replies = torn,
+        }
         site.breaks(format!("connections tear after {bytes} bytes"));
         site.all_doors().for_each(|door| door.set(weather));
         sleep(Duration::from_millis(250)).await;
@@ -125,20 +121,19 @@ pub(crate) async fn narrow(site: &mut Site) {
 
 /// What is written is committed, and nobody hears of it.
 pub(crate) async fn lose_replies(site: &mut Site) {
-    for _ in 0..6 {
-        site.breaks("replies are lost");
-        site.all_doors().for_each(Proxy::freeze_replies);
-        sleep(Duration::from_millis(300)).await;
-        site.all_doors().for_each(Proxy::cut);
-        heal(site).await;
-    }
+    lose(site, Proxy::freeze_replies, "replies are lost").await;
 }
 
 /// What is written never arrives.
 pub(crate) async fn lose_requests(site: &mut Site) {
+    lose(site, Proxy::freeze_requests, "requests are lost").await;
+}
+
+/// What is held for a moment is lost with its connection.
+async fn lose(site: &mut Site, hold: fn(&Proxy), what: &str) {
     for _ in 0..6 {
-        site.breaks("requests are lost");
-        site.all_doors().for_each(Proxy::freeze_requests);
+        site.breaks(what);
+        site.all_doors().for_each(hold);
         sleep(Duration::from_millis(300)).await;
         site.all_doors().for_each(Proxy::cut);
         heal(site).await;
@@ -159,6 +154,7 @@ pub(crate) async fn late_requests(site: &mut Site) {
 async fn heal(site: &mut Site) {
     site.mends("connections are well");
     site.all_doors().for_each(Proxy::heal);
+    // What is mended is used for a while before it is broken again.
     sleep(Duration::from_millis(500)).await;
 }
 

@@ -32,6 +32,7 @@ async fn cut(site: &mut Site, member: usize) {
 async fn heal(site: &mut Site) {
     site.mends("members hear each other");
     site.hosts().heal();
+    // What is mended is used for a while before it is broken again.
     sleep(Duration::from_secs(1)).await;
 }
 

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use crate::site::Site;
 
+/// How long a broken state lasts.
 const WHILE: Duration = Duration::from_secs(3);
 
 fn large(bytes: usize) -> Vec<u8> {
@@ -39,10 +40,7 @@ pub(crate) async fn no_space(site: &mut Site) {
     site.breaks("space is made");
     let member = &site.cluster[0];
     member.etcdctl(&["del", "filler/", "--prefix"]).await;
-    let revision = member.revision().await;
-    member.compact(revision).await;
-    member.etcdctl(&["defrag"]).await;
-    member.etcdctl(&["alarm", "disarm"]).await;
+    member.make_space().await;
     sleep(WHILE).await;
 }
 

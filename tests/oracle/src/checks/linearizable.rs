@@ -29,50 +29,37 @@ pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
             raises.push((ret.tick, moment));
         }
     }
-    let floor = |tick, moment| Raise { tick, moment };
-    let seen = raises.iter().map(|(tick, moment)| floor(*tick, *moment));
-    let mut wrong: Vec<String> = below(seen.collect(), reads.clone())
-        .into_iter()
-        .map(|(look, floor)| {
-            describe(
-                look.what,
-                look.moment,
-                floor,
-                "a write or read that had returned before",
-            )
-        })
-        .collect();
-    let past = raises.iter().map(|(tick, moment)| {
+    let seen = raises.iter().map(|(tick, moment)| (*tick, *moment));
+    let next = |(tick, moment): (u64, Moment)| {
         let revision = moment.revision + 1;
-        floor(
-            *tick,
-            Moment {
-                revision,
-                ..*moment
-            },
-        )
-    });
-    wrong.extend(
-        below(past.collect(), writes.clone())
-            .into_iter()
-            .map(|(look, floor)| {
-                describe(
-                    look.what,
-                    look.moment,
-                    floor,
-                    "what had returned before it began, which allows",
-                )
-            }),
-    );
+        (tick, Moment { revision, ..moment })
+    };
+    let past = seen.clone().map(next);
+    let returned = "a write or read that had returned before";
+    let mut wrong = older(seen, &reads, returned);
+    let allowed = "what had returned before it began, which allows";
+    wrong.extend(older(past, &writes, allowed));
     wrong.extend(from_the_future(&reads, &writes));
     wrong
 }
 
-fn describe(op: &Op, moment: Moment, floor: Moment, than: &str) -> String {
-    format!(
-        "client {}'s {:?} at {moment:?} is older than {than} {floor:?}",
-        op.client, op.action
-    )
+/// What is older than something that had returned before it began.
+fn older(
+    floor: impl Iterator<Item = (u64, Moment)>,
+    looks: &[Look<&Op>],
+    than: &str,
+) -> Vec<String> {
+    let floor = floor.map(|(tick, moment)| Raise { tick, moment });
+    let below = below(floor.collect(), looks.to_vec()).into_iter();
+    below
+        .map(|(look, floor)| {
+            let (op, moment) = (look.what, look.moment);
+            format!(
+                "client {}'s {:?} at {moment:?} is older than {than} {floor:?}",
+                op.client, op.action
+            )
+        })
+        .collect()
 }
 
 fn is_linearizable_read(action: &Action) -> bool {

@@ -20,6 +20,17 @@ pub struct Value {
     pub list: Vec<String>,
 }
 
+impl Value {
+    /// What a log holds. What is no value of a workload keeps its bytes as its tag.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Value {
+        serde_json::from_slice(bytes).unwrap_or_else(|_| Value {
+            tag: String::from_utf8_lossy(bytes).into_owned(),
+            ..Value::default()
+        })
+    }
+}
+
 fn is_zero(amount: &i64) -> bool {
     *amount == 0
 }

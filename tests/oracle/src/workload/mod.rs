@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::history::{At, Event, Limits, Read, Run, Sample, Value};
+use crate::history::{Event, Limits, Read, Run, Value};
 use crate::recorder::Recorder;
 use client::{Board, Client};
 use recording::shown;
@@ -269,16 +269,12 @@ impl Running {
         }
         let node = u32::try_from(node).unwrap_or(u32::MAX);
         sampler::health(&self.recorder, node, map);
-        let call: At = self.recorder.now();
+        let call = self.recorder.now();
         let view = map.view();
-        self.recorder.record(Event::Sample(Sample {
-            reader: self.recorder.number(),
-            node,
-            keyspace: map.keyspace().to_string(),
-            call,
-            ret: self.recorder.now(),
-            read: Read::Final(view.position(), shown(&view)),
-        }));
+        let who = (self.recorder.number(), node);
+        let read = Read::Final(view.position(), shown(&view));
+        let seen = (call, self.recorder.now());
+        self.recorder.sample(who, map.keyspace(), seen, read);
     }
 }
 

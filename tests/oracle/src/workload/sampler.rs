@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::recording::shown;
 use super::{Map, Node};
-use crate::history::{Event, Health, Read, Sample};
+use crate::history::{At, Event, Health, Read};
 use crate::recorder::Recorder;
 
 pub(crate) struct Sampler {
@@ -57,7 +57,8 @@ impl Sampler {
         let key = format!("k{}", self.rng.usize(..self.keys));
         let call = self.recorder.now();
         let found = map.get(&key).map(|value| value.tag.clone());
-        self.sampled(map, call, Read::Get(key, found));
+        let ret = self.recorder.now();
+        self.sampled(map, (call, ret), Read::Get(key, found));
     }
 
     fn view(&mut self, map: &Map) {
@@ -65,25 +66,12 @@ impl Sampler {
         let view = map.view();
         let ret = self.recorder.now();
         let read = Read::View(view.position(), shown(&view));
-        self.recorder.record(Event::Sample(Sample {
-            reader: self.reader,
-            node: self.node,
-            keyspace: map.keyspace().to_string(),
-            call,
-            ret,
-            read,
-        }));
+        self.sampled(map, (call, ret), read);
     }
 
-    fn sampled(&self, map: &Map, call: crate::history::At, read: Read) {
-        self.recorder.record(Event::Sample(Sample {
-            reader: self.reader,
-            node: self.node,
-            keyspace: map.keyspace().to_string(),
-            call,
-            ret: self.recorder.now(),
-            read,
-        }));
+    fn sampled(&self, map: &Map, seen: (At, At), read: Read) {
+        let who = (self.reader, self.node);
+        self.recorder.sample(who, map.keyspace(), seen, read);
     }
 }
 

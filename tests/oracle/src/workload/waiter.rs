@@ -8,7 +8,7 @@ use tokio::time::Duration;
 use super::Map;
 use super::client::Client;
 use super::recording::{failure, shown};
-use crate::history::{Action, Asked, Event, Outcome, Read, Sample};
+use crate::history::{Action, Asked, At, Outcome, Read};
 
 impl Client {
     pub(crate) async fn wait(&mut self) {
@@ -23,9 +23,9 @@ impl Client {
                 let Some(position) = self.board.read(map.keyspace().as_str()) else {
                     return;
                 };
-                let (asked, consistency) =
-                    (Asked::AtLeast(position), Consistency::AtLeast(position));
-                self.view_at(&map, asked, consistency).await;
+                let consistency = Consistency::AtLeast(position);
+                self.view_at(&map, Asked::AtLeast(position), consistency)
+                    .await;
             }
             _ => {
                 let micros = self.rng.u64(1..2_000_000);
@@ -52,10 +52,8 @@ impl Client {
         let (outcome, seen) = match map.view_at(consistency).await {
             Ok(view) => {
                 let position = view.position();
-                (
-                    Outcome::Done(Some(position)),
-                    Some(Read::View(position, shown(&view))),
-                )
+                let read = Read::View(position, shown(&view));
+                (Outcome::Done(Some(position)), Some(read))
             }
             Err(error) => (failure(&error), None),
         };
@@ -72,14 +70,10 @@ impl Client {
         self.sampled(map, call, Read::View(view.position(), shown(&view)));
     }
 
-    fn sampled(&self, map: &Map, call: crate::history::At, read: Read) {
-        self.recorder.record(Event::Sample(Sample {
-            reader: self.number,
-            node: u32::try_from(self.home).unwrap_or(u32::MAX),
-            keyspace: map.keyspace().to_string(),
-            call,
-            ret: self.recorder.now(),
-            read,
-        }));
+    fn sampled(&self, map: &Map, call: At, read: Read) {
+        let node = u32::try_from(self.home).unwrap_or(u32::MAX);
+        let seen = (call, self.recorder.now());
+        let who = (self.number, node);
+        self.recorder.sample(who, map.keyspace(), seen, read);
     }
 }

@@ -9,18 +9,18 @@ mod relay;
 mod rule;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::{JoinHandle, JoinSet};
 
 use self::relay::Relay;
 pub use self::rule::{Act, Rule, Said};
-use crate::port::listen;
+use crate::door::Door;
 
 /// How much of a stream, and of a connection, may be on its way: enough for any test.
 const WINDOW: u32 = 1 << 24;
@@ -40,9 +40,8 @@ pub(crate) struct State {
 /// Forwards HTTP/2 without TLS from a port of its own to a server. Gone when dropped.
 #[derive(Debug)]
 pub struct Gateway {
-    port: u16,
+    door: Door,
     state: Arc<Mutex<State>>,
-    running: JoinHandle<()>,
 }
 
 impl Gateway {
@@ -51,26 +50,25 @@ impl Gateway {
     /// # Panics
     /// When there is no port to listen on.
     pub async fn start(target: SocketAddr) -> Gateway {
-        let (listener, port) = listen().await;
-        let state = Arc::default();
-        let running = tokio::spawn(serve(listener, target, Arc::clone(&state)));
+        let state: Arc<Mutex<State>> = Arc::default();
+        let told = Arc::clone(&state);
+        let door = Door::open(move |client| connection(client, target, Arc::clone(&told)));
         Gateway {
-            port,
+            door: door.await,
             state,
-            running,
         }
     }
 
     /// The port to connect to.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.door.port()
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+        self.door.address()
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -139,12 +137,6 @@ impl Gateway {
     }
 }
 
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        self.running.abort();
-    }
-}
-
 /// How many there were at paths that begin so.
 fn count(counts: &BTreeMap<String, u64>, path: &str) -> u64 {
     let those = counts.iter().filter(|(p, _)| p.starts_with(path));
@@ -165,17 +157,9 @@ impl State {
     }
 }
 
-async fn serve(listener: TcpListener, target: SocketAddr, state: Arc<Mutex<State>>) {
-    let mut connections = JoinSet::new();
-    while let Ok((client, _)) = listener.accept().await {
-        while connections.try_join_next().is_some() {}
-        let _ = client.set_nodelay(true);
-        connections.spawn(connection(client, target, Arc::clone(&state)));
-    }
-}
-
 /// Lives as long as the client's connection does. Each has one of its own to the server, made anew when it has ended.
 async fn connection(client: TcpStream, target: SocketAddr, state: Arc<Mutex<State>>) {
+    let _ = client.set_nodelay(true);
     let mut server = h2::server::Builder::new();
     server
         .initial_window_size(WINDOW)
