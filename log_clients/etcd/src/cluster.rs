@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use globe_log_client::{Error, LogId, LogStatus};
 
-use crate::endpoints::Endpoints;
 use crate::fence::Fence;
 use crate::heads::Heads;
-use crate::keys::Keys;
 use crate::life::Life;
 use crate::limits::Limits;
+use crate::members::endpoints::Endpoints;
+use crate::records::keys::Keys;
 use crate::settings::Settings;
 use crate::streams::Streams;
 

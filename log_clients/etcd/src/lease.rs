@@ -7,10 +7,10 @@ use std::time::Duration;
 use globe_log_client::{Error, ErrorKind, Lease, LeaseId, Result};
 use tokio::time::Instant;
 
-use crate::call::{CallOptions, Repeat};
 use crate::cluster::Cluster;
-use crate::dial::Purpose;
 use crate::fault::{Class, Fault};
+use crate::members::call::{CallOptions, Repeat};
+use crate::members::dial::Purpose;
 use crate::records::{lease_id, lease_number};
 
 /// The longest lease etcd grants.

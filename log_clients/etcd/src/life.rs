@@ -9,8 +9,8 @@ use etcd_client::proto::PbResponseHeader;
 use globe_log_client::{Epoch, Keyspace, Position, Revision};
 use tokio::sync::watch;
 
-use crate::marker::Marker;
-use crate::witness::{LastChange, Testimony, Witness};
+use crate::records::marker::Marker;
+use crate::records::witness::{LastChange, Testimony, Witness};
 
 /// All this client remembers of its log. Forgotten as a whole when the log begins another life.
 #[derive(Default)]

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::AtomicUsize;
 
-use crate::commit_settings::CommitSettings;
+use crate::settings::commit_settings::CommitSettings;
 
 /// What this client takes in one transaction.
 pub(crate) struct Limits {

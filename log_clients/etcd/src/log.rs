@@ -12,14 +12,14 @@ use globe_log_client::{
 };
 use tokio::time::Instant;
 
-use crate::builder::EtcdBuilder;
 use crate::cluster::Cluster;
-use crate::dial;
 use crate::fault::Fault;
 use crate::heads::Head;
-use crate::reserved::{self, Overlaps};
+use crate::members::dial;
+use crate::records::reserved::{self, Overlaps};
 use crate::runtime;
 use crate::settings::Settings;
+use crate::settings::builder::EtcdBuilder;
 
 /// A log on an etcd cluster. Clones share its connections; they are closed with the last clone, tail and snapshot.
 ///

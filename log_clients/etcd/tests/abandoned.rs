@@ -29,8 +29,8 @@ on_each_version! {
 /// Long enough for a request to be on its way, far too short for a member that does not answer.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Each commit that is given up is followed by the word that it was, and a server that reads both at once may drop it. Of so
-/// many some land, if they may; and each still has a slot of its own.
+/// Each commit that is given up is followed by the word that it was, and a server that reads both at once may drop it.
+/// Of so many some land, if they may; and each still has a slot of its own.
 const MANY: usize = 40;
 
 fn names(count: usize) -> Vec<String> {

@@ -1,12 +1,12 @@
 //! What the state of a tail is told at its start, what it asks, and what it has done next.
 //!
-//! Never decides anything: these are the words between `tail`, which decides, and `tailing`, which acts.
+//! Never decides anything: these are the words between `state`, which decides, and `tailing`, which acts.
 
 use globe_log_client::Position;
 use tokio::time::Instant;
 
 use crate::fault::Fault;
-use crate::fragments::WholeCommit;
+use crate::tail::fragments::WholeCommit;
 
 /// What progress of a member is worth. Known from the version of its server, or found out by what it does; that it is
 /// mute is remembered by address, so that the next tail begins with that.

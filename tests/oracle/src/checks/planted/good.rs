@@ -1,4 +1,6 @@
 //! A small history in which all is well.
+//!
+//! Nothing is planted in it.
 
 use super::scribe::*;
 use super::*;

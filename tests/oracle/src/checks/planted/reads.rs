@@ -1,4 +1,6 @@
 //! What reads may not show.
+//!
+//! Never runs a map: each history is written by hand.
 
 use super::*;
 

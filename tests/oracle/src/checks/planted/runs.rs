@@ -1,4 +1,6 @@
 //! What a run may not end like.
+//!
+//! Never runs a map: each history is written by hand.
 
 use super::*;
 

@@ -1,4 +1,6 @@
 //! Writes histories by hand.
+//!
+//! Never judges what it writes.
 
 use super::*;
 

@@ -1,4 +1,6 @@
 //! What watches may not say.
+//!
+//! Never runs a map: each history is written by hand.
 
 use super::*;
 

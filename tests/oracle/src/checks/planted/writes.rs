@@ -1,4 +1,6 @@
 //! What writes may not do.
+//!
+//! Never runs a map: each history is written by hand.
 
 use super::*;
 
