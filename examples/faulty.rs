@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
+use globe::testing::{Fault, Faults, FaultyLog};
 use globe::{ErrorKind, Globe, MemoryLog, Result};
-// Elsewhere: the feature `testing` of `globe-map`, and `use globe::testing::{Fault, Faults, FaultyLog};`.
-use globe_faulty::{Fault, Faults, FaultyLog};
 
 /// The application: it counts visits, each exactly once, and says so only when it is sure.
 async fn visit(map: &Globe<String, Vec<u32>>, visitor: u32) -> Result<()> {

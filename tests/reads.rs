@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use globe::{Globe, MemoryLog, Phase};
-use rig::looker::Looker;
+use rig::reading_thread::ReadingThread;
 use rig::{Around, fresh, numbers, put_all, until, within, write_many, write_raw};
 
 type Numbers = Globe<String, u64>;
@@ -50,7 +50,7 @@ async fn what_was_shown_once_is_never_taken_back_in_any_way_of_looking() {
     map.put("n", 0).await.unwrap();
     let reader = |start: usize| {
         let (map, mut newest) = (map.clone(), 0);
-        Looker::begin(move |look| {
+        ReadingThread::begin(move |look| {
             let now = looks()[(start + look) % 5](&map);
             assert!(now >= newest, "{now} after {newest}");
             newest = now;
@@ -67,7 +67,7 @@ async fn what_was_shown_once_is_never_taken_back_in_any_way_of_looking() {
             within("the map follows", map.sync()).await.unwrap();
         }
     }
-    assert!(readers.into_iter().all(|looker| looker.stop() > 0));
+    assert!(readers.into_iter().all(|thread| thread.stop() > 0));
 }
 
 /// One thread looks in every way in turn and tells another what it sees, with the number of the look, while the map is
@@ -79,7 +79,8 @@ async fn told_while_written(
     map.put("n", 0).await.unwrap();
     let (tell, told) = mpsc::sync_channel(0);
     let here = map.clone();
-    let teller = Looker::begin(move |look| tell.send((looks()[look % 5](&here), look)).unwrap());
+    let teller =
+        ReadingThread::begin(move |look| tell.send((looks()[look % 5](&here), look)).unwrap());
     let there = map.clone();
     let listener = thread::spawn(move || listen(&there, told));
     for value in 1..10_000_u64 {
@@ -118,7 +119,7 @@ async fn get_shows_no_less_than_a_view_before_it_and_no_more_than_one_after_it()
     within("the first values", map.sync()).await.unwrap();
     let reader = |offset: usize| {
         let (map, keys) = (map.clone(), keys.clone());
-        Looker::begin(move |look| {
+        ReadingThread::begin(move |look| {
             let key = offset + 31 * look;
             let name = keys[key % KEYS].as_str();
             let before = *map.view().get(name).unwrap();
@@ -136,7 +137,7 @@ async fn get_shows_no_less_than_a_view_before_it_and_no_more_than_one_after_it()
         tokio::task::yield_now().await;
     }
     within("the map follows", map.sync()).await.unwrap();
-    assert!(readers.into_iter().all(|looker| looker.stop() > 0));
+    assert!(readers.into_iter().all(|thread| thread.stop() > 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -171,7 +172,7 @@ async fn a_write_is_seen_by_every_thread_that_hears_of_it() {
 async fn a_position_never_runs_ahead_of_what_is_shown_nor_falls_back() {
     let (log, map) = fresh().await;
     let (its, mut last) = (map.clone(), map.position().unwrap());
-    let reader = Looker::begin(move |_| {
+    let reader = ReadingThread::begin(move |_| {
         let position = its.position().unwrap();
         let view = its.view();
         assert!(position.covers(last) && view.position().covers(position));
@@ -209,7 +210,7 @@ async fn reads_go_on_during_the_resync_of_a_hundred_thousand_keys() {
     log.compact(log.head_position().revision).unwrap();
     let newest = Arc::new(AtomicU64::new(1));
     let (its, newest_of_all) = (map.clone(), Arc::clone(&newest));
-    let reader = Looker::begin(move |look| {
+    let reader = ReadingThread::begin(move |look| {
         let key = format!("k{:06}", look as u64 * 7919 % KEYS);
         let got = *its.get(key.as_str()).unwrap();
         let before = newest_of_all.fetch_max(got, Ordering::AcqRel);

@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use globe::log_client::RecentHead;
-use globe::{MemoryLog, Position, Revision};
-use rig::{Around, brisk, until, write_raw};
+use globe::{LogClient, MemoryLog, Position, Revision};
+use globe_faulty::{Fault, Faults, FaultyLog};
+use rig::{Around, brisk, keyspace, until, write_raw};
 use tokio::time::{Instant, sleep};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -69,4 +70,24 @@ async fn a_rollback_is_seen_by_an_answer_given_to_another() {
     let below = Position::new(head.epoch, Revision(head.revision.0 - 1));
     around.answer_recently(move |age| RecentHead::new(below, age));
     until("a snapshot was taken", || map.status().resyncs > 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_faulty_log_passes_on_how_old_an_answer_is_and_may_take_it_back() {
+    let log = MemoryLog::new();
+    write_raw(&log, "numbers", "a", b"1").await;
+    let head = write_raw(&log, "numbers", "a", b"2").await;
+    let around = Around::new(&log);
+    let recent = RecentHead::new(head, 7 * MILLISECOND);
+    around.answer_recently(move |_| recent);
+    let faulty = FaultyLog::builder(around).faults(Faults::none()).build();
+    let ask = async || {
+        let answer = faulty.recent_head(&keyspace("numbers"), 10 * MILLISECOND);
+        answer.await.unwrap()
+    };
+    assert_eq!(ask().await, recent);
+    faulty.set_faults(Faults::none().with(Fault::StaleHead, 1.0));
+    let stale = ask().await;
+    assert!(stale.position.revision < head.revision, "{stale:?}");
+    assert_eq!(stale.age, recent.age);
 }

@@ -9,7 +9,7 @@ mod rig;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use globe::{Cause, ErrorKind, Globe, MemoryLog, View};
-use rig::looker::Looker;
+use rig::reading_thread::ReadingThread;
 use rig::{
     Around, answered_after, come_between, fails_with, fresh, fresh_around, numbers, put_all, until,
     within, write_raw,
@@ -49,9 +49,9 @@ async fn transfer(map: &Numbers, from: u64, to: u64) -> globe::Result<()> {
 }
 
 /// Looks again and again from a thread of its own.
-fn sample(map: Numbers) -> Looker {
+fn sample(map: Numbers) -> ReadingThread {
     let mut twin = 0;
-    Looker::begin(move |_| {
+    ReadingThread::begin(move |_| {
         let view = map.view();
         assert_eq!(sum(&view), SUM, "the accounts at {}", view.position());
         let twins = (view.get("twin-a"), view.get("twin-b"));
@@ -88,7 +88,7 @@ async fn no_sampler_ever_sees_half_a_transaction_and_no_update_is_lost() {
         });
     }
     within("the transfers", writers.join_all()).await;
-    assert!(samplers.into_iter().all(|looker| looker.stop() > 0));
+    assert!(samplers.into_iter().all(|thread| thread.stop() > 0));
     within("the watcher", watcher).await.unwrap();
     maps[0].sync().await.unwrap();
     assert_eq!(

@@ -13,7 +13,7 @@
 mod around;
 pub(crate) mod ear;
 pub(crate) mod every;
-pub(crate) mod looker;
+pub(crate) mod reading_thread;
 pub(crate) mod shown;
 pub(crate) mod text_key;
 pub(crate) mod truth;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use globe_log_client::{
     Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, LogStatus,
-    Position, Record, Result, Revision, Snapshot, Tail, Transaction, async_trait,
+    Position, RecentHead, Record, Result, Revision, Snapshot, Tail, Transaction, async_trait,
 };
 
 use crate::deadline::Deadline;
@@ -198,14 +198,19 @@ impl FaultyLog {
         Ok(tailing::disturb(tail, after.revision, dice))
     }
 
-    async fn ask_head(&self, keyspace: &Keyspace) -> Result<Position> {
+    /// A question for the head, in one way or another. By an old answer it is taken back a little.
+    async fn ask_head<T>(
+        &self,
+        question: impl Future<Output = Result<T>>,
+        revision: impl FnOnce(&mut T) -> &mut Revision,
+    ) -> Result<T> {
         let mut dice = self.dice();
         self.send(&mut dice).await?;
-        let mut head = self.shared.inner.head(keyspace).await?;
+        let mut head = question.await?;
         dice.delay().await;
         if dice.hits(Fault::StaleHead) {
-            let back = 1 + dice.below(20) as u64;
-            head.revision = Revision(head.revision.0.saturating_sub(back).max(1));
+            let (back, revision) = (1 + dice.below(20) as u64, revision(&mut head));
+            *revision = Revision(revision.0.saturating_sub(back).max(1));
         }
         Ok(head)
     }
@@ -289,7 +294,15 @@ impl LogClient for FaultyLog {
     }
 
     async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
-        self.noted(self.ask_head(keyspace).await)
+        let question = self.shared.inner.head(keyspace);
+        let head = self.ask_head(question, |head| &mut head.revision);
+        self.noted(head.await)
+    }
+
+    async fn recent_head(&self, keyspace: &Keyspace, age: Duration) -> Result<RecentHead> {
+        let question = self.shared.inner.recent_head(keyspace, age);
+        let head = self.ask_head(question, |head| &mut head.position.revision);
+        self.noted(head.await)
     }
 
     async fn record_at(

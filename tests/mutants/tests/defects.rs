@@ -41,18 +41,16 @@ fn every_defect_names_tests_that_there_are() {
     }
 }
 
-/// Whether a source of its program, or beside it, has a function of its name, or of the name above its case's, or a folder
-/// of cases that is called so.
+/// Whether a source of its program, or beside it, has a function of its name; of a case (`on_…`, `of_…`), one of the name
+/// above, or a folder of cases that is called so.
 fn is_there(test: &TestName) -> bool {
     let program = root().join(&test.program);
     let mut words = test.name.rsplit("::");
     let (name, above) = (words.next().unwrap(), words.next());
     // That a file has tests says nothing.
-    let names = [Some(name), above.filter(|above| *above != "tests")];
-    let begins = names.iter().flatten();
-    let begins: Vec<_> = begins
-        .flat_map(|name| [format!("fn {name}("), format!("mod {name} {{")])
-        .collect();
+    let is_case = name.starts_with("on_") || name.starts_with("of_");
+    let name = above.filter(|_| is_case).unwrap_or(name);
+    let begins = [format!("fn {name}("), format!("mod {name} {{")];
     let is_in = |text: &str| begins.iter().any(|begin| text.contains(begin));
     if program
         .file_name()

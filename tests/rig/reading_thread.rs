@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-pub(crate) struct Looker {
+pub(crate) struct ReadingThread {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<usize>,
 }
 
-impl Looker {
+impl ReadingThread {
     /// Begins to look; each look is told its number.
-    pub(crate) fn begin(mut look: impl FnMut(usize) + Send + 'static) -> Looker {
+    pub(crate) fn begin(mut look: impl FnMut(usize) + Send + 'static) -> ReadingThread {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = thread::spawn(move || {
@@ -24,7 +24,7 @@ impl Looker {
             }
             looks
         });
-        Looker { stop, thread }
+        ReadingThread { stop, thread }
     }
 
     /// How often it has looked. Fails if one of the looks has.
