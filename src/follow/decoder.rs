@@ -104,6 +104,12 @@ pub(crate) fn key_beside<K: Key, V>(shown: &State<K, V>, text: &[u8]) -> Result<
 
 /// Whether what stands at a key is a record whose key is equal, but written otherwise.
 pub(crate) fn is_written_otherwise<K: Key, V>(state: &State<K, V>, key: &K, text: &[u8]) -> bool {
+    // The keys of a snapshot mostly come in their order, each behind all that is there: that is seen at once, while to look
+    // for it in a large map is what taking it in costs most.
+    let last = state.entries.get_max();
+    if last.is_none_or(|(last, _)| last < key) {
+        return false;
+    }
     let stands = state.entries.get_key_value(key);
     stands.is_some_and(|(stands, _)| !is_written(stands, text))
 }
