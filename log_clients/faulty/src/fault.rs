@@ -77,7 +77,7 @@ pub enum Fault {
     MuteTail,
     /// A page of a snapshot never comes: whoever waits for it without a bound waits for ever.
     MuteSnapshot,
-    /// `head` answers with a position up to 20 revisions older.
+    /// `head`, or `recent_head`, answers with a position up to 20 revisions older.
     StaleHead,
     /// A record is missing from a page of a snapshot.
     HoleInSnapshot,
