@@ -326,18 +326,26 @@ fn the_library_neither_prints_nor_panics_nor_reads_another_clock() {
     }
 }
 
+/// Where documents stand that name sources, from there or from the root.
+const DOCUMENTS: &[&str] = &["", "docs", "log_clients/etcd"];
+
 #[test]
-fn the_tests_the_readme_names_are_there() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let named: Vec<&str> = readme
-        .split('`')
-        .filter(|word| word.starts_with("tests/"))
-        .collect();
-    assert!(!named.is_empty(), "the guarantees name their tests");
-    for test in named {
-        assert!(
-            root().join(test).is_file(),
-            "the README names {test}, which does not exist"
-        );
+fn the_sources_that_documents_name_are_there() {
+    let mut named = 0;
+    for folder in DOCUMENTS.iter().map(|folder| root().join(folder)) {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "md") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let words = text.split('`').filter(|word| word.ends_with(".rs"));
+            for word in words.filter(|word| word.contains('/') && !word.contains(' ')) {
+                let is_there = root().join(word).is_file() || folder.join(word).is_file();
+                assert!(is_there, "{} names {word}", path.display());
+                named += 1;
+            }
+        }
     }
+    assert!(named > 0, "the guarantees name their tests");
 }
