@@ -81,8 +81,9 @@ async fn a_faulty_log_passes_on_how_old_an_answer_is_and_may_take_it_back() {
     let recent = RecentHead::new(head, 7 * MILLISECOND);
     around.answer_recently(move |_| recent);
     let faulty = FaultyLog::builder(around).faults(Faults::none()).build();
+    let space = keyspace("numbers");
     let ask = async || {
-        let answer = faulty.recent_head(&keyspace("numbers"), 10 * MILLISECOND);
+        let answer = faulty.recent_head(&space, 10 * MILLISECOND);
         answer.await.unwrap()
     };
     assert_eq!(ask().await, recent);
