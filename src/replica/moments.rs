@@ -117,4 +117,17 @@ mod tests {
             assert_eq!(seen, expected, "{at}, {since} to {position}");
         }
     }
+
+    #[test]
+    fn who_wants_a_position_is_handed_the_state_that_stood_there() {
+        let moments = Moments::new();
+        let before = Arc::new(state(1, 3, 5, 1));
+        let after = Arc::new(state(1, 10, 10, 1));
+        for (revision, stood) in [(9, &before), (10, &after)] {
+            let mut wanted = moments.at(Position::new(Epoch::new(1), Revision(revision)));
+            moments.published(&before, &after);
+            let handed = wanted.try_recv().unwrap();
+            assert!(Arc::ptr_eq(&handed, stood), "at {revision}");
+        }
+    }
 }
