@@ -41,6 +41,7 @@ impl Endpoints {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use tokio::time::sleep;
@@ -68,11 +69,15 @@ mod tests {
             );
             endpoints.preferred.leave(&endpoints.settings);
             sleep(pause * 2).await;
+            let connections = || endpoints.all().nth(preferred).unwrap().connections;
+            let before = connections();
             endpoints.fail_back();
             assert!(!endpoints.preferred.is_due(), "it is being looked for");
             // Longer than anything takes with a member that refuses.
             sleep(endpoints.settings.deadline * 2).await;
             assert!(endpoints.is_pinned(refuge));
+            let are_new = !Arc::ptr_eq(&before, &connections());
+            assert!(are_new, "it is not looked for where it was not found");
         }
     }
 }
