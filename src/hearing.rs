@@ -2,13 +2,13 @@
 //!
 //! It only makes the watches: what each shows, and when, is its own to say.
 
-use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use globe_log_client::Result;
 
 use crate::entry::into_key::IntoKey;
 use crate::entry::key::Key;
+use crate::entry::key_range::KeyRange;
 use crate::entry::prefix::KeyPrefix;
 use crate::read::phase_watch::PhaseWatch;
 use crate::read::quarantine_watch::QuarantineWatch;
@@ -57,7 +57,8 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
         )
     }
 
-    /// Watches the keys of a range. Others' changes do not wake it. A range whose end lies before its start has no keys.
+    /// Watches the keys of a range ([`KeyRange`] says what that can be). Others' changes do not wake it. A range whose end
+    /// lies before its start has no keys.
     ///
     /// ```
     /// # use globe::{Globe, MemoryLog};
@@ -74,9 +75,9 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     /// # }
     /// ```
     #[must_use]
-    pub fn watch_range(&self, range: impl RangeBounds<K>) -> Watch<K, V> {
-        let range = (range.start_bound().cloned(), range.end_bound().cloned());
-        Watch::new(Arc::clone(self.replica()), Interest::Range(range))
+    pub fn watch_range(&self, range: impl KeyRange<K>) -> Watch<K, V> {
+        let range = Interest::Range(range.into_bounds());
+        Watch::new(Arc::clone(self.replica()), range)
     }
 
     /// Watches the keys for which a predicate is true. It is asked by the watch, never by the replica, so a slow one slows

@@ -39,7 +39,7 @@
 //! | **hear** of changes | [`watch`](Reader::watch) and [`Watch`], with [`Changes`], [`Change`], [`Cause`], [`ResyncReason`]; [`ValueWatch`] for one setting; [`PhaseWatch`]; [`QuarantineWatch`] with [`QuarantineChanges`]; each as a [`WatchStream`] |
 //! | **write** it | [`put`](Globe::put), [`create`](Globe::create), [`delete`](Globe::delete), [`put_all`](Globe::put_all) answer with [`Written`] or [`WrittenAll`]; [`put_if`](Globe::put_if) takes an [`Expected`] or a [`Version`]; [`update`](Globe::update), or [`try_update`](Globe::try_update) with [`Edit`] and [`Updated`]; [`transact`](Globe::transact) with [`Txn`] and [`Committed`] |
 //! | know **how it goes** | [`status`](Reader::status): [`Status`], [`Phase`]; of a log [`LogClient::status`]: [`LogStatus`]; [`quarantine`](Reader::quarantine): [`Quarantined`], [`LastGood`]; [`Error`] and [`ErrorKind`] below, with [`Conflict`], [`FailedPrecondition`], [`Standing`] |
-//! | use **keys and values** of your own | [`Key`] ([`key_error`]), made of [`IntoKey`], looked up by [`Lookup`] and [`Finder`], begun by [`KeyPrefix`]; [`Codec`]: [`Encode`], [`Decode`], [`CodecError`], [`Json`], [`MessagePack`] |
+//! | use **keys and values** of your own | [`Key`] ([`key_error`]), made of [`IntoKey`], looked up by [`Lookup`] and [`Finder`], begun by [`KeyPrefix`], between the ends of a [`KeyRange`]; [`Codec`]: [`Encode`], [`Decode`], [`CodecError`], [`Json`], [`MessagePack`] |
 //! | **test** your code | [`MemoryLog`], which can be made to fail; the module [`testing`] for one that fails by a seed |
 //! | **write a log** | [`LogClient`], [`Keyspace`], [`Capabilities`], [`Precondition`], [`LeaseId`]; all its nouns: [`log_client`] |
 //!
@@ -155,6 +155,7 @@ pub use entry::codec::MessagePack;
 pub use entry::codec::{Codec, CodecError, Decode, Encode, Json};
 pub use entry::into_key::IntoKey;
 pub use entry::key::{Key, key_error};
+pub use entry::key_range::KeyRange;
 pub use entry::lookup::{Finder, Lookup};
 pub use entry::prefix::KeyPrefix;
 pub use entry::quarantine::{LastGood, Quarantined};

@@ -3,7 +3,6 @@
 //! Nothing is locked, and nothing is written before the closure has returned.
 
 use std::any::Any;
-use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeBounds;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, LogClient, Result, Tra
 use crate::entry::Entry;
 use crate::entry::into_key::IntoKey;
 use crate::entry::key::{Key, decode_key};
+use crate::entry::key_range::KeyRange;
 use crate::entry::prefix::KeyPrefix;
 use crate::globe::Globe;
 use crate::read::view::View;
@@ -129,17 +129,14 @@ impl<'a> Txn<'a> {
     ///
     /// # Errors
     /// As [`Txn::get`], for each key of the range.
-    pub fn range<K, V, R, Q>(&mut self, map: &Globe<K, V>, range: R) -> Result<Vec<(K, Arc<V>)>>
-    where
-        K: Key + Borrow<Q>,
-        V: Send + Sync + 'static,
-        Q: Ord + ?Sized,
-        R: RangeBounds<Q>,
-    {
-        let bounds = (range.start_bound(), range.end_bound());
-        let view = self.view_of(map)?;
-        let keys = view.range::<Q, _>(bounds).map(|(key, _)| key.clone());
-        self.read_all(map, keys.collect(), |key| range.contains(key.borrow()))
+    pub fn range<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+        range: impl KeyRange<K>,
+    ) -> Result<Vec<(K, Arc<V>)>> {
+        let (view, range) = (self.view_of(map)?, range.into_bounds());
+        let keys = view.range(range.clone()).map(|(key, _)| key.clone());
+        self.read_all(map, keys.collect(), |key| range.contains(key))
     }
 
     /// Reads the entries whose key begins with `prefix`, as [`Txn::range`] does: with the same cost, and the same limit. An

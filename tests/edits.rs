@@ -284,7 +284,7 @@ async fn a_transaction_reads_versions_and_ranges_with_what_it_wrote() {
         assert_eq!(txn.get_entry(&map, "d")?, None);
         fails_with(txn.get_entry(&map, "c"), ErrorKind::Invalid);
         assert!(txn.contains_key(&map, "bb")? && !txn.contains_key(&map, "d")?);
-        let range = txn.range(&map, "b".to_owned().."d".to_owned())?;
+        let range = txn.range(&map, "b".."d")?;
         Ok((entry, range, txn.prefix(&map, "b")?, txn.prefix(&map, "")?))
     });
     let read = within("the transaction", read).await.unwrap();
@@ -314,7 +314,7 @@ async fn every_key_of_a_range_is_validated_but_none_that_appears_in_it_later() {
         let mut calls = 0;
         let sum = map.transact(|txn| {
             calls += 1;
-            let entries = txn.range(&map, "a".to_owned()..)?;
+            let entries = txn.range(&map, "a"..)?;
             if calls == 1 {
                 come_between(&log, [(key, 10)]);
             }

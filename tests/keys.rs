@@ -7,6 +7,7 @@
 mod rig;
 
 use std::net::IpAddr;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use globe::log_client::Record;
@@ -321,4 +322,38 @@ async fn a_value_only_its_codec_knows_needs_no_serde() {
     map.put("a", Opaque(7)).await.unwrap();
     assert_eq!(map.get("a").map(|value| value.0), Some(7));
     assert_eq!(records(&log, "opaque").await[0].value, &[7_u8][..]);
+}
+
+#[tokio::test]
+async fn the_ends_of_a_range_are_made_of_whatever_keys_are_made_of() {
+    let log = MemoryLog::new();
+    let map: Globe<(String, u32), u64> = Globe::open(log.clone(), "slots").await.unwrap();
+    let entries = (0..10).flat_map(|slot| ["eu", "us"].map(|region| ((region, slot), 0)));
+    map.put_all(entries.map(|((region, slot), value)| ((region.to_owned(), slot), value)))
+        .await
+        .unwrap();
+    let (view, key) = (map.view(), ("eu".to_owned(), 7));
+    let (eu, us) = (Bound::Excluded(("eu", 8)), Bound::Included(("us", 1)));
+    let counts = [
+        view.range(("eu", 3)..("eu", 7)).count(),
+        view.range(("eu", 3)..=("eu", 7)).count(),
+        view.range(("eu", 8)..).count(),
+        view.range(..("eu", 3)).count(),
+        view.range(..=("eu", 3)).count(),
+        view.range((eu, us)).count(),
+        view.range((eu, Bound::Unbounded)).count(),
+        view.range(&key..).count(),
+        view.range(key.clone()..key.clone()).count(),
+        view.range(("us", 0)..("eu", 0)).count(),
+        view.range(..).count(),
+    ];
+    assert_eq!(counts, [4, 5, 12, 3, 4, 3, 11, 13, 0, 0, 20]);
+
+    let map: Globe<String, u64> = Globe::open(log, "texts").await.unwrap();
+    let entries = ["a", "b", "c"].map(|key| (key.to_owned(), 1));
+    map.put_all(entries).await.unwrap();
+    let (view, b) = (map.view(), "b".to_owned());
+    assert_eq!(view.range("a".."c").count(), 2);
+    assert_eq!(view.range(b.as_str()..).count(), 2);
+    assert_eq!(view.range(..&b).count(), 1);
 }

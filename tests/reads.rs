@@ -29,7 +29,7 @@ fn looks() -> [fn(&Numbers) -> u64; 5] {
         |map| {
             **map
                 .view()
-                .range::<str, _>((Included("n"), Unbounded))
+                .range((Included("n"), Unbounded))
                 .next()
                 .unwrap()
                 .1

@@ -271,7 +271,7 @@ async fn a_watch_of_any_kind_keeps_no_more_of_the_map_than_it_covers() {
         map.watch_key(name(9)).into_stream(),
     );
     let of_none = (
-        map.watch_range("z".to_owned()..),
+        map.watch_range("z"..),
         map.watch_quarantine(),
         map.watch_phase(),
     );

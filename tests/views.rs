@@ -26,10 +26,7 @@ async fn a_view_reads_points_ranges_and_prefixes() {
     assert_eq!(names(view.prefix("a/").collect()), ["a/1", "a/2"]);
     assert_eq!(names(view.prefix("").collect()), keys);
     assert_eq!(
-        names(
-            view.range::<str, _>((Included("a/2"), Excluded("b")))
-                .collect()
-        ),
+        names(view.range((Included("a/2"), Excluded("b"))).collect()),
         ["a/2", "ab"]
     );
     assert!(view.contains_key("ab") && !view.contains_key("x"));
@@ -75,10 +72,7 @@ async fn a_view_reads_like_a_map_of_std() {
         view.last().map(|(key, entry)| (key.as_str(), **entry)),
         Some(("c", 3))
     );
-    assert_eq!(
-        view.range::<str, _>((Included("c"), Excluded("a"))).count(),
-        0
-    );
+    assert_eq!(view.range((Included("c"), Excluded("a"))).count(), 0);
     let entry = view.get_entry("b").unwrap();
     assert_eq!(entry.to_string(), "2", "an entry reads as its value");
     assert_eq!(

@@ -37,7 +37,7 @@ fn followed(map: &Numbers) -> JoinSet<(&'static str, Option<Error>)> {
         "each revision": map.watch().every_revision(2),
         "key": map.watch_key("a"),
         "prefix": map.watch_prefix("a"),
-        "range": map.watch_range("a".to_owned()..),
+        "range": map.watch_range("a"..),
         "where": map.watch_where(|_| true),
         "values": map.watch_values(|_| true),
         "value": map.watch_value("a"),

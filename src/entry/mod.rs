@@ -6,6 +6,7 @@ pub(crate) mod change;
 pub(crate) mod codec;
 pub(crate) mod into_key;
 pub(crate) mod key;
+pub(crate) mod key_range;
 pub(crate) mod lookup;
 pub(crate) mod parts;
 pub(crate) mod prefix;

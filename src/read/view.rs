@@ -5,7 +5,6 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::Hash;
-use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use globe_log_client::Position;
@@ -13,6 +12,7 @@ use globe_log_client::Position;
 use crate::entry::Entry;
 use crate::entry::change::Change;
 use crate::entry::key::Key;
+use crate::entry::key_range::KeyRange;
 use crate::entry::lookup::{Finder, Lookup};
 use crate::entry::prefix::{KeyPrefix, range_of};
 use crate::entry::quarantine::Quarantined;
@@ -116,15 +116,10 @@ impl<K: Key, V> View<K, V> {
         self.iter().map(|(_, entry)| entry.value())
     }
 
-    /// The entries of a range of keys, in their order. O(log n) to begin, whatever lies outside the range. A range that ends
-    /// before it begins holds nothing.
-    pub fn range<Q, R>(&self, range: R) -> Range<'_, K, V>
-    where
-        K: Borrow<Q>,
-        Q: Ord + ?Sized,
-        R: RangeBounds<Q>,
-    {
-        let entries = self.state.entries.range(range);
+    /// The entries of a range of keys, in their order: [`KeyRange`] says what that can be. O(log n) to begin, whatever lies
+    /// outside the range. A range that ends before it begins holds nothing.
+    pub fn range(&self, range: impl KeyRange<K>) -> Range<'_, K, V> {
+        let entries = self.state.entries.range(range.into_bounds());
         Range { entries }
     }
 

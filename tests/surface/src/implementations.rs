@@ -2,6 +2,8 @@
 //!
 //! It never expands a macro: a call of one that implements a public trait is listed as it is written.
 
+use std::collections::BTreeSet;
+
 use syn::{Item, ItemImpl, ItemMacro};
 
 use crate::attributes::conditions;
@@ -58,7 +60,8 @@ impl Surface<'_> {
         }
     }
 
-    /// `unsigned_keys!(u8, u16)`: listed with each public trait that the macro implements.
+    /// `unsigned_keys!(u8, u16)`: listed with each public trait that the macro implements, and with each public type that it
+    /// is given.
     fn call(&mut self, from: &str, item: &ItemMacro, around: &[String]) {
         let Some(called) = item.mac.path.get_ident() else {
             return;
@@ -75,14 +78,40 @@ impl Surface<'_> {
         else {
             return;
         };
-        let words: Vec<&str> = body.split(' ').collect();
-        for pair in words.windows(2).filter(|pair| pair[1] == "for") {
-            let meaning = self.modules.meaning(from, &[pair[0].to_owned()]);
-            if let Some(path) = self.public(&meaning) {
-                let around = merged(around, &conditions(&item.attrs));
-                let text = format!("{called}!({})", signature::tokens(&item.mac.tokens));
-                self.lines.implementation(&path, &around, &text);
-            }
+        let given = signature::tokens(&item.mac.tokens);
+        let heads = body
+            .split("impl")
+            .filter_map(|rest| rest.split_once(" for "));
+        let traits = heads.filter_map(|(head, _)| identifiers(after_parameters(head)).next());
+        let words = traits.chain(identifiers(&given));
+        let meanings = words.map(|word| self.modules.meaning(from, &[word.to_owned()]));
+        let places: BTreeSet<String> = meanings.filter_map(|one| self.public(&one)).collect();
+        let around = merged(around, &conditions(&item.attrs));
+        for place in places {
+            let text = format!("{called}!({given})");
+            self.lines.implementation(&place, &around, &text);
         }
     }
+}
+
+/// What follows the parameters of an `impl`, if it has any.
+fn after_parameters(head: &str) -> &str {
+    let mut depth = 0;
+    for (at, sign) in head.char_indices() {
+        match sign {
+            '<' => depth += 1,
+            '>' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 && !sign.is_whitespace() {
+            let rest = &head[at..];
+            return rest.strip_prefix('>').unwrap_or(rest);
+        }
+    }
+    head
+}
+
+fn identifiers(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|sign: char| !sign.is_alphanumeric() && sign != '_');
+    words.filter(|word| !word.is_empty())
 }

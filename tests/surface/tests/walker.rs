@@ -220,6 +220,23 @@ fn a_macro_that_implements_a_public_trait_is_listed_as_it_is_called() {
 }
 
 #[test]
+fn a_macro_is_listed_with_a_trait_that_has_parameters_and_with_the_types_it_is_given() {
+    check(
+        "pub trait Key {} pub trait From<K> {} pub struct One; struct Own;
+         macro_rules! made { ($a:ty => $b:ty) => { impl<K: Key> From<$b> for $a {} }; }
+         macro_rules! shown { ($($a:ty),*) => {$( impl Display for $a {} )*}; }
+         made!(u8 => u16); shown!(One, Own);",
+        &[
+            "house::From: pub trait From<K>",
+            "house::From: made!(u8 => u16)",
+            "house::Key: pub trait Key",
+            "house::One: pub struct One;",
+            "house::One: shown!(One, Own)",
+        ],
+    );
+}
+
+#[test]
 fn an_exported_macro_is_listed_in_the_root_with_what_it_may_be_given() {
     let files = [
         ("lib.rs", "mod deep;"),

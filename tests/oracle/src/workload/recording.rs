@@ -19,7 +19,7 @@ pub(crate) fn version(entry: &Entry<Value>) -> Version {
 /// All a view holds. Its ballast is one entry, and is not walked through.
 pub(crate) fn shown(view: &View<String, Value>) -> Vec<Shown> {
     let [before, behind] = AROUND.map(|range| {
-        let entries = view.range::<str, _>(range);
+        let entries = view.range(range);
         let shown = entries.map(|(key, entry)| (key.clone(), version(entry)));
         shown.collect::<Vec<_>>()
     });
