@@ -120,6 +120,7 @@ impl<const VERSION: usize> Harness for On<VERSION> {
                 }
                 proxy.set(Weather::default());
             }
+            other => panic!("what is a line that is {other:?}?"),
         }
     }
 

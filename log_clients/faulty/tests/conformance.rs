@@ -95,6 +95,7 @@ impl<const IS_SLOW: bool> Harness for Around<IS_SLOW> {
                 .with(Fault::SilenceSnapshot, 1.0)
                 .silence(second)
                 .lateness(2 * second),
+            other => panic!("what is a line that is {other:?}?"),
         });
     }
 }

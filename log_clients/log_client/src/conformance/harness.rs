@@ -13,8 +13,10 @@ use crate::position::Revision;
 /// How long one case may take altogether.
 const CASE: Duration = Duration::from_secs(120);
 
-/// What happens on the line of [`Harness::frail`].
+/// What happens on the line of [`Harness::frail`]. A harness that is asked for one it does not know shall panic: the case
+/// that wants it fails, and says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Line {
     /// Everything passes. What was held arrives now, even if its sender has long given up.
     Well,
