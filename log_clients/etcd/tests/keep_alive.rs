@@ -41,6 +41,17 @@ async fn use_every_line(log: &EtcdLog) {
     drop(a_tail(log).await);
 }
 
+/// Waits until what was used has said its last: how much was sent by then.
+async fn quiet(proxy: &Proxy) -> u64 {
+    loop {
+        let asked = proxy.requested();
+        sleep(SECOND).await;
+        if proxy.requested() == asked {
+            return asked;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_asks_for_nothing_keeps_every_connection() {
     let server = EtcdServer::start(EtcdVersion::Reference).await;
@@ -48,9 +59,7 @@ async fn who_asks_for_nothing_keeps_every_connection() {
     let log = behind(&proxy, OFTEN, OFTEN).await;
     use_every_line(&log).await;
     assert_eq!(connections_to(proxy.port()), 3);
-    // What was used has said its last.
-    sleep(SECOND).await;
-    let asked = proxy.requested();
+    let asked = within("it is quiet", quiet(&proxy)).await;
     sleep(OFTEN + SECOND).await;
     assert_eq!(proxy.requested(), asked, "not even a ping");
     sleep(QUIET - OFTEN).await;
