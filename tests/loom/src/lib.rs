@@ -18,3 +18,7 @@ mod ground;
 mod read;
 #[path = "../../../src/replica/mod.rs"]
 mod replica;
+#[path = "../../shuttle/src/threads.rs"]
+mod threads;
+
+use loom::thread;

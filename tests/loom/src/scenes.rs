@@ -8,10 +8,11 @@ use bytes::Bytes;
 use futures::FutureExt;
 use globe_log_client::{Epoch, Keyspace, Position, Record, Revision};
 use loom::sync::atomic::{AtomicU64, Ordering};
-use loom::thread::{self, JoinHandle};
+use loom::thread;
 
 use crate::entry::Entry;
 use crate::replica::{Delta, Replica};
+use crate::threads::{all_end, begin};
 
 type Map = Arc<Replica<u8, u64>>;
 
@@ -43,19 +44,6 @@ fn get(map: &Map) -> u64 {
 fn view(map: &Map) -> u64 {
     let state = map.state();
     state.entries.get(&KEY).map_or(0, |entry| **entry.value())
-}
-
-/// A thread that does something with the map.
-fn begin(map: &Map, part: impl FnOnce(Map) + Send + 'static) -> JoinHandle<()> {
-    let map = Arc::clone(map);
-    thread::spawn(move || part(map))
-}
-
-/// Waits for threads, of which none may fail.
-fn all_end(threads: impl IntoIterator<Item = JoinHandle<()>>) {
-    for thread in threads {
-        thread.join().unwrap_or_else(|_| panic!("a thread failed"));
-    }
 }
 
 /// A `get` shows no less than a view taken before it, and no more than one taken after it.

@@ -29,3 +29,6 @@ mod read;
 mod reader;
 #[path = "../../../src/replica/mod.rs"]
 mod replica;
+mod threads;
+
+use shuttle::thread;

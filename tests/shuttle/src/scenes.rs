@@ -17,6 +17,7 @@ use crate::read::watch::{Cause, Watch};
 use crate::reader::Reader;
 use crate::replica::subscribers::Interest;
 use crate::replica::{Delta, Replica};
+use crate::threads::{all_end, begin};
 
 type Map = Arc<Replica<String, u64>>;
 
@@ -71,19 +72,6 @@ fn view(map: &Map) -> u64 {
         "a view is one revision: {values:?} at {revision}"
     );
     revision
-}
-
-/// A thread that does something with the map.
-fn begin(map: &Map, part: impl FnOnce(Map) + Send + 'static) -> JoinHandle<()> {
-    let map = Arc::clone(map);
-    thread::spawn(move || part(map))
-}
-
-/// Waits for threads, of which none may fail.
-fn all_end(threads: impl IntoIterator<Item = JoinHandle<()>>) {
-    for thread in threads {
-        thread.join().unwrap_or_else(|_| panic!("a thread failed"));
-    }
 }
 
 /// A `get` shows no less than a view taken before it, and no more than one taken after it; nothing ever goes back.
