@@ -58,7 +58,7 @@ impl<L: LogClient> LogClient for JournalLog<L> {
     async fn grant(&self, ttl: Duration) -> Result<Lease> {
         self.0.grant(ttl).await
     }
-    async fn renew(&self, lease: LeaseId) -> Result<Lease> {
+    async fn renew(&self, lease: Lease) -> Result<Lease> {
         self.0.renew(lease).await
     }
     async fn revoke(&self, lease: LeaseId) -> Result<()> {

@@ -61,6 +61,8 @@
 //! | [`Closed`](ErrorKind::Closed), [`Panicked`](ErrorKind::Panicked) | no | open the map again; mend the `Hash`, `Ord`, `Clone` or `Drop` that panicked |
 //! | [`Aborted`](ErrorKind::Aborted) | no | as your closure decided |
 //! | [`LeaseLost`](ErrorKind::LeaseLost) | no | the lease the key had is gone: write again |
+//! | [`NotHeld`](ErrorKind::NotHeld) | no | stop what relies on the lock or term; acquire it anew |
+//! | [`Busy`](ErrorKind::Busy) | no | try again later, or wait longer |
 //! | [`Compacted`](ErrorKind::Compacted) | – | only who speaks to a log by himself meets it |
 //!
 //! # What you may rely on

@@ -382,7 +382,7 @@ impl LogClient for Around {
         self.inner.grant(ttl).await
     }
 
-    async fn renew(&self, lease: LeaseId) -> Result<Lease> {
+    async fn renew(&self, lease: Lease) -> Result<Lease> {
         self.inner.renew(lease).await
     }
 

@@ -25,11 +25,18 @@ impl Cluster {
             return Err(Error::new(ErrorKind::Invalid, context));
         }
         let granted = self.grant_by(ttl, self.endpoints.deadline()).await;
-        granted.map_err(|fault| fault.into_error().while_doing("granting a lease"))
+        let granted = granted.map_err(|fault| fault.into_error().while_doing("granting a lease"));
+        let (id, ttl) = granted?;
+        let epoch = self.life.known().map(|known| known.epoch);
+        Ok(Lease::new(id, ttl, epoch.unwrap_or_default()))
     }
 
     /// Grants a lease in whole seconds, rounded up. A lease whose grant was not answered ends by itself.
-    pub(crate) async fn grant_by(&self, ttl: Duration, deadline: Instant) -> Result<Lease, Fault> {
+    pub(crate) async fn grant_by(
+        &self,
+        ttl: Duration,
+        deadline: Instant,
+    ) -> Result<(LeaseId, Duration), Fault> {
         let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         let call_options = self.endpoints.call_options(Repeat::Harmless, deadline);
@@ -39,21 +46,23 @@ impl Cluster {
                 client.lease_client().grant(seconds, None).await
             })
             .await?;
-        Ok(Lease::new(
-            lease_id(granted.id()),
-            seconds_of(granted.ttl()),
-        ))
+        Ok((lease_id(granted.id()), seconds_of(granted.ttl())))
     }
 
     /// Renews a caller's lease.
-    pub(crate) async fn renew(&self, lease: LeaseId) -> Result<Lease> {
-        let renewed = self.renew_by(lease, self.endpoints.deadline()).await;
-        renewed.map_err(|fault| lease_error(fault, lease, "renewing"))
+    pub(crate) async fn renew(&self, lease: Lease) -> Result<Lease> {
+        let renewed = self.renew_by(lease.id, self.endpoints.deadline()).await;
+        let ttl = renewed.map_err(|fault| lease_error(fault, lease.id, "renewing"))?;
+        Ok(Lease::new(lease.id, ttl, lease.epoch))
     }
 
     /// Renews a lease, each time on a stream of its own that ends with the answer. A stream that is kept would have to
     /// be watched: on a lease that was revoked it stays open, and answers a time to live of 0.
-    pub(crate) async fn renew_by(&self, lease: LeaseId, deadline: Instant) -> Result<Lease, Fault> {
+    pub(crate) async fn renew_by(
+        &self,
+        lease: LeaseId,
+        deadline: Instant,
+    ) -> Result<Duration, Fault> {
         let call_options = CallOptions {
             purpose: Purpose::Lease,
             ..self.endpoints.call_options(Repeat::Harmless, deadline)
@@ -73,7 +82,7 @@ impl Cluster {
         };
         let is_true = renewed.connection.version().renews_truthfully();
         if answer.ttl() > 0 && (is_true || self.lease_exists(lease, deadline).await?) {
-            return Ok(Lease::new(lease, seconds_of(answer.ttl())));
+            return Ok(seconds_of(answer.ttl()));
         }
         Err(Fault::new(Class::LeaseGone, "the lease has ended"))
     }

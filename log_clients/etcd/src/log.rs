@@ -265,7 +265,7 @@ impl LogClient for EtcdLog {
 
     /// One request. On servers that may report the renewal of a lease that is gone (below 3.5.23, 3.4.38, 3.6.5), one
     /// more that asks whether it is there.
-    async fn renew(&self, lease: LeaseId) -> Result<Lease> {
+    async fn renew(&self, lease: Lease) -> Result<Lease> {
         runtime::check()?;
         self.answered(self.cluster.renew(lease).await).await
     }

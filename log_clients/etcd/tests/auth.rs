@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use globe_etcd::{EtcdLog, Tls};
 use globe_log_client::{
-    Error, ErrorKind, Keyspace, LeaseId, LogClient, Position, Precondition, Transaction,
+    Epoch, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, Position, Precondition,
+    Transaction,
 };
 use globe_test_support::{Certificates, EtcdServer, EtcdVersion, Proxy, wait_until};
 use rig::{
@@ -75,7 +76,7 @@ async fn an_expired_token_is_renewed_wherever_it_is_used(version: EtcdVersion) {
     let log = as_app(server.endpoint()).connect().await.unwrap();
     let mut copy = Copy::open(&log).await;
     let lease = log.grant(Duration::from_secs(600)).await.unwrap();
-    log.renew(lease.id).await.unwrap();
+    log.renew(lease).await.unwrap();
     let mut last = put(&log, "key", "0").await;
     // Every line of the client logs in for itself; each is the first to find its token expired once.
     for first in ["commit", "head", "tail", "renew", "snapshot"] {
@@ -84,7 +85,7 @@ async fn an_expired_token_is_renewed_wherever_it_is_used(version: EtcdVersion) {
         match first {
             "commit" => last = put(&log, "key", first).await,
             "head" => last = log.head(&flags()).await.unwrap(),
-            "renew" => drop(log.renew(lease.id).await.unwrap()),
+            "renew" => drop(log.renew(lease).await.unwrap()),
             "snapshot" => drop(log.snapshot(&flags()).await.unwrap()),
             _ => {}
         }
@@ -170,7 +171,7 @@ async fn wrong_credentials_are_denied_by_every_call(version: EtcdVersion) {
         // etcd grants a lease even to who names no user.
         if what != "no user" {
             is_denied(what, within(what, log.grant(HURRY)).await);
-            is_denied(what, within(what, log.renew(LeaseId::new(7))).await);
+            is_denied(what, within(what, log.renew(of_no_log())).await);
             is_denied(what, within(what, log.revoke(LeaseId::new(7))).await);
         }
     }
@@ -366,4 +367,9 @@ async fn a_new_password_shuts_out_who_has_the_old_one(version: EtcdVersion) {
         }
     };
     within("it works again", works_again).await;
+}
+
+/// A lease that no log has granted.
+fn of_no_log() -> Lease {
+    Lease::new(LeaseId::new(7), HURRY, Epoch::new(7))
 }

@@ -37,7 +37,7 @@ async fn a_tail(log: &EtcdLog) -> Tail {
 async fn use_every_line(log: &EtcdLog) {
     put(log, "key", "value").await;
     let lease = log.grant(Duration::from_secs(600)).await.unwrap();
-    log.renew(lease.id).await.unwrap();
+    log.renew(lease).await.unwrap();
     drop(a_tail(log).await);
 }
 

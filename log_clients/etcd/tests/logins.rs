@@ -41,7 +41,7 @@ async fn one_login_serves_every_line_of_a_client_however_many_begin_at_once() {
     });
     join_all(uses).await;
     let lease = log.grant(Duration::from_secs(60)).await.unwrap();
-    log.renew(lease.id).await.unwrap();
+    log.renew(lease).await.unwrap();
     assert_eq!(logins(&server).await - before, 1);
 }
 

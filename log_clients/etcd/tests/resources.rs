@@ -36,7 +36,7 @@ async fn clones_and_tails_share_one_connection_for_each_kind_of_work() {
     futures::future::join_all(puts).await;
     let open = tails(&log, 50).await;
     let lease = log.grant(Duration::from_secs(60)).await.unwrap();
-    log.renew(lease.id).await.unwrap();
+    log.renew(lease).await.unwrap();
     assert_eq!(
         connections_to(server.port()),
         3,
@@ -141,7 +141,7 @@ async fn dropping_the_last_log_leaves_no_task() {
     let written = put(&log, "a", "1").await;
     copy.reach(written).await;
     let lease = log.grant(Duration::from_secs(5)).await.unwrap();
-    log.renew(lease.id).await.unwrap();
+    log.renew(lease).await.unwrap();
     assert!(alive() > before, "connections have tasks");
     drop((copy, log));
     wait_until("no task", BOUND, || async { alive() <= before }).await;

@@ -38,7 +38,7 @@ async fn works(what: &str, server: &EtcdServer, builder: EtcdBuilder) {
     put(&log, what, "1").await;
     converges(&mut copy, &log, server).await;
     let lease = log.grant(std::time::Duration::from_secs(60)).await.unwrap();
-    log.renew(lease.id).await.unwrap();
+    log.renew(lease).await.unwrap();
 }
 
 async fn is_denied(what: &str, builder: EtcdBuilder) {

@@ -336,7 +336,7 @@ impl LogClient for FaultyLog {
         self.noted(self.ask(self.shared.inner.grant(ttl)).await)
     }
 
-    async fn renew(&self, lease: LeaseId) -> Result<Lease> {
+    async fn renew(&self, lease: Lease) -> Result<Lease> {
         self.noted(self.ask(self.shared.inner.renew(lease)).await)
     }
 

@@ -24,7 +24,8 @@ impl ErrorKind {
             }
             ErrorKind::Indeterminate | ErrorKind::EpochChanged => &[LookAgain, MayBeCommitted],
             ErrorKind::Behind(_) => &[MayBeCommitted],
-            ErrorKind::Unavailable | ErrorKind::Stale => &[RetryLater],
+            ErrorKind::NotHeld => &[LookAgain],
+            ErrorKind::Unavailable | ErrorKind::Stale | ErrorKind::Busy => &[RetryLater],
             ErrorKind::Full => &[RetryLater, NeedsAPerson],
             ErrorKind::Denied | ErrorKind::Panicked => &[NeedsAPerson],
             ErrorKind::TooLarge { .. }
@@ -108,7 +109,9 @@ mod tests {
             ErrorKind::Compacted => ErrorKind::EpochChanged,
             ErrorKind::EpochChanged => ErrorKind::Unavailable,
             ErrorKind::Unavailable => ErrorKind::LeaseLost,
-            ErrorKind::LeaseLost => ErrorKind::Stale,
+            ErrorKind::LeaseLost => ErrorKind::NotHeld,
+            ErrorKind::NotHeld => ErrorKind::Busy,
+            ErrorKind::Busy => ErrorKind::Stale,
             ErrorKind::Stale => ErrorKind::Denied,
             ErrorKind::Denied => ErrorKind::TooLarge {
                 limit: 1,
@@ -158,6 +161,8 @@ mod tests {
             ("EpochChanged", [no, no, yes, no, yes]),
             ("Unavailable", [no, yes, no, no, no]),
             ("LeaseLost", [yes, no, yes, no, no]),
+            ("NotHeld", [no, no, yes, no, no]),
+            ("Busy", [no, yes, no, no, no]),
             ("Stale", [no, yes, no, no, no]),
             ("Denied", [no, no, no, yes, no]),
             ("TooLarge", [no, no, no, no, no]),

@@ -54,13 +54,18 @@ pub struct Capabilities {
     pub fenced: bool,
     /// `grant`, `renew` and `revoke` work.
     pub leases: bool,
+    /// A lease ends with all its records in one commit. False: it ends first, and its records go soon after, in parts.
+    pub atomic_leases: bool,
+    /// How many records are best put under one lease: beyond that, take another. More are not refused, but become slow to
+    /// write.
+    pub records_per_lease: usize,
     /// `record_at` works: the log knows what stood at a key at every position it has not forgotten.
     pub history: bool,
 }
 
 impl Capabilities {
     /// A log that keeps the whole contract, with the given name and the limits most logs have: 128 operations,
-    /// 1 MiB a transaction, 1 KiB a key, 1 MiB a value, leases up to a year. Change what differs.
+    /// 1 MiB a transaction, 1 KiB a key, 1 MiB a value, leases up to a year, of any number of records. Change what differs.
     #[must_use]
     pub fn full(name: &'static str) -> Capabilities {
         Capabilities {
@@ -76,6 +81,8 @@ impl Capabilities {
             durable: true,
             fenced: true,
             leases: true,
+            atomic_leases: true,
+            records_per_lease: usize::MAX,
             history: true,
         }
     }

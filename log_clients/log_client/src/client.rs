@@ -153,17 +153,21 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     /// - The granted time MUST NOT be shorter than asked; a `ttl` of zero, or over [`Capabilities::max_ttl`], MUST be
     ///   refused with `Invalid`.
     /// - A lease that is not renewed MUST NOT end before its time, and the deletion of its records MUST appear in tails.
+    /// - No id MUST ever be granted twice, in whatever life of the log: who once held it could end, or renew, another's.
+    /// - Its [`epoch`](Lease::epoch) MUST be the life of the log that granted it.
     async fn grant(&self, ttl: Duration) -> Result<Lease>;
 
     /// Makes a lease live for its full time again, and says how long that is.
     ///
     /// - The time MUST be what the log granted now, counted from no later than the answer: it may differ from what was
     ///   granted before.
-    /// - A lease that is gone MUST be `LeaseLost`. A log that cannot be reached MUST be `Unavailable`: an outage is not the
-    ///   end of a lease.
-    async fn renew(&self, lease: LeaseId) -> Result<Lease>;
+    /// - A lease that is gone MUST be `LeaseLost`, and so MUST one of another life of the log than that which answers, even if
+    ///   a restore brought it back.
+    /// - A log that cannot be reached MUST be `Unavailable`: an outage is not the end of a lease.
+    async fn renew(&self, lease: Lease) -> Result<Lease>;
 
-    /// Ends a lease and deletes its records in one commit. A lease that is gone already is no error.
+    /// Ends a lease and deletes its records, in one commit where [`Capabilities::atomic_leases`] says so. A lease that is
+    /// gone already is no error; one of a former life that a restore brought back is ended as well.
     async fn revoke(&self, lease: LeaseId) -> Result<()>;
 }
 
@@ -218,7 +222,7 @@ impl<L: LogClient + ?Sized> LogClient for Arc<L> {
         (**self).grant(ttl).await
     }
 
-    async fn renew(&self, lease: LeaseId) -> Result<Lease> {
+    async fn renew(&self, lease: Lease) -> Result<Lease> {
         (**self).renew(lease).await
     }
 

@@ -44,6 +44,11 @@ pub enum ErrorKind {
     Unavailable,
     /// The lease has ended, and what was written under it is gone or going. Grant another and write again.
     LeaseLost,
+    /// What was to guard it (a lock, a term, a claim) is not held, or not any more. Nothing was written. Stop what relies on
+    /// it, and acquire it anew.
+    NotHeld,
+    /// Others hold what was asked for, and did not let go in time. Nothing was taken.
+    Busy,
     /// What is known here is older than was asked for, and nothing newer could be had in time.
     Stale,
     /// The credentials or certificates are wrong, or do not allow it. A person has to change something.
@@ -160,6 +165,8 @@ impl fmt::Display for ErrorKind {
             ErrorKind::EpochChanged => f.write_str("the log is in another life"),
             ErrorKind::Unavailable => f.write_str("log unavailable"),
             ErrorKind::LeaseLost => f.write_str("lease lost"),
+            ErrorKind::NotHeld => f.write_str("not held"),
+            ErrorKind::Busy => f.write_str("busy"),
             ErrorKind::Stale => f.write_str("too old"),
             ErrorKind::Denied => f.write_str("denied"),
             ErrorKind::TooLarge { limit, actual } => {

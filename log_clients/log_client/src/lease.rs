@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::position::Epoch;
+
 /// The name of a lease in its log. Opaque; it travels as text (`Display`, `FromStr`, and serde alike).
 ///
 /// ```
@@ -50,12 +52,15 @@ pub struct Lease {
     /// How long it lives without a renewal: what the log granted, counted from its answer, and never shorter than
     /// asked.
     pub ttl: Duration,
+    /// The life of the log it was granted in. In another it is not to be trusted: a restored log may have it as well, for
+    /// others to end, and its records as they once were.
+    pub epoch: Epoch,
 }
 
 impl Lease {
     /// A lease from its parts.
     #[must_use]
-    pub const fn new(id: LeaseId, ttl: Duration) -> Lease {
-        Lease { id, ttl }
+    pub const fn new(id: LeaseId, ttl: Duration, epoch: Epoch) -> Lease {
+        Lease { id, ttl, epoch }
     }
 }

@@ -25,6 +25,9 @@ pub enum Precondition {
     Present,
     /// The key exists and was last written by exactly this commit: false after delete-then-recreate.
     At(Revision),
+    /// The key exists and was created by exactly this commit: true through every rewrite, false after
+    /// delete-then-recreate.
+    Since(Revision),
 }
 
 /// One write of a transaction. A log refuses one it does not know with `Unsupported`.

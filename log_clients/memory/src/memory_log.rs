@@ -273,19 +273,23 @@ impl LogClient for MemoryLog {
         self.server.write(|state| {
             let id = state.next_lease();
             if state.store.leases.grant(id, ttl, Instant::now()) {
-                return Ok(Lease::new(id, ttl));
+                return Ok(Lease::new(id, ttl, state.epoch));
             }
             Err(refused_ttl(ttl, most))
         })
     }
 
-    async fn renew(&self, lease: LeaseId) -> Result<Lease> {
+    async fn renew(&self, lease: Lease) -> Result<Lease> {
         self.check_has_leases()?;
         self.yield_sometimes().await;
         self.server.write(|state| {
-            let renewed = state.store.leases.renew(lease, Instant::now());
-            let ttl = renewed.ok_or_else(|| lost(lease))?;
-            Ok(Lease::new(lease, ttl))
+            if lease.epoch != state.epoch {
+                let why = format!("lease {} is of another life of the log", lease.id);
+                return Err(Error::new(ErrorKind::LeaseLost, why));
+            }
+            let renewed = state.store.leases.renew(lease.id, Instant::now());
+            let ttl = renewed.ok_or_else(|| lost(lease.id))?;
+            Ok(Lease::new(lease.id, ttl, lease.epoch))
         })
     }
 

@@ -175,6 +175,7 @@ fn holds(precondition: Precondition, found: Option<Standing>) -> Result<bool> {
         Precondition::Absent => Ok(found.is_none()),
         Precondition::Present => Ok(found.is_some()),
         Precondition::At(revision) => Ok(found.is_some_and(|found| found.modified == revision)),
+        Precondition::Since(revision) => Ok(found.is_some_and(|found| found.created == revision)),
         unknown => {
             let why = format!("the memory log does not know the precondition {unknown:?}");
             Err(Error::new(ErrorKind::Unsupported, why))

@@ -83,7 +83,7 @@ async fn a_wiped_log_is_empty_in_another_epoch() {
 #[tokio::test]
 async fn while_it_is_unavailable_every_call_says_so_and_open_tails_break() {
     let log = MemoryLog::new();
-    let lease = log.grant(Duration::from_secs(60)).await.unwrap().id;
+    let lease = log.grant(Duration::from_secs(60)).await.unwrap();
     let mut quick = tail(&log).await;
     let mut late = tail(&log).await;
     let at = log.head_position();
@@ -101,7 +101,7 @@ async fn while_it_is_unavailable_every_call_says_so_and_open_tails_break() {
         log.commit(put).await.unwrap_err(),
         log.grant(Duration::from_secs(60)).await.unwrap_err(),
         log.renew(lease).await.unwrap_err(),
-        log.revoke(lease).await.unwrap_err(),
+        log.revoke(lease.id).await.unwrap_err(),
         quick.next().await.unwrap_err(),
     ];
     for error in errors {
@@ -233,16 +233,21 @@ async fn a_tail_that_waits_learns_of_a_lease_granted_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn leases_live_for_their_full_time_again_after_a_restore() {
+async fn a_lease_that_a_restore_brings_back_lives_its_full_time_and_cannot_be_renewed() {
     let log = MemoryLog::new();
-    let lease = log.grant(Duration::from_secs(10)).await.unwrap().id;
+    let lease = log.grant(Duration::from_secs(10)).await.unwrap();
+    let leased = Transaction::new().put_leased(&keyspace(), "key", "value", lease.id);
+    log.commit(leased).await.unwrap();
     let backup = log.backup();
     tokio::time::advance(Duration::from_secs(60)).await;
-    let error = log.renew(lease).await.unwrap_err();
-    assert_eq!(error.kind(), &ErrorKind::LeaseLost);
+    assert!(keys(&log).await.is_empty());
     log.restore(&backup);
     tokio::time::advance(Duration::from_secs(9)).await;
-    log.renew(lease).await.unwrap();
+    let error = log.renew(lease).await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::LeaseLost);
+    assert_eq!(keys(&log).await, ["key"]);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(keys(&log).await.is_empty());
 }
 
 #[tokio::test]
@@ -253,7 +258,7 @@ async fn a_lease_granted_after_a_restore_is_not_one_granted_before() {
     log.restore(&backup);
     let after = log.grant(Duration::from_secs(60)).await.unwrap();
     assert_ne!(before.id, after.id);
-    let error = log.renew(before.id).await.unwrap_err();
+    let error = log.renew(before).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::LeaseLost);
 }
 

@@ -76,8 +76,8 @@ impl Fence {
         }
         let granted = Instant::now();
         let settings = self.settings;
-        let lease = cluster.grant_by(settings.ttl, deadline).await?;
-        let writer = Arc::new(Writer::new(lease.id, epoch, granted, settings));
+        let (lease, _) = cluster.grant_by(settings.ttl, deadline).await?;
+        let writer = Arc::new(Writer::new(lease, epoch, granted, settings));
         *self.writer() = Some(Arc::clone(&writer));
         Ok(writer)
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use etcd_client::proto::{PbKeyValue, PbRangeResponse};
 use etcd_client::{Compare, CompareOp, GetOptions, PutOptions, TxnOp};
 use globe_log_client::{
-    Error, ErrorKind, FailedPrecondition, Precondition, Result, Transaction, Write,
+    Error, ErrorKind, FailedPrecondition, Precondition, Result, Revision, Transaction, Write,
 };
 
 use crate::records::keys::Keys;
@@ -23,11 +23,14 @@ pub(crate) fn compares(keys: &Keys, transaction: &Transaction) -> Result<Vec<Com
             Precondition::Absent => Compare::create_revision(key, CompareOp::Equal, 0),
             Precondition::Present => Compare::create_revision(key, CompareOp::NotEqual, 0),
             // Only what exists has a revision above zero, so zero here would mean absent.
-            Precondition::At(revision) if revision.0 == 0 => {
+            Precondition::At(Revision::ZERO) | Precondition::Since(Revision::ZERO) => {
                 Compare::create_revision(key, CompareOp::Less, 0)
             }
             Precondition::At(revision) => {
                 Compare::mod_revision(key, CompareOp::Equal, number(revision.0))
+            }
+            Precondition::Since(revision) => {
+                Compare::create_revision(key, CompareOp::Equal, number(revision.0))
             }
             unknown => return Err(not_known(format_args!("the precondition {unknown:?}"))),
         })
@@ -93,6 +96,9 @@ fn holds(precondition: Precondition, found: Option<&PbKeyValue>) -> bool {
         Precondition::Present => found.is_some(),
         Precondition::At(revision) => {
             found.is_some_and(|found| u64::try_from(found.mod_revision) == Ok(revision.0))
+        }
+        Precondition::Since(revision) => {
+            found.is_some_and(|found| u64::try_from(found.create_revision) == Ok(revision.0))
         }
         // It was never sent.
         _ => false,

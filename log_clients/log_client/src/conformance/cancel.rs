@@ -9,7 +9,7 @@ use std::task::Poll;
 use super::harness::Harness;
 use super::mirror::Mirror;
 use super::space::{Space, soon};
-use crate::lease::LeaseId;
+use crate::lease::{Lease, LeaseId};
 use crate::transaction::Transaction;
 
 /// Drops a future after `polls` polls, or says what it answered by then.
@@ -96,7 +96,15 @@ pub async fn dropping_any_call_leaves_the_client_usable(harness: &dyn Harness) {
         drop_after(polls, log.tail(keyspace, at)).await;
         if has_leases {
             drop_after(polls, log.grant(super::space::PATIENCE)).await;
-            drop_after(polls, log.renew(LeaseId::new(1))).await;
+            drop_after(
+                polls,
+                log.renew(Lease::new(
+                    LeaseId::new(1),
+                    super::space::PATIENCE,
+                    at.epoch,
+                )),
+            )
+            .await;
             drop_after(polls, log.revoke(LeaseId::new(1))).await;
         }
     }

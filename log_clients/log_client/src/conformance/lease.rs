@@ -12,6 +12,7 @@ use super::mirror::Mirror;
 use super::space::{PATIENCE, Space, soon};
 use crate::error::{ErrorKind, Result};
 use crate::lease::{Lease, LeaseId};
+use crate::position::Epoch;
 use crate::record::Change;
 use crate::transaction::Transaction;
 
@@ -26,7 +27,7 @@ async fn leased(harness: &dyn Harness) -> Option<Space> {
     }
     for refused in [
         soon("a refusal", space.log.grant(LONG)).await.map(drop),
-        renew(&space, LeaseId::new(1)).await.map(drop),
+        renew(&space, unknown()).await.map(drop),
         soon("a refusal", space.log.revoke(LeaseId::new(1))).await,
     ] {
         assert_eq!(refused.unwrap_err().kind(), &ErrorKind::Unsupported);
@@ -40,7 +41,12 @@ async fn grant(space: &Space, ttl: Duration) -> Lease {
         .expect("a lease")
 }
 
-async fn renew(space: &Space, lease: LeaseId) -> Result<Lease> {
+/// One that no log has granted.
+fn unknown() -> Lease {
+    Lease::new(LeaseId::new(1), LONG, Epoch::new(1))
+}
+
+async fn renew(space: &Space, lease: Lease) -> Result<Lease> {
     soon("a renewal", space.log.renew(lease)).await
 }
 
@@ -108,7 +114,7 @@ pub async fn a_lease_does_not_end_early_and_its_deletes_appear_in_the_tail(harne
         assert!(lived >= lease.ttl, "lived {lived:?} of its {:?}", lease.ttl);
     }
     assert!(mirror.records.contains_key(&b"stays"[..]));
-    let error = renew(&space, lease.id).await.unwrap_err();
+    let error = renew(&space, lease).await.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::LeaseLost);
 }
 
@@ -136,7 +142,7 @@ async fn outlives_its_time(space: &Space) -> bool {
     while start.elapsed() < 3 * lease.ttl {
         tokio::time::sleep(lease.ttl / 4).await;
         let now = Instant::now();
-        if let Err(error) = renew(space, lease.id).await {
+        if let Err(error) = renew(space, lease).await {
             assert_eq!(error.kind(), &ErrorKind::LeaseLost, "{error}");
             assert!(renewed.elapsed() >= lease.ttl, "it ended early");
             return false;
@@ -175,14 +181,15 @@ pub async fn a_lease_that_is_gone_is_lost_to_renew_and_no_error_to_revoke(harnes
     let Some(space) = leased(harness).await else {
         return;
     };
-    let lease = grant(&space, LONG).await.id;
+    let lease = grant(&space, LONG).await;
     renew(&space, lease).await.expect("a renewal in time");
-    revoke(&space, lease).await;
-    let never = LeaseId::new(lease.get() ^ 0x1234_5678);
+    revoke(&space, lease.id).await;
+    let never = LeaseId::new(lease.id.get() ^ 0x1234_5678);
+    let never = Lease::new(never, lease.ttl, lease.epoch);
     for gone in [lease, never] {
         let error = renew(&space, gone).await.unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::LeaseLost, "{error}");
-        revoke(&space, gone).await;
+        revoke(&space, gone.id).await;
     }
 }
 
@@ -195,7 +202,7 @@ pub async fn a_renewal_says_what_the_lease_has_now(harness: &dyn Harness) {
         grant(&space, LONG).await,
     ];
     for lease in [short, long] {
-        let renewed = renew(&space, lease.id).await.expect("a renewal in time");
+        let renewed = renew(&space, lease).await.expect("a renewal in time");
         assert_eq!(renewed, lease, "nobody changed what is granted");
     }
 }

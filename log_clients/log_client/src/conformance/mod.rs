@@ -92,6 +92,7 @@ macro_rules! conformance {
             precondition {
                 each_precondition_is_true_and_false_when_it_should_be
                 a_revision_from_before_delete_and_recreate_does_not_hold
+                what_a_key_was_created_by_holds_through_rewrites_and_not_after_a_recreation
                 a_failed_precondition_writes_nothing
                 a_conflict_says_all_that_failed_and_what_stood_there
                 a_precondition_on_another_key_guards_the_write

@@ -206,8 +206,8 @@ pub async fn an_outage_is_not_the_end_of_a_lease(harness: &dyn Harness) {
         return;
     }
     let lease = soon("a lease", space.log.grant(10 * OUTAGE));
-    let lease = lease.await.unwrap().id;
-    let leased = Transaction::new().put_leased(&space.keyspace, "key", "value", lease);
+    let lease = lease.await.unwrap();
+    let leased = Transaction::new().put_leased(&space.keyspace, "key", "value", lease.id);
     space.commit(leased).await;
     let is_away = harness.set_reachable(false).await;
     let renewed = in_bounded_time("a renewal", space.log.renew(lease)).await;
@@ -219,7 +219,7 @@ pub async fn an_outage_is_not_the_end_of_a_lease(harness: &dyn Harness) {
     when_found(&space).await;
     let renewed = soon("a renewal", space.log.renew(lease)).await;
     renewed.expect("its time was not over");
-    assert_eq!(space.record("key").await.unwrap().lease, Some(lease));
+    assert_eq!(space.record("key").await.unwrap().lease, Some(lease.id));
 }
 
 pub async fn a_log_taken_away_between_pages_leaves_no_short_snapshot(harness: &dyn Harness) {

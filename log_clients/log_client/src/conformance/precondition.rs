@@ -18,7 +18,7 @@ pub async fn each_precondition_is_true_and_false_when_it_should_be(harness: &dyn
     let other = space.put("other", "1").await.revision;
     space.put("deleted", "1").await;
     let deleted = space.delete("deleted").await.revision;
-    use Precondition::{Absent, At, Present};
+    use Precondition::{Absent, At, Present, Since};
     for (key, precondition, expected) in [
         ("there", Absent, false),
         ("there", Present, true),
@@ -27,14 +27,20 @@ pub async fn each_precondition_is_true_and_false_when_it_should_be(harness: &dyn
         ("there", At(other), false),
         ("there", At(modified.next()), false),
         ("there", At(Revision::ZERO), false),
+        ("there", Since(created), true),
+        ("there", Since(modified), false),
+        ("there", Since(other), false),
+        ("there", Since(Revision::ZERO), false),
         ("deleted", Absent, true),
         ("deleted", Present, false),
         ("deleted", At(deleted), false),
+        ("deleted", Since(deleted), false),
         ("missing", Absent, true),
         ("missing", Present, false),
         ("missing", At(modified), false),
         // Some logs answer zero for a key that does not exist: still there is no such key.
         ("missing", At(Revision::ZERO), false),
+        ("missing", Since(Revision::ZERO), false),
     ] {
         let holds = space.holds(key, precondition).await;
         assert_eq!(holds, expected, "{key} {precondition:?}");
@@ -54,6 +60,22 @@ pub async fn a_revision_from_before_delete_and_recreate_does_not_hold(harness: &
         .delete(&space.keyspace, "key");
     assert!(space.refused(late).await.is_conflict());
     assert_eq!(space.record("key").await.unwrap().modified, new);
+}
+
+pub async fn what_a_key_was_created_by_holds_through_rewrites_and_not_after_a_recreation(
+    harness: &dyn Harness,
+) {
+    let space = Space::fresh(harness);
+    let created = space.put("key", "1").await.revision;
+    let since = Precondition::Since(created);
+    let rewrite = Transaction::new().when(&space.keyspace, "key", since);
+    let rewrite = rewrite.put(&space.keyspace, "key", "2");
+    space.commit(rewrite.clone()).await;
+    space.commit(rewrite.clone()).await;
+    assert_eq!(space.record("key").await.unwrap().created, created);
+    space.delete("key").await;
+    space.put("key", "2").await;
+    assert!(space.refused(rewrite).await.is_conflict());
 }
 
 pub async fn a_failed_precondition_writes_nothing(harness: &dyn Harness) {
