@@ -292,6 +292,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
             log: Arc::clone(reader.log()),
             replica: Arc::clone(reader.replica()),
             codec,
+            wanted: Arc::default(),
         };
         Ok(Globe::new(reader, writer))
     }

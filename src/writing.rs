@@ -48,7 +48,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     pub async fn put(&self, key: impl IntoKey<K>, value: V) -> Result<Written> {
         let bound = self.deadline()?;
         self.writer()
-            .put(bound, &key.into_key(), &value, false)
+            .put(bound, &key.into_key(), value, false)
             .await
     }
 
@@ -58,9 +58,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// As [`Globe::put`].
     pub async fn put_detached(&self, key: impl IntoKey<K>, value: V) -> Result<Written> {
         let bound = self.deadline()?;
-        self.writer()
-            .put(bound, &key.into_key(), &value, true)
-            .await
+        self.writer().put(bound, &key.into_key(), value, true).await
     }
 
     /// Writes a key only if there is none. Of several that try, on whatever node, exactly one does.

@@ -43,6 +43,7 @@ const MAP: Floors = &[
         "transaction",
         "writing",
     ],
+    &["session"],
 ];
 
 fn root() -> PathBuf {

@@ -18,10 +18,10 @@ use crate::write::writer::Writer;
 use crate::write::written::WrittenAll;
 
 /// Writes by the key in the log.
-type Writes = BTreeMap<Bytes, Guarded>;
+pub(crate) type Writes = BTreeMap<Bytes, Guarded>;
 
 /// Transactions under way at once.
-const PIPELINE: usize = 8;
+pub(crate) const PIPELINE: usize = 8;
 
 impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     /// Writes many entries in as few transactions as the log's limits allow, several under way at once.
@@ -124,7 +124,11 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
 
 /// Splits writes so that each part is within the log's limits. A single write over a limit is a part of its own, which
 /// the log refuses by name.
-async fn chunks(keyspace: &Keyspace, writes: Writes, capabilities: &Capabilities) -> Vec<Writes> {
+pub(crate) async fn chunks(
+    keyspace: &Keyspace,
+    writes: Writes,
+    capabilities: &Capabilities,
+) -> Vec<Writes> {
     let mut chunks: Vec<Writes> = Vec::new();
     let mut bytes = 0;
     let mut pace = Pace::new();

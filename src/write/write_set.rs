@@ -44,7 +44,7 @@ impl Stands {
         }
     }
 
-    fn lease(self) -> Option<LeaseId> {
+    pub(crate) fn lease(self) -> Option<LeaseId> {
         match self {
             Stands::Nothing => None,
             Stands::Record(_, lease) => lease,
@@ -59,6 +59,8 @@ pub(crate) enum Draft {
     Put(Bytes),
     /// A value that ends with no lease, whatever the key had.
     PutDetached(Bytes),
+    /// A value that ends with this lease.
+    PutLeased(Bytes, LeaseId),
     Delete,
     /// What it is: only compared.
     Keep,
@@ -68,13 +70,23 @@ impl Draft {
     /// The bytes it carries.
     pub(crate) fn bytes(&self) -> Bytes {
         match self {
-            Draft::Put(value) | Draft::PutDetached(value) => value.clone(),
+            Draft::Put(value) | Draft::PutDetached(value) | Draft::PutLeased(value, _) => {
+                value.clone()
+            }
             Draft::Delete | Draft::Keep => Bytes::new(),
         }
     }
 
     pub(crate) fn is_put(&self) -> bool {
-        matches!(self, Draft::Put(_) | Draft::PutDetached(_))
+        matches!(
+            self,
+            Draft::Put(_) | Draft::PutDetached(_) | Draft::PutLeased(..)
+        )
+    }
+
+    /// Whether it ends what a session may want of the key.
+    pub(crate) fn leaves(&self) -> bool {
+        matches!(self, Draft::PutDetached(_) | Draft::Delete)
     }
 
     /// The write, if it is one, of a key at which this stands.
@@ -83,6 +95,7 @@ impl Draft {
             Draft::Keep => return None,
             Draft::Delete => return Some(Write::Delete),
             Draft::PutDetached(value) => (value, None),
+            Draft::PutLeased(value, lease) => (value, Some(*lease)),
             Draft::Put(value) => (value, stands.lease()),
         };
         Some(Write::put(value.clone(), lease))
@@ -97,6 +110,7 @@ pub(crate) struct Guarded {
 }
 
 /// Writes of one map, by the key in the log, to be committed together or not at all.
+#[derive(Clone)]
 pub(crate) struct WriteSet {
     /// The life of the log that the guards are from; `None` when they name no revision.
     pub(crate) life: Option<Epoch>,

@@ -23,6 +23,7 @@ use crate::write::attempt::{Basis, Outcome};
 use crate::write::committer::Committer;
 use crate::write::expected::Expected;
 use crate::write::replicas::Replicas;
+use crate::write::wanted::{WantedKeys, end};
 use crate::write::write_set::{Draft, Stands, WriteSet};
 use crate::write::written::Written;
 
@@ -31,6 +32,7 @@ pub(crate) struct Writer<K, V> {
     pub(crate) log: Arc<dyn LogClient>,
     pub(crate) replica: Arc<Replica<K, V>>,
     pub(crate) codec: Arc<dyn Codec<V>>,
+    pub(crate) wanted: Arc<WantedKeys>,
 }
 
 /// Writes of one key, each within the time it may take in all.
@@ -40,11 +42,15 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         &self,
         bound: Duration,
         key: &K,
-        value: &V,
+        value: V,
         is_detached: bool,
     ) -> Result<Written> {
         let text = self.encode_key(key)?;
-        let draft = self.draft(&text, value, is_detached)?;
+        if let (false, Some(session)) = (is_detached, self.wanted.session_of(&text)) {
+            let basis = Basis::Nothing;
+            return self.put_leased(bound, &session, key, value, basis).await;
+        }
+        let draft = self.draft(&text, &value, is_detached)?;
         let set = self.over_what_stands(key, text, draft);
         let mut committer = self.committer(bound);
         let (position, set) = self.write(&mut committer, set, Basis::Nothing).await?;
@@ -200,6 +206,21 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     /// where sets of several callers could become one transaction: those whose basis is [`Basis::Nothing`], with no key in
     /// common, and of one life. Each caller only needs to be told the outcome of its own.
     pub(crate) async fn commit(
+        &self,
+        committer: &mut Committer<'_>,
+        set: &WriteSet,
+        basis: Basis,
+    ) -> Result<Outcome> {
+        let leaving = self.leaving(set);
+        let staying = self.stay(set)?;
+        let outcome = self.send(committer, staying.as_ref().unwrap_or(set), basis);
+        let outcome = outcome.await;
+        end(leaving, &outcome);
+        outcome
+    }
+
+    /// As [`Writer::commit`], of writes that no session has to hear of.
+    pub(crate) async fn send(
         &self,
         committer: &mut Committer<'_>,
         set: &WriteSet,

@@ -23,6 +23,9 @@ pub(crate) struct Calls {
     pub(crate) heads: usize,
     pub(crate) commits: usize,
     pub(crate) looks_back: usize,
+    pub(crate) grants: usize,
+    pub(crate) renewals: usize,
+    pub(crate) revocations: usize,
 }
 
 /// The transactions that passed through.
@@ -43,6 +46,10 @@ struct Breaks {
     holds_snapshots: bool,
     holds_progress: bool,
     delays_heads: Duration,
+    delays_renewals: Duration,
+    /// Leases live so many times longer than is said.
+    lengthens: u32,
+    holds_revocations: bool,
     hangs_after_pages: Option<usize>,
     breaks_tails_after: Option<(usize, Error)>,
     spelling: Option<Spelling>,
@@ -204,6 +211,25 @@ impl Around {
     /// The answer of `head` is made at once, and then takes so long to arrive.
     pub(crate) fn delay_heads(&self, delay: Duration) {
         self.change(|breaks| breaks.delays_heads = delay);
+    }
+
+    /// A renewal is done at once, and its answer then takes so long to arrive.
+    pub(crate) fn delay_renewals(&self, delay: Duration) {
+        self.change(|breaks| breaks.delays_renewals = delay);
+    }
+
+    /// Leases live so many times longer from now on than their owner is told, as they do while a log elects a leader.
+    pub(crate) fn lengthen_leases(&self, times: u32) {
+        self.change(|breaks| breaks.lengthens = times - 1);
+    }
+
+    /// Revocations wait until they are let go.
+    pub(crate) fn hold_revocations(&self, held: bool) {
+        self.change(|breaks| breaks.holds_revocations = held);
+    }
+
+    fn times(&self) -> u32 {
+        self.way.breaks.borrow().lengthens + 1
     }
 
     /// Snapshots from now on hang after so many pages, or not.
@@ -379,14 +405,26 @@ impl LogClient for Around {
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Lease> {
-        self.inner.grant(ttl).await
+        self.count(|calls| calls.grants += 1);
+        self.way.check()?;
+        let granted = self.inner.grant(ttl * self.times()).await?;
+        Ok(Lease::new(granted.id, ttl, granted.epoch))
     }
 
     async fn renew(&self, lease: Lease) -> Result<Lease> {
-        self.inner.renew(lease).await
+        self.count(|calls| calls.renewals += 1);
+        self.way.check()?;
+        self.inner.renew(lease).await?;
+        let delay = self.way.breaks.borrow().delays_renewals;
+        tokio::time::sleep(delay).await;
+        self.way.check()?;
+        Ok(lease)
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<()> {
+        self.count(|calls| calls.revocations += 1);
+        self.way.until(|breaks| !breaks.holds_revocations).await;
+        self.way.check()?;
         self.inner.revoke(lease).await
     }
 }

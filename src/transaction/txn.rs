@@ -1,15 +1,14 @@
-//! Transactions over one or several maps of one log: what was read is validated when it is committed.
+//! What the closure of a transaction reads and writes through.
 //!
-//! Nothing is locked, and nothing is written before the closure has returned.
+//! Never talks to a log: it shows views, and remembers what was read and what is to be written.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeBounds;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, LogClient, Result, Transaction};
+use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, Lease, LogClient, Result, Transaction};
 
 use crate::entry::Entry;
 use crate::entry::into_key::IntoKey;
@@ -18,11 +17,10 @@ use crate::entry::key_range::KeyRange;
 use crate::entry::prefix::KeyPrefix;
 use crate::globe::Globe;
 use crate::read::view::View;
-use crate::write::attempt::{Basis, Outcome};
-use crate::write::committer::Committer;
-use crate::write::replicas::{AnyReplica, Replicas};
+use crate::transaction::prepared::{Pending, Prepared};
+use crate::write::leasing::Leasing;
+use crate::write::replicas::AnyReplica;
 use crate::write::write_set::{Draft, Stands};
-use crate::write::written::Committed;
 
 /// What a closure of [`Globe::transact`](crate::Globe::transact) reads and writes through: it shows the maps as they stood
 /// when it first touched them, with what the closure wrote since.
@@ -34,6 +32,10 @@ pub struct Txn<'a> {
     maps: Vec<(Arc<dyn AnyReplica>, Seen)>,
     /// The lives of the log the views are from: one, but for a moment after a restore.
     epochs: HashSet<Epoch>,
+    /// The sessions it writes for, each with the lease it writes under.
+    sessions: Vec<(Arc<dyn Leasing>, Lease)>,
+    /// A session that had no lease to write under.
+    pub(crate) awaited: Option<Arc<dyn Leasing>>,
     /// What was read or written: what this attempt relies on standing there.
     guards: BTreeMap<(Keyspace, Bytes), Stands>,
     writes: BTreeMap<(Keyspace, Bytes), Pending>,
@@ -42,18 +44,14 @@ pub struct Txn<'a> {
 /// The view of one map that one attempt reads, whatever its type.
 type Seen = Arc<dyn Any + Send + Sync>;
 
-/// A write of this attempt: what is sent, and what a read of this attempt gets.
-struct Pending {
-    draft: Draft,
-    value: Option<Arc<dyn Any + Send + Sync>>,
-}
-
 impl<'a> Txn<'a> {
-    fn new(log: &'a Arc<dyn LogClient>) -> Txn<'a> {
+    pub(crate) fn new(log: &'a Arc<dyn LogClient>) -> Txn<'a> {
         Txn {
             log,
             maps: Vec::new(),
             epochs: HashSet::new(),
+            sessions: Vec::new(),
+            awaited: None,
             guards: BTreeMap::new(),
             writes: BTreeMap::new(),
         }
@@ -210,9 +208,54 @@ impl<'a> Txn<'a> {
         is_detached: bool,
     ) -> Result<()> {
         let (target, _) = self.touch(map, key)?;
+        let wanted = &map.writer().wanted;
+        let has_lease = self
+            .guards
+            .get(&target)
+            .is_some_and(|it| it.lease().is_some());
+        if let (false, false, Some(session)) =
+            (is_detached, has_lease, wanted.session_of(&target.1))
+        {
+            return self.write_leased(map, &session, key, value);
+        }
         let draft = map.writer().draft(&target.1, &value, is_detached)?;
-        let value = Some(Arc::new(value) as _);
-        self.writes.insert(target, Pending { draft, value });
+        let (value, wanted) = (Some(Arc::new(value) as _), Arc::clone(wanted));
+        let session = None;
+        let pending = Pending {
+            draft,
+            value,
+            wanted,
+            session,
+        };
+        self.writes.insert(target, pending);
+        Ok(())
+    }
+
+    /// Writes a key that is to stand as long as a session does.
+    pub(crate) fn write_leased<K: Key, V: Send + Sync + 'static>(
+        &mut self,
+        map: &Globe<K, V>,
+        session: &Arc<dyn Leasing>,
+        key: &K,
+        value: V,
+    ) -> Result<()> {
+        let (target, _) = self.touch(map, key)?;
+        let encoded = map.writer().draft(&target.1, &value, false)?.bytes();
+        let bound = self.guards.get(&target).and_then(|stands| stands.lease());
+        let lease = session.lease(bound).inspect_err(|error| {
+            if error.can_retry_later() {
+                self.awaited = Some(Arc::clone(session));
+            }
+        })?;
+        self.epochs.insert(lease.epoch);
+        self.sessions.push((Arc::clone(session), lease));
+        let pending = Pending {
+            draft: Draft::PutLeased(encoded, lease.id),
+            value: Some(Arc::new(value) as _),
+            wanted: Arc::clone(&map.writer().wanted),
+            session: Some(Arc::downgrade(session)),
+        };
+        self.writes.insert(target, pending);
         Ok(())
     }
 
@@ -231,6 +274,8 @@ impl<'a> Txn<'a> {
             Pending {
                 draft: Draft::Delete,
                 value: None,
+                wanted: Arc::clone(&map.writer().wanted),
+                session: None,
             },
         );
         Ok(())
@@ -303,21 +348,27 @@ impl<'a> Txn<'a> {
         }
     }
 
-    fn into_parts(self) -> (Replicas, Transaction) {
+    pub(crate) fn prepare(self) -> Prepared {
         let mut transaction = Transaction::new();
+        let mut writings = Vec::new();
         for (target, pending) in self.writes {
             let stands = self.guards.get(&target).copied();
-            if let Some(write) = pending.draft.write(stands.unwrap_or(Stands::Nothing)) {
+            let stands = stands.unwrap_or(Stands::Nothing);
+            writings.push(pending.begin(&target.1, stands));
+            if let Some(write) = pending.draft.write(stands) {
                 transaction = transaction.write(&target.0, target.1, write);
             }
         }
         for ((keyspace, key), stands) in self.guards {
             transaction = transaction.when(&keyspace, key, stands.precondition());
         }
-        (
-            self.maps.into_iter().map(|(replica, _)| replica).collect(),
+        Prepared {
+            replicas: self.maps.into_iter().map(|(replica, _)| replica).collect(),
             transaction,
-        )
+            epochs: self.epochs,
+            sessions: self.sessions,
+            writings,
+        }
     }
 }
 
@@ -341,88 +392,4 @@ fn check_is_good<K: Key, V>(view: &View<K, V>, target: &(Keyspace, Bytes)) -> Re
         target.0, bad.reason
     );
     Err(Error::new(ErrorKind::Codec, why))
-}
-
-/// Transactions.
-impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
-    /// Runs a closure over views of this map and others of the same log, and commits what it wrote if everything it read
-    /// still stands: whole, or not at all, in one round trip. When something has changed in between, the closure is called
-    /// again with newer views, so it should do nothing but compute. See [`Txn`].
-    ///
-    /// An error that the closure returns is returned as it is: what it was decided on has not been validated, and may be
-    /// older than the log.
-    ///
-    /// Cancel safe, as every write is. What is validated is the keys it read, or wrote. Each map is read at one position; several maps may be read at
-    /// different ones until the commit proves that nothing in between mattered.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
-    /// use globe::{Globe, MemoryLog};
-    ///
-    /// let bank: Globe<String, u64> = Globe::open(MemoryLog::new(), "bank").await?;
-    /// bank.put("alice", 100).await?;
-    /// let moved = bank
-    ///     .transact(|txn| {
-    ///         let alice = txn.get(&bank, "alice")?.map_or(0, |alice| *alice);
-    ///         let bob = txn.get(&bank, "bob")?.map_or(0, |bob| *bob);
-    ///         let amount = alice.min(30);
-    ///         txn.put(&bank, "alice", alice - amount)?;
-    ///         txn.put(&bank, "bob", bob + amount)?;
-    ///         Ok(amount)
-    ///     })
-    ///     .await?;
-    /// assert_eq!(*moved.value(), 30);
-    /// assert!(bank.view().position().covers(moved.position()));
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    /// What the closure returned; `Conflict` only when others kept coming in between until the deadline; otherwise as
-    /// every write.
-    pub async fn transact<R>(
-        &self,
-        body: impl FnMut(&mut Txn<'_>) -> Result<R>,
-    ) -> Result<Committed<R>> {
-        self.try_transact(body).await
-    }
-
-    /// As [`Globe::transact`], with an error of the caller's own, for which nothing is written and nothing tried again.
-    /// [`Globe::try_update`] has an example of such an error.
-    ///
-    /// # Errors
-    /// As [`Globe::transact`].
-    pub async fn try_transact<R, E: From<Error>>(
-        &self,
-        body: impl FnMut(&mut Txn<'_>) -> Result<R, E>,
-    ) -> Result<Committed<R>, E> {
-        transact(self.log(), self.deadline()?, body).await
-    }
-}
-
-/// Runs a closure and commits what it wrote, again and again until nothing it read has changed in between.
-async fn transact<R, E: From<Error>>(
-    log: &Arc<dyn LogClient>,
-    bound: Duration,
-    mut body: impl FnMut(&mut Txn<'_>) -> Result<R, E>,
-) -> Result<Committed<R>, E> {
-    let mut committer = Committer::new(log, bound);
-    loop {
-        let mut attempt = Txn::new(log);
-        let value = body(&mut attempt)?;
-        let epochs = std::mem::take(&mut attempt.epochs);
-        let (replicas, transaction) = attempt.into_parts();
-        if epochs.len() > 1 {
-            // One map has followed the log into another life, the other has not yet.
-            if committer.pause().await {
-                continue;
-            }
-            let why = "the maps of a transaction show different lives of the log";
-            return Err(Error::new(ErrorKind::EpochChanged, why).into());
-        }
-        let transaction = transaction.within(epochs.iter().next().copied());
-        let outcome = committer.commit(&replicas, &transaction, Basis::Read);
-        if let Outcome::Committed(position) = outcome.await? {
-            return Ok(Committed { position, value });
-        }
-    }
 }

@@ -1,0 +1,328 @@
+//! Attends one map for a session: puts back what is gone, sweeps what nobody wants, yields to others.
+//!
+//! Never acts on what it remembers: each key is judged by what stands there now, and what is written is guarded by that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use globe_log_client::{Epoch, Error, ErrorKind, LeaseId, Result};
+use tokio::time::sleep;
+
+use crate::entry::key::{Key, decode_key};
+use crate::globe::Globe;
+use crate::ground::backoff::Backoff;
+use crate::ground::pace::Pace;
+use crate::ground::sync::{Mutex, lock};
+use crate::read::view::View;
+use crate::read::watch::{Changes, Watch};
+use crate::session::attended::{Attended, Restoration};
+use crate::session::judgement::{Act, Seen, Want, When, judge};
+use crate::session::shared::{Shared, closed};
+use crate::session::state::{SessionEvent, SessionState};
+use crate::write::bulk::Writes;
+use crate::write::wanted::{AnyValue, Due, WantedKeys, Wish};
+use crate::write::write_set::{Draft, Guarded, Stands};
+
+/// How long one transaction of it may take.
+const BOUND: Duration = Duration::from_secs(5);
+
+/// A map in which a session has keys.
+pub(crate) struct Attendant<K, V> {
+    map: Globe<K, V>,
+    session: Weak<Shared>,
+    due: Arc<Due>,
+}
+
+/// What stands at a key, to judge it and to guard what is written there.
+struct Found<V> {
+    seen: Seen,
+    stands: Stands,
+    lease: Option<LeaseId>,
+    value: Option<Arc<V>>,
+}
+
+impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
+    pub(crate) fn new(map: &Globe<K, V>, session: &Arc<Shared>) -> Attendant<K, V> {
+        Attendant {
+            map: map.clone(),
+            session: Arc::downgrade(session),
+            due: Arc::default(),
+        }
+    }
+
+    /// Begins to hear of the keys this process writes. Called before the first of them is.
+    pub(crate) fn listen(&self) -> Watch<K, V> {
+        self.wanted().listen(&self.due);
+        self.map.watch()
+    }
+
+    /// Attends until the session ends, or the map.
+    pub(crate) async fn attend(self: Arc<Self>, session: Arc<Shared>, mut watch: Watch<K, V>) {
+        let mut pauses = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
+        loop {
+            tokio::select! {
+                biased;
+                () = session.stop.cancelled() => return,
+                changes = watch.next() => {
+                    let Some(changes) = changes else { break };
+                    self.note(&session, changes).await;
+                }
+                () = self.due.stirred() => {}
+            }
+            session.seen_in(self.epoch());
+            while session.state() == SessionState::Live && !self.look(&session).await {
+                tokio::select! {
+                    () = session.stop.cancelled() => return,
+                    () = sleep(pauses.next()) => {}
+                }
+            }
+            pauses.reset();
+        }
+        session.leave(&*self);
+    }
+
+    /// Marks the keys among what has changed that the session has to look at.
+    async fn note(&self, session: &Shared, changes: Changes<K, V>) {
+        let wants_nothing = self.wanted().is_empty();
+        let mut pace = Pace::new();
+        let mut due = BTreeSet::new();
+        for change in &changes {
+            pace.step().await;
+            let lease = change.new().and_then(|new| new.lease());
+            let is_own = lease.is_some_and(|lease| session.is_own(lease).is_some());
+            if wants_nothing && !is_own {
+                continue;
+            }
+            if let Ok(text) = self.map.writer().encode_key(change.key()) {
+                let is_wanted = || !matches!(self.wanted().wish(session.me(), &text), Wish::None);
+                if is_own || is_wanted() {
+                    due.insert(text);
+                }
+            }
+        }
+        if !due.is_empty() {
+            self.due.add(due);
+        }
+    }
+
+    /// Looks at the keys that are due; false when some have to be looked at again after a pause.
+    async fn look(&self, session: &Shared) -> bool {
+        let due = self.due.take();
+        if due.is_empty() {
+            return true;
+        }
+        let done = self.settle(session, due, When::Live, None).await;
+        match done {
+            Ok(left) if left.is_empty() => true,
+            Ok(left) => {
+                self.due.add(left);
+                false
+            }
+            Err((left, error)) => {
+                tracing::debug!(keyspace = %self.map.keyspace(), reason = %error, "keys of a session are still to be settled");
+                if matches!(error.kind(), ErrorKind::LeaseLost | ErrorKind::EpochChanged) {
+                    session.called.notify_one();
+                }
+                self.due.add(left);
+                false
+            }
+        }
+    }
+
+    /// Does what has to be done about some keys. What is left of them has changed meanwhile, or could not be done.
+    async fn settle(
+        &self,
+        session: &Shared,
+        keys: BTreeSet<Bytes>,
+        when: When,
+        found: Option<&Mutex<Restoration>>,
+    ) -> std::result::Result<BTreeSet<Bytes>, (BTreeSet<Bytes>, Error)> {
+        let view = self.map.view();
+        let Some(life) = session
+            .epoch()
+            .filter(|life| view.state.epoch() == Some(*life))
+        else {
+            let why = "the map shows another life of the log than the session is in";
+            return Err((keys, Error::new(ErrorKind::EpochChanged, why)));
+        };
+        let (mut writes, mut left, mut why) = (Writes::new(), BTreeSet::new(), None);
+        let mut pace = Pace::new();
+        for text in keys {
+            pace.step().await;
+            match self.judge(session, &view, &text, when, found) {
+                Ok(Some(guarded)) => drop(writes.insert(text, guarded)),
+                Ok(None) => {}
+                Err(error) if *error.kind() == ErrorKind::Codec => {
+                    // It will not be any better when it is tried again.
+                    tracing::warn!(reason = %error, "an entry cannot be put back");
+                    self.wanted().forget(session.me(), &text);
+                    self.displaced(session, &text, found);
+                }
+                Err(error) => {
+                    left.insert(text);
+                    why = Some(error);
+                }
+            }
+        }
+        drop(view);
+        let put_back: BTreeSet<Bytes> = put_by(&writes);
+        let sorted = self.map.writer().commit_guarded(BOUND, life, writes).await;
+        if let Some(found) = found {
+            lock(found).put_back += sorted.committed.intersection(&put_back).count();
+        }
+        left.extend(sorted.refused);
+        left.extend(sorted.left);
+        match why.or(sorted.error) {
+            None => Ok(left),
+            Some(error) => Err((left, error)),
+        }
+    }
+
+    /// What has to be written at a key, if anything has.
+    fn judge(
+        &self,
+        session: &Shared,
+        view: &View<K, V>,
+        text: &Bytes,
+        when: When,
+        restoration: Option<&Mutex<Restoration>>,
+    ) -> Result<Option<Guarded>> {
+        let found = self.find(session, view, text);
+        let wish = self.wanted().wish(session.me(), text);
+        let (want, wanted) = match wish {
+            Wish::None => (Want::Nothing, None),
+            Wish::UnderWay => (Want::Later, None),
+            Wish::Wanted(wanted) if wanted.is_sure => (Want::Entry, Some(wanted.value)),
+            Wish::Wanted(wanted) => (Want::Unsure, Some(wanted.value)),
+        };
+        match judge(want, found.seen, session.settings.policy, when) {
+            Act::Nothing => {}
+            Act::Follow => self.follow(session, text, found),
+            Act::Forget => {
+                self.wanted().forget(session.me(), text);
+            }
+            Act::Yield => {
+                self.wanted().forget(session.me(), text);
+                self.displaced(session, text, restoration);
+            }
+            Act::Sweep => {
+                let (stands, draft) = (found.stands, Draft::Delete);
+                return Ok(Some(Guarded { stands, draft }));
+            }
+            Act::PutBack => return self.put_back(session, text, found, wanted).map(Some),
+        }
+        Ok(None)
+    }
+
+    /// What stands at a key.
+    fn find(&self, session: &Shared, view: &View<K, V>, text: &Bytes) -> Found<V> {
+        let bad = view.state.quarantine.get(text);
+        let entry = decode_key::<K>(text).ok();
+        let entry = entry.and_then(|key| view.get_entry(&key).cloned());
+        let stands = match (bad, &entry) {
+            (Some(bad), _) => Stands::bad(bad),
+            (None, Some(entry)) => Stands::entry(entry),
+            (None, None) => Stands::Nothing,
+        };
+        let lease = stands.lease();
+        let seen = match (stands, lease.map(|lease| session.is_own(lease))) {
+            (Stands::Nothing, _) => Seen::Nothing,
+            (_, None) => Seen::Permanent,
+            (_, Some(None)) => Seen::Others,
+            (_, Some(Some(true))) => Seen::Mine,
+            (_, Some(Some(false))) => Seen::Formerly,
+        };
+        let value = entry.map(|entry| Arc::clone(entry.value()));
+        Found {
+            seen,
+            stands,
+            lease,
+            value,
+        }
+    }
+
+    /// What stands there is what is wanted from now on.
+    fn follow(&self, session: &Shared, text: &Bytes, found: Found<V>) {
+        if let (Some(lease), Some(value)) = (found.lease, found.value) {
+            self.wanted().follow(session.me(), text, lease, value);
+        }
+    }
+
+    /// The write that puts an entry back: with the value that still stands there, or the one that was seen last.
+    fn put_back(
+        &self,
+        session: &Shared,
+        text: &Bytes,
+        found: Found<V>,
+        wanted: Option<AnyValue>,
+    ) -> Result<Guarded> {
+        let standing = found.value.filter(|_| found.seen == Seen::Formerly);
+        let wanted = || wanted.and_then(|value| value.downcast::<V>().ok());
+        let Some(value) = standing.or_else(wanted) else {
+            let why = format!("{} has no value to put back", self.map.writer().name(text));
+            return Err(Error::new(ErrorKind::Codec, why));
+        };
+        let Some(lease) = session.pick(None) else {
+            let why = "the session has no lease to put its entries back under";
+            return Err(Error::new(ErrorKind::Unavailable, why));
+        };
+        let encoded = self.map.writer().draft(text, &value, false)?.bytes();
+        Ok(Guarded {
+            stands: found.stands,
+            draft: Draft::PutLeased(encoded, lease.id),
+        })
+    }
+
+    /// Somebody else's record stands where one of the session's did.
+    fn displaced(&self, session: &Shared, text: &Bytes, restoration: Option<&Mutex<Restoration>>) {
+        let keyspace = self.map.keyspace().clone();
+        let key = String::from_utf8_lossy(text).into_owned();
+        match restoration {
+            Some(restoration) => lock(restoration).kept_out.push((keyspace, key)),
+            None => session.tell(SessionEvent::Displaced { keyspace, key }),
+        }
+    }
+}
+
+/// The keys that are put, and not deleted.
+fn put_by(writes: &BTreeMap<Bytes, Guarded>) -> BTreeSet<Bytes> {
+    let put = writes.iter().filter(|(_, guarded)| guarded.draft.is_put());
+    put.map(|(text, _)| text.clone()).collect()
+}
+
+#[async_trait]
+impl<K: Key, V: Send + Sync + 'static> Attended for Attendant<K, V> {
+    fn wanted(&self) -> &Arc<WantedKeys> {
+        &self.map.writer().wanted
+    }
+
+    fn epoch(&self) -> Option<Epoch> {
+        self.map.view().state.epoch()
+    }
+
+    async fn sync(&self) -> Result<()> {
+        self.map.sync().await.map(drop)
+    }
+
+    async fn restore(&self, found: &Mutex<Restoration>) -> Result<()> {
+        let Some(session) = self.session.upgrade() else {
+            return Err(closed());
+        };
+        self.map.sync().await?;
+        let mut left = self.wanted().all_of(session.me());
+        while !left.is_empty() {
+            let settled = self
+                .settle(&session, left, When::Restoring, Some(found))
+                .await;
+            left = settled.map_err(|(_, error)| error)?;
+        }
+        Ok(())
+    }
+
+    fn stir(&self) {
+        self.due.stir();
+    }
+}

@@ -1,0 +1,427 @@
+//! What a session's handle, its keeper and its attendants share: its leases, how it stands, who is to be told.
+//!
+//! Never waits under its lock, and wakes nobody there.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use globe_log_client::{Epoch, Error, ErrorKind, Lease, LeaseId, LogClient, Result};
+use tokio::runtime::Handle;
+use tokio::sync::broadcast;
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+
+use crate::ground::careful::carefully;
+use crate::ground::clock::Moment;
+use crate::ground::sync::{Mutex, MutexGuard, Notify, lock};
+use crate::session::attended::Attended;
+use crate::session::leases::Leases;
+use crate::session::settings::Settings;
+use crate::session::state::{Loss, SessionEvent, SessionState, SessionStatus};
+use crate::write::leasing::Leasing;
+use crate::write::wanted::WantedKeys;
+
+/// How many events are kept for who does not listen.
+const EVENTS: usize = 256;
+
+pub(crate) struct Shared {
+    pub(crate) log: Arc<dyn LogClient>,
+    pub(crate) settings: Settings,
+    pub(crate) runtime: Handle,
+    /// Ends the keeper and the attendants.
+    pub(crate) stop: CancellationToken,
+    /// They have ended, and the leases are revoked, as far as the log could be reached.
+    pub(crate) ended: CancellationToken,
+    /// The keeper is to look at once.
+    pub(crate) called: Notify,
+    me: Weak<dyn Leasing>,
+    inner: Mutex<Inner>,
+    /// How it stands has changed.
+    changed: Notify,
+    events: broadcast::Sender<SessionEvent>,
+}
+
+struct Inner {
+    phase: SessionState,
+    leases: Leases,
+    attended: Vec<Arc<dyn Attended>>,
+    /// An attendant found that its map is in another life of the log.
+    told: Option<Loss>,
+    wants_lease: bool,
+    last_error: Option<Error>,
+    /// Why leases were not revoked at the end.
+    end: Result<()>,
+}
+
+impl Shared {
+    /// Of a session that has its first lease.
+    pub(crate) fn new(
+        log: Arc<dyn LogClient>,
+        settings: Settings,
+        runtime: Handle,
+        (lease, sent): (Lease, Moment),
+    ) -> Arc<Shared> {
+        let mut leases = Leases::default();
+        leases.add(lease, sent);
+        let inner = Inner {
+            phase: SessionState::Live,
+            leases,
+            attended: Vec::new(),
+            told: None,
+            wants_lease: false,
+            last_error: None,
+            end: Ok(()),
+        };
+        Arc::new_cyclic(|me: &Weak<Shared>| Shared {
+            log,
+            settings,
+            runtime,
+            stop: CancellationToken::new(),
+            ended: CancellationToken::new(),
+            called: Notify::new(),
+            me: me.clone(),
+            inner: Mutex::new(inner),
+            changed: Notify::new(),
+            events: broadcast::channel(EVENTS).0,
+        })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+
+    /// By which the keys of a map know whose they are.
+    pub(crate) fn me(&self) -> &Weak<dyn Leasing> {
+        &self.me
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<SessionEvent> {
+        self.events.subscribe()
+    }
+
+    pub(crate) fn tell(&self, event: SessionEvent) {
+        tracing::info!(session = %self.settings.name, ?event, "session");
+        // Nobody listening is no error.
+        let _ = self.events.send(event);
+    }
+}
+
+/// How it stands.
+impl Shared {
+    /// How it stands, by the clocks of now: no task has to have run for that.
+    pub(crate) fn state(&self) -> SessionState {
+        let (state, is_news) = self.inner().look(Moment::now());
+        if is_news {
+            self.tell(SessionEvent::Suspended);
+            self.changed.notify_waiters();
+        }
+        state
+    }
+
+    pub(crate) fn time_left(&self) -> Duration {
+        let now = Moment::now();
+        match self.state() {
+            SessionState::Live => self.inner().leases.left(now).unwrap_or_default(),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Waits until it stands otherwise than it was seen.
+    pub(crate) async fn changed(&self, seen: SessionState) -> SessionState {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let state = self.state();
+            if state != seen {
+                return state;
+            }
+            let deadline = self.inner().leases.deadline();
+            match deadline.filter(|_| state == SessionState::Live) {
+                Some(deadline) => {
+                    // Just beyond it: at the deadline itself it is live.
+                    let beyond = deadline.steady() + Duration::from_millis(1);
+                    tokio::select! {
+                        () = carefully(changed) => {}
+                        () = sleep_until(beyond) => {}
+                    }
+                }
+                None => carefully(changed).await,
+            }
+        }
+    }
+
+    /// The log was asked and did not answer.
+    pub(crate) fn failed(&self, error: &Error) {
+        self.inner().last_error = Some(error.clone());
+    }
+
+    pub(crate) fn status(&self) -> SessionStatus {
+        let (now, time_left) = (self.state(), self.time_left());
+        let attended = self.attended();
+        let entries = attended.iter().map(|map| map.entries(&self.me)).sum();
+        let inner = self.inner();
+        SessionStatus {
+            name: self.settings.name.clone(),
+            state: now,
+            ttl: self.settings.ttl,
+            time_left,
+            leases: inner.leases.count(),
+            entries,
+            last_error: inner.last_error.as_ref().map(Error::to_string),
+        }
+    }
+
+    /// It has lost its leases.
+    pub(crate) fn lose(&self, loss: Loss) {
+        let mut inner = self.inner();
+        inner.leases.lose(Moment::now());
+        inner.phase = SessionState::Lost(loss);
+        inner.told = None;
+        drop(inner);
+        self.tell(SessionEvent::Lost(loss));
+        self.changed.notify_waiters();
+    }
+
+    /// The leases taken since the last loss are lost as well.
+    pub(crate) fn drop_leases(&self) {
+        self.inner().leases.lose(Moment::now());
+    }
+
+    /// It has turned out that its leases live, and every map has been looked at since: live, if they do still.
+    pub(crate) fn resume(&self, event: SessionEvent) -> bool {
+        let mut inner = self.inner();
+        if !inner.leases.are_live(Moment::now())
+            || matches!(inner.phase, SessionState::Lost(Loss::Closed))
+        {
+            return false;
+        }
+        inner.phase = SessionState::Live;
+        drop(inner);
+        self.tell(event);
+        self.changed.notify_waiters();
+        for map in self.attended() {
+            map.stir();
+        }
+        true
+    }
+
+    /// It is over: nothing is written under its leases any more.
+    pub(crate) fn close(&self) {
+        let mut inner = self.inner();
+        if inner.phase == SessionState::Lost(Loss::Closed) {
+            return;
+        }
+        inner.phase = SessionState::Lost(Loss::Closed);
+        inner.leases.lose(Moment::now());
+        let attended = std::mem::take(&mut inner.attended);
+        drop(inner);
+        for map in &attended {
+            map.clear(&self.me);
+        }
+        self.tell(SessionEvent::Lost(Loss::Closed));
+        self.changed.notify_waiters();
+    }
+
+    /// The leases are revoked, or could not be.
+    pub(crate) fn end(&self, end: Result<()>) {
+        self.inner().end = end;
+        self.ended.cancel();
+    }
+
+    pub(crate) fn how_it_ended(&self) -> Result<()> {
+        self.inner().end.clone()
+    }
+}
+
+impl Inner {
+    /// How it stands, and whether nobody knew that yet.
+    fn look(&mut self, now: Moment) -> (SessionState, bool) {
+        let is_news = self.phase == SessionState::Live && !self.leases.are_live(now);
+        if is_news {
+            self.phase = SessionState::Suspended;
+        }
+        (self.phase, is_news)
+    }
+}
+
+/// Its leases.
+impl Shared {
+    pub(crate) fn held(&self) -> Vec<Lease> {
+        self.inner().leases.held()
+    }
+
+    pub(crate) fn epoch(&self) -> Option<Epoch> {
+        self.inner().leases.epoch()
+    }
+
+    pub(crate) fn add(&self, lease: Lease, sent: Moment) {
+        let mut inner = self.inner();
+        inner.leases.add(lease, sent);
+        inner.wants_lease = false;
+    }
+
+    /// A renewal was answered. It proves only from when it was asked for: one that is handled after the deadline is a
+    /// resumption, although nobody had looked.
+    pub(crate) fn renewed(&self, lease: Lease, sent: Moment) {
+        let is_news = {
+            let mut inner = self.inner();
+            let (_, is_news) = inner.look(Moment::now());
+            inner.leases.renewed(lease, sent);
+            inner.last_error = None;
+            is_news
+        };
+        if is_news {
+            self.tell(SessionEvent::Suspended);
+            self.changed.notify_waiters();
+        }
+    }
+
+    pub(crate) fn former(&self) -> Vec<LeaseId> {
+        self.inner().leases.former(Moment::now())
+    }
+
+    pub(crate) fn revoked(&self, lease: LeaseId) {
+        self.inner().leases.revoked(lease);
+    }
+
+    /// Whether what is under this lease is this session's: `Some(true)` if the lease is held now.
+    pub(crate) fn is_own(&self, lease: LeaseId) -> Option<bool> {
+        self.inner().leases.is_own(lease)
+    }
+
+    /// Looks how many keys are under each lease; whether another lease is wanted.
+    pub(crate) fn count_keys(&self) -> bool {
+        let mut loads = HashMap::new();
+        for map in self.attended() {
+            map.count(&self.me, &mut loads);
+        }
+        let mut inner = self.inner();
+        inner.leases.count_keys(&loads, Moment::now());
+        inner.wants_lease
+    }
+
+    /// How many keys are wanted, in all maps.
+    pub(crate) fn entries(&self) -> usize {
+        let attended = self.attended();
+        attended.iter().map(|map| map.entries(&self.me)).sum()
+    }
+
+    /// A lease to write under, however the session stands.
+    pub(crate) fn pick(&self, bound: Option<LeaseId>) -> Option<Lease> {
+        let picked = self.inner().leases.pick(bound);
+        picked.map(|(lease, _)| lease)
+    }
+
+    fn lose_later(&self, loss: Loss) {
+        self.inner().told = Some(loss);
+        self.called.notify_one();
+    }
+
+    /// What an attendant found since this was asked last.
+    pub(crate) fn told(&self) -> Option<Loss> {
+        self.inner().told.take()
+    }
+}
+
+/// The maps it has keys in.
+impl Shared {
+    pub(crate) fn attended(&self) -> Vec<Arc<dyn Attended>> {
+        self.inner().attended.clone()
+    }
+
+    pub(crate) fn attends(&self, wanted: &Arc<WantedKeys>) -> bool {
+        let inner = self.inner();
+        let mut attended = inner.attended.iter();
+        attended.any(|map| Arc::ptr_eq(map.wanted(), wanted))
+    }
+
+    /// Attends a map, unless it does so already; whether it is new.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub(crate) fn attend(&self, map: &Arc<dyn Attended>) -> Result<bool> {
+        let mut inner = self.inner();
+        if inner.phase == SessionState::Lost(Loss::Closed) {
+            return Err(closed());
+        }
+        if inner.attended.iter().any(|known| known.is_same(&**map)) {
+            return Ok(false);
+        }
+        inner.attended.push(Arc::clone(map));
+        Ok(true)
+    }
+
+    /// A map has ended: what the session wrote there stands as long as its leases, and is not put back.
+    pub(crate) fn leave(&self, map: &dyn Attended) {
+        let mut inner = self.inner();
+        let attended = std::mem::take(&mut inner.attended);
+        let (left, stay) = attended.into_iter().partition(|known| known.is_same(map));
+        inner.attended = stay;
+        drop(inner);
+        let left: Vec<Arc<dyn Attended>> = left;
+        for map in left {
+            map.clear(&self.me);
+        }
+    }
+
+    /// A map was seen in this life of the log. Another one than the leases are of is the end of them.
+    pub(crate) fn seen_in(&self, epoch: Option<Epoch>) {
+        let is_other = {
+            let inner = self.inner();
+            let own = inner.leases.epoch();
+            inner.phase == SessionState::Live && epoch.is_some() && own.is_some() && epoch != own
+        };
+        if is_other {
+            self.lose_later(Loss::EpochChanged);
+        }
+    }
+}
+
+#[async_trait]
+impl Leasing for Shared {
+    async fn live(&self) -> Result<()> {
+        loop {
+            match self.state() {
+                SessionState::Live => return Ok(()),
+                SessionState::Lost(Loss::Closed) => return Err(closed()),
+                other => self.changed(other).await,
+            };
+        }
+    }
+
+    fn lease(&self, bound: Option<LeaseId>) -> Result<Lease> {
+        match self.state() {
+            SessionState::Live => {}
+            SessionState::Lost(Loss::Closed) => return Err(closed()),
+            other => {
+                let why = format!("the session is {other}");
+                return Err(Error::new(ErrorKind::Unavailable, why));
+            }
+        }
+        let most = self.log.capabilities().records_per_lease;
+        let mut inner = self.inner();
+        let Some((lease, load)) = inner.leases.pick(bound) else {
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                "the session has no lease",
+            ));
+        };
+        let is_full = load >= most && !inner.wants_lease;
+        inner.wants_lease |= is_full;
+        drop(inner);
+        if is_full {
+            self.called.notify_one();
+        }
+        Ok(lease)
+    }
+
+    fn doubt(&self, _lease: Lease) {
+        self.called.notify_one();
+    }
+}
+
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the session is closed")
+}

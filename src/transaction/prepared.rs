@@ -1,0 +1,89 @@
+//! What an attempt at a transaction has come to: sent, and what its answer means for it.
+//!
+//! Never calls the closure: whether it is called again is decided by who asked for the commit.
+
+use std::any::Any;
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use globe_log_client::{Epoch, ErrorKind, Lease, Position, Result, Transaction};
+
+use crate::write::attempt::{Basis, Outcome};
+use crate::write::committer::Committer;
+use crate::write::leasing::Leasing;
+use crate::write::replicas::Replicas;
+use crate::write::wanted::{Intent, WantedKeys, Writing, end};
+use crate::write::write_set::{Draft, Stands};
+
+/// A write of this attempt: what is sent, and what a read of this attempt gets.
+pub(crate) struct Pending {
+    pub(crate) draft: Draft,
+    pub(crate) value: Option<Arc<dyn Any + Send + Sync>>,
+    pub(crate) wanted: Arc<WantedKeys>,
+    /// The session it is to stand as long as.
+    pub(crate) session: Option<Weak<dyn Leasing>>,
+}
+
+impl Pending {
+    /// Tells the sessions of this process, before it is sent.
+    pub(crate) fn begin(&self, text: &Bytes, stands: Stands) -> Option<Writing> {
+        let intent = match (&self.draft, &self.session, &self.value) {
+            (Draft::PutLeased(_, lease), Some(session), Some(value)) => Intent::Want {
+                session: Weak::clone(session),
+                lease: *lease,
+                value: Arc::clone(value),
+            },
+            (draft, ..) if draft.leaves() => Intent::Leave,
+            _ => return None,
+        };
+        let mut writing = self.wanted.begin(text, intent)?;
+        writing.is_rewrite = stands != Stands::Nothing;
+        Some(writing)
+    }
+}
+
+/// What an attempt has come to, when its closure has returned.
+pub(crate) struct Prepared {
+    pub(crate) replicas: Replicas,
+    pub(crate) transaction: Transaction,
+    pub(crate) epochs: HashSet<Epoch>,
+    pub(crate) sessions: Vec<(Arc<dyn Leasing>, Lease)>,
+    pub(crate) writings: Vec<Option<Writing>>,
+}
+
+impl Prepared {
+    /// Commits it; nothing when another attempt is due.
+    pub(crate) async fn commit(
+        mut self,
+        committer: &mut Committer<'_>,
+    ) -> Result<Option<Position>> {
+        let epoch = self.epochs.iter().next().copied();
+        let transaction = std::mem::take(&mut self.transaction).within(epoch);
+        let outcome = committer
+            .commit(&self.replicas, &transaction, Basis::Read)
+            .await;
+        end(std::mem::take(&mut self.writings), &outcome);
+        match outcome {
+            Ok(Outcome::Committed(position)) => Ok(Some(position)),
+            Ok(_) => Ok(None),
+            Err(error) => {
+                let is_lost = *error.kind() == ErrorKind::LeaseLost && !self.sessions.is_empty();
+                if is_lost {
+                    self.doubt_sessions();
+                }
+                if is_lost && committer.pause().await {
+                    return Ok(None);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// One of the leases it writes under may be gone.
+    pub(crate) fn doubt_sessions(&self) {
+        for (session, lease) in &self.sessions {
+            session.doubt(*lease);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Writes under the lease of a session, and what every other write means for the keys that sessions want.
+//!
+//! Never keeps a lease alive, and never writes under one of another life of the log than the guards are from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use globe_log_client::{Error, ErrorKind, Lease, Result};
+use tokio::time::{Instant, timeout_at};
+
+use crate::entry::key::Key;
+use crate::write::attempt::{Basis, Outcome};
+use crate::write::committer::Committer;
+use crate::write::leasing::Leasing;
+use crate::write::wanted::{AnyValue, Intent, Writing, end};
+use crate::write::write_set::{Draft, Stands, WriteSet};
+use crate::write::writer::Writer;
+use crate::write::written::Written;
+
+/// What became of an attempt to write under a lease.
+enum Leased {
+    Written(Written),
+    /// Nothing was written: the lease is gone, or the log is in another life than it.
+    LeaseGone(Error),
+}
+
+impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
+    /// Writes a key that is to stand as long as a session does: over whatever stands there, or only where nothing does.
+    pub(crate) async fn put_leased(
+        &self,
+        bound: Duration,
+        session: &Arc<dyn Leasing>,
+        key: &K,
+        value: V,
+        basis: Basis,
+    ) -> Result<Written> {
+        let text = self.encode_key(key)?;
+        let encoded = self.draft(&text, &value, false)?.bytes();
+        let value: AnyValue = Arc::new(value);
+        let mut committer = self.committer(bound);
+        loop {
+            let lease = self.lease(&committer, session, key, &text).await?;
+            let set = self.leased_set(key, &text, &encoded, lease, basis);
+            let value = Arc::clone(&value);
+            let attempt = self.attempt_leased(&mut committer, session, set, (lease, value), basis);
+            match attempt.await? {
+                Leased::Written(written) => return Ok(written),
+                Leased::LeaseGone(error) => {
+                    session.doubt(lease);
+                    if !committer.pause().await {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A lease for a key, as soon as the session has one, and this map has followed the log into its life.
+    async fn lease(
+        &self,
+        committer: &Committer<'_>,
+        session: &Arc<dyn Leasing>,
+        key: &K,
+        text: &Bytes,
+    ) -> Result<Lease> {
+        let deadline = committer.deadline;
+        loop {
+            let live = timeout_at(deadline, session.live()).await;
+            live.unwrap_or_else(|_| Err(suspended(&self.name(text))))?;
+            let state = self.replica.state();
+            let bound = self.known(&state, text, key).lease();
+            match session.lease(bound) {
+                Err(error) if *error.kind() == ErrorKind::Unavailable => {}
+                other => return other,
+            }
+            if Instant::now() >= deadline {
+                return Err(suspended(&self.name(text)));
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The write, guarded by what stands here if that is of the lease's life.
+    fn leased_set(
+        &self,
+        key: &K,
+        text: &Bytes,
+        encoded: &Bytes,
+        lease: Lease,
+        basis: Basis,
+    ) -> WriteSet {
+        let state = self.replica.state();
+        let is_of_life = state.epoch() == Some(lease.epoch);
+        let stands = match basis {
+            Basis::Exactly => Stands::Nothing,
+            _ if !is_of_life => Stands::Nothing,
+            _ => self.known(&state, text, key),
+        };
+        let draft = Draft::PutLeased(encoded.clone(), lease.id);
+        WriteSet::one(Some(lease.epoch), text.clone(), stands, draft)
+    }
+
+    /// Tries until it is written, refused, or the lease turns out to be gone.
+    async fn attempt_leased(
+        &self,
+        committer: &mut Committer<'_>,
+        session: &Arc<dyn Leasing>,
+        mut set: WriteSet,
+        (lease, value): (Lease, AnyValue),
+        basis: Basis,
+    ) -> Result<Leased> {
+        let Some((text, _)) = set.writes.first_key_value() else {
+            return Err(Error::new(ErrorKind::Invalid, "nothing is to be written"));
+        };
+        let session = Arc::downgrade(session);
+        let lease_id = lease.id;
+        let intent = Intent::Want {
+            session,
+            lease: lease_id,
+            value,
+        };
+        let mut writing = self.wanted.begin(text, intent);
+        loop {
+            if let Some(writing) = &mut writing {
+                writing.is_rewrite = set.standing() > 0;
+            }
+            let outcome = self.send(committer, &set, basis).await;
+            if let Ok(Outcome::Overtaken(conflict)) = &outcome {
+                set.guard_by(conflict);
+                if set.life == Some(lease.epoch) {
+                    continue;
+                }
+            }
+            end([writing], &outcome);
+            return match outcome {
+                Ok(Outcome::Committed(position)) => {
+                    Ok(Leased::Written(Written::new(position, &set)))
+                }
+                Ok(_) => Ok(Leased::LeaseGone(of_another_life(lease))),
+                Err(error) if *error.kind() == ErrorKind::LeaseLost => Ok(Leased::LeaseGone(error)),
+                Err(error) => Err(error),
+            };
+        }
+    }
+}
+
+/// What any write means for the keys that sessions want.
+impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
+    /// The writes of a set that leave the session which wants their key, told so before they are sent.
+    pub(crate) fn leaving(&self, set: &WriteSet) -> Vec<Option<Writing>> {
+        if self.wanted.is_empty() {
+            return Vec::new();
+        }
+        let leaving = set.writes.iter().filter(|(_, it)| it.draft.leaves());
+        leaving
+            .map(|(text, _)| self.wanted.begin(text, Intent::Leave))
+            .collect()
+    }
+
+    /// Puts of keys that a session wants, and that are under no lease at the moment, go under one of the session's: else
+    /// they would outlive it.
+    ///
+    /// # Errors
+    /// `Unavailable` while the session has none.
+    pub(crate) fn stay(&self, set: &WriteSet) -> Result<Option<WriteSet>> {
+        if self.wanted.is_empty() {
+            return Ok(None);
+        }
+        let mut changed = None;
+        for (text, guarded) in &set.writes {
+            let Draft::Put(value) = &guarded.draft else {
+                continue;
+            };
+            if guarded.stands.lease().is_some() {
+                continue;
+            }
+            let Some(session) = self.wanted.session_of(text) else {
+                continue;
+            };
+            let lease = session.lease(None)?;
+            if set.life.is_some_and(|life| life != lease.epoch) {
+                session.doubt(lease);
+                return Err(suspended(&self.name(text)));
+            }
+            let changed = changed.get_or_insert_with(|| set.clone());
+            changed.life = Some(lease.epoch);
+            if let Some(guarded) = changed.writes.get_mut(text) {
+                guarded.draft = Draft::PutLeased(value.clone(), lease.id);
+            }
+        }
+        Ok(changed)
+    }
+}
+
+fn suspended(name: &str) -> Error {
+    let why = format!("{name} was not written: its session had no live lease until the deadline");
+    Error::new(ErrorKind::Unavailable, why)
+}
+
+fn of_another_life(lease: Lease) -> Error {
+    let why = format!(
+        "lease {} is of another life of the log: nothing was written",
+        lease.id
+    );
+    Error::new(ErrorKind::LeaseLost, why)
+}

@@ -1,0 +1,345 @@
+//! Which keys of a map the sessions of this process want to stand, and with which value.
+//!
+//! Never writes a key: a session puts back what is gone. It only keeps what is wanted true to what this process itself
+//! writes, so that nothing is put back that its own caller deleted.
+
+use std::any::Any;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use globe_log_client::{ErrorKind, LeaseId, Position, Result};
+
+use crate::ground::sync::{Mutex, MutexGuard, Notify, lock};
+use crate::write::attempt::Outcome;
+use crate::write::leasing::Leasing;
+
+/// A value, of whatever type the map has.
+pub(crate) type AnyValue = Arc<dyn Any + Send + Sync>;
+
+/// The wanted keys of one map, by their text in the log.
+#[derive(Default)]
+pub(crate) struct WantedKeys {
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    keys: HashMap<Bytes, Row>,
+    listeners: Vec<Weak<Due>>,
+}
+
+/// One key that a session wrote, or is writing.
+struct Row {
+    session: Weak<dyn Leasing>,
+    /// Under which it was last sent.
+    lease: LeaseId,
+    /// What is to stand there; nothing while it is only being written.
+    wanted: Option<Wanted>,
+    /// How many writes of it have no answer yet. Meanwhile nobody judges it.
+    under_way: usize,
+    /// The newest write of this process that decided about it.
+    decided: Option<Position>,
+}
+
+/// What is to stand at a key.
+#[derive(Clone)]
+pub(crate) struct Wanted {
+    pub(crate) value: AnyValue,
+    /// False after a write whose outcome is not known: then what the tail shows counts.
+    pub(crate) is_sure: bool,
+}
+
+/// What a session knows of a key, when it judges what stands there.
+#[derive(Clone)]
+pub(crate) enum Wish {
+    /// It wants nothing there.
+    None,
+    /// A write of its own is under way: what stands there will be judged after that.
+    UnderWay,
+    Wanted(Wanted),
+}
+
+/// What a write is about to do to a key.
+pub(crate) enum Intent {
+    /// It is to stand there as long as the session does.
+    Want {
+        session: Weak<dyn Leasing>,
+        lease: LeaseId,
+        value: AnyValue,
+    },
+    /// The caller deletes it, or takes it off its lease.
+    Leave,
+}
+
+/// How a write ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Committed(Position),
+    NotCommitted,
+    Unknown,
+}
+
+impl WantedKeys {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        lock(&self.table)
+    }
+
+    /// A session that hears of this map's keys from now on.
+    pub(crate) fn listen(&self, due: &Arc<Due>) {
+        self.table().listeners.push(Arc::downgrade(due));
+    }
+
+    /// A write begins; nothing to do for one that leaves a key nobody wants.
+    pub(crate) fn begin(self: &Arc<Self>, text: &Bytes, intent: Intent) -> Option<Writing> {
+        let mut table = self.table();
+        match &intent {
+            Intent::Want { session, lease, .. } => {
+                let row = table.keys.entry(text.clone()).or_insert_with(|| Row {
+                    session: Weak::clone(session),
+                    lease: *lease,
+                    wanted: None,
+                    under_way: 0,
+                    decided: None,
+                });
+                row.under_way += 1;
+                row.lease = *lease;
+            }
+            Intent::Leave => table.keys.get_mut(text)?.under_way += 1,
+        }
+        drop(table);
+        Some(Writing {
+            keys: Arc::clone(self),
+            text: text.clone(),
+            intent,
+            is_rewrite: false,
+            ending: Ending::Unknown,
+        })
+    }
+
+    /// The session that wants a key.
+    pub(crate) fn session_of(&self, text: &[u8]) -> Option<Arc<dyn Leasing>> {
+        let table = self.table();
+        let row = table.keys.get(text)?;
+        row.wanted.as_ref()?;
+        row.session.upgrade()
+    }
+
+    /// Whether sessions want nothing in this map, so that a write need not look.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table().keys.is_empty()
+    }
+
+    /// What a session wants of a key.
+    pub(crate) fn wish(&self, session: &Weak<dyn Leasing>, text: &[u8]) -> Wish {
+        let table = self.table();
+        match table.keys.get(text) {
+            Some(row) if row.under_way > 0 => Wish::UnderWay,
+            Some(row) if row.is_of(session) => row.wanted.clone().map_or(Wish::None, Wish::Wanted),
+            _ => Wish::None,
+        }
+    }
+
+    /// The key stands under a lease of the session: what it wants is that from now on.
+    pub(crate) fn follow(
+        &self,
+        session: &Weak<dyn Leasing>,
+        text: &[u8],
+        lease: LeaseId,
+        value: AnyValue,
+    ) {
+        let mut table = self.table();
+        let row = table.keys.get_mut(text).filter(|row| row.is_of(session));
+        let before = row.and_then(|row| {
+            let wanted = row.wanted.as_mut()?;
+            row.lease = lease;
+            let is_sure = true;
+            Some(std::mem::replace(wanted, Wanted { value, is_sure }))
+        });
+        drop(table);
+        drop(before);
+    }
+
+    /// Wants a key no more; whether it did.
+    pub(crate) fn forget(&self, session: &Weak<dyn Leasing>, text: &[u8]) -> bool {
+        let mut table = self.table();
+        let Some(row) = table.keys.get_mut(text).filter(|row| row.is_of(session)) else {
+            return false;
+        };
+        let before = row.wanted.take();
+        table.tidy(text);
+        drop(table);
+        before.is_some()
+    }
+
+    /// All keys a session wants.
+    pub(crate) fn all_of(&self, session: &Weak<dyn Leasing>) -> BTreeSet<Bytes> {
+        let table = self.table();
+        let keys = table.keys.iter().filter(|(_, row)| row.is_of(session));
+        let wanted = keys.filter(|(_, row)| row.wanted.is_some());
+        wanted.map(|(text, _)| text.clone()).collect()
+    }
+
+    /// How many keys a session writes or wants under each lease.
+    pub(crate) fn count(&self, session: &Weak<dyn Leasing>, loads: &mut HashMap<LeaseId, usize>) {
+        for row in self.table().keys.values() {
+            if row.is_of(session) {
+                *loads.entry(row.lease).or_default() += 1;
+            }
+        }
+    }
+
+    /// A session has ended: it wants nothing any more.
+    pub(crate) fn clear(&self, session: &Weak<dyn Leasing>) {
+        let mut gone = Vec::new();
+        let mut table = self.table();
+        for row in table.keys.values_mut().filter(|row| row.is_of(session)) {
+            gone.extend(row.wanted.take());
+        }
+        table.keys.retain(|_, row| !row.is_over());
+        drop(table);
+        // Values are the user's, and so is what runs when they are dropped.
+        drop(gone);
+    }
+}
+
+impl Table {
+    /// Keeps nothing of a key that nobody wants or writes.
+    fn tidy(&mut self, text: &[u8]) {
+        if self.keys.get(text).is_some_and(Row::is_over) {
+            self.keys.remove(text);
+        }
+    }
+}
+
+impl Row {
+    fn is_of(&self, session: &Weak<dyn Leasing>) -> bool {
+        Weak::ptr_eq(&self.session, session)
+    }
+
+    fn is_over(&self) -> bool {
+        self.wanted.is_none() && self.under_way == 0
+    }
+
+    /// Whether a write committed there is newer than what decided last.
+    fn is_newer(&self, position: Position) -> bool {
+        !self.decided.is_some_and(|decided| decided.covers(position))
+    }
+}
+
+/// A write of a key that is under way. Dropped before it was told how it ended, nobody knows.
+#[must_use]
+pub(crate) struct Writing {
+    keys: Arc<WantedKeys>,
+    text: Bytes,
+    intent: Intent,
+    /// Whether it is sent over something that stands there.
+    pub(crate) is_rewrite: bool,
+    ending: Ending,
+}
+
+impl Writing {
+    pub(crate) fn end(mut self, ending: Ending) {
+        self.ending = ending;
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        let mut table = self.keys.table();
+        let Some(row) = table.keys.get_mut(&self.text) else {
+            return;
+        };
+        row.under_way -= 1;
+        let before = row.end(&self.intent, self.is_rewrite, self.ending);
+        table.tidy(&self.text);
+        let listeners: Vec<_> = table.listeners.iter().filter_map(Weak::upgrade).collect();
+        table.listeners.retain(|due| due.strong_count() > 0);
+        drop(table);
+        drop(before);
+        for due in listeners {
+            due.add([self.text.clone()]);
+        }
+    }
+}
+
+impl Row {
+    /// What is wanted after a write has ended; returns what was wanted before, to be dropped outside of any lock.
+    fn end(&mut self, intent: &Intent, is_rewrite: bool, ending: Ending) -> Option<Wanted> {
+        match (intent, ending) {
+            (Intent::Want { session, value, .. }, Ending::Committed(at)) if self.is_newer(at) => {
+                self.decided = Some(at);
+                self.session = Weak::clone(session);
+                let (value, is_sure) = (Arc::clone(value), true);
+                self.wanted.replace(Wanted { value, is_sure })
+            }
+            (Intent::Leave, Ending::Committed(at)) if self.is_newer(at) => {
+                self.decided = Some(at);
+                self.wanted.take()
+            }
+            // What a create left behind that nobody knows of is swept, if it is there; what was rewritten is not.
+            (Intent::Want { session, value, .. }, Ending::Unknown)
+                if is_rewrite && self.wanted.is_none() =>
+            {
+                self.session = Weak::clone(session);
+                let (value, is_sure) = (Arc::clone(value), false);
+                self.wanted.replace(Wanted { value, is_sure })
+            }
+            (Intent::Leave, Ending::Unknown) => {
+                if let Some(wanted) = &mut self.wanted {
+                    wanted.is_sure = false;
+                }
+                None
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Tells what became of writes that were under way.
+pub(crate) fn end(writings: impl IntoIterator<Item = Option<Writing>>, outcome: &Result<Outcome>) {
+    let ending = ending(outcome);
+    for writing in writings.into_iter().flatten() {
+        writing.end(ending);
+    }
+}
+
+fn ending(outcome: &Result<Outcome>) -> Ending {
+    match outcome {
+        Ok(Outcome::Committed(position)) => Ending::Committed(*position),
+        Ok(Outcome::Overtaken(_) | Outcome::OtherLife) => Ending::NotCommitted,
+        Err(error) => match *error.kind() {
+            ErrorKind::Behind(position) => Ending::Committed(position),
+            _ if error.may_be_committed() => Ending::Unknown,
+            _ => Ending::NotCommitted,
+        },
+    }
+}
+
+/// Keys that somebody has to look at.
+#[derive(Default)]
+pub(crate) struct Due {
+    keys: Mutex<BTreeSet<Bytes>>,
+    stir: Notify,
+}
+
+impl Due {
+    pub(crate) fn add(&self, keys: impl IntoIterator<Item = Bytes>) {
+        lock(&self.keys).extend(keys);
+        self.stir.notify_one();
+    }
+
+    pub(crate) fn take(&self) -> BTreeSet<Bytes> {
+        std::mem::take(&mut lock(&self.keys))
+    }
+
+    /// Looks again at what there is.
+    pub(crate) fn stir(&self) {
+        self.stir.notify_one();
+    }
+
+    /// Waits until there may be something.
+    pub(crate) async fn stirred(&self) {
+        self.stir.notified().await;
+    }
+}
