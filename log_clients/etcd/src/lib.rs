@@ -31,6 +31,7 @@
 //! | a head | one read for all who ask at the same time | – |
 //! | a commit | one request; it writes one small record besides, a slot of the fence | – |
 //! | a reply that was lost | a few requests more | – |
+//! | a lease | one grant; each renewal a stream with two messages; over a new connection one read more | – |
 //! | the lease of the fence | one grant with the first commit, then at most one renewal in twenty seconds, with a commit | – |
 //! | an outage | about one dial a second, however many calls wait | – |
 //!

@@ -25,6 +25,8 @@ pub(crate) struct Life {
 struct Facts {
     known: Option<Known>,
     keyspaces: HashMap<Keyspace, Followed>,
+    /// One in which this role could read.
+    readable: Option<Keyspace>,
     /// The role does not allow this log's own records.
     is_blind: bool,
 }
@@ -159,6 +161,28 @@ impl Life {
 
     pub(crate) fn set_blind(&self) {
         self.facts().is_blind = true;
+    }
+
+    /// A keyspace that this role could read in: the first one since there was none.
+    pub(crate) fn readable(&self) -> Option<Keyspace> {
+        self.facts().readable.clone()
+    }
+
+    pub(crate) fn set_readable(&self, keyspace: &Keyspace) {
+        let mut facts = self.facts();
+        if facts.readable.is_none() {
+            facts.readable = Some(keyspace.clone());
+        }
+    }
+
+    pub(crate) fn set_unreadable(&self, keyspace: &Keyspace) {
+        let mut facts = self.facts();
+        facts.readable.take_if(|readable| readable == keyspace);
+    }
+
+    /// What is known of this life, if it is the present one.
+    pub(crate) fn known_of(&self, epoch: Epoch) -> Option<Known> {
+        self.known().filter(|known| known.epoch == epoch)
     }
 
     /// Starts another life, unless it is not `before` any more that is known. Everything remembered is forgotten, and

@@ -257,14 +257,23 @@ impl LogClient for EtcdLog {
         self.cluster.commit(transaction).await
     }
 
-    /// One request. In whole seconds, rounded up; the server may grant more, and at least about 1.5 election timeouts.
+    /// One request, and one read before it if no answer was seen yet, or the connection is new. In whole seconds, rounded up;
+    /// the server may grant more, and at least about 1.5 election timeouts. It is asked for by a name that is drawn here: a
+    /// lost reply costs the request once more and a renewal, and leaves no second lease behind. One that is dropped, or
+    /// given up, may have been granted; it ends by itself.
+    ///
+    /// `Denied` also for a role that may read neither this log's own records nor, as far as it has tried, in any keyspace:
+    /// it cannot know which life of the log this is. Once it has read in one it has leases.
     async fn grant(&self, ttl: Duration) -> Result<Lease> {
         runtime::check()?;
         self.answered(self.cluster.grant(ttl).await).await
     }
 
-    /// One request. On servers that may report the renewal of a lease that is gone (below 3.5.23, 3.4.38, 3.6.5), one
-    /// more that asks whether it is there.
+    /// One stream with two messages, on the connection for leases, and one read if that connection is new, or its member
+    /// lags behind. On servers that may report the renewal of a lease that is gone (below 3.5.23, 3.4.38, 3.6.5), one more
+    /// request that asks whether it is there. Dropping it leaves the lease renewed or not.
+    ///
+    /// A lease of another life is lost without being renewed; that it is another is read from the log first.
     async fn renew(&self, lease: Lease) -> Result<Lease> {
         runtime::check()?;
         self.answered(self.cluster.renew(lease).await).await

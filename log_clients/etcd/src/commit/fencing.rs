@@ -76,8 +76,9 @@ impl Fence {
         }
         let granted = Instant::now();
         let settings = self.settings;
-        let (lease, _) = cluster.grant_by(settings.ttl, deadline).await?;
-        let writer = Arc::new(Writer::new(lease, epoch, granted, settings));
+        let lease = cluster.grant_by(settings.ttl, deadline).await?;
+        // If another life has begun meanwhile it is of that, and no commit of this one is sent by it.
+        let writer = Arc::new(Writer::new(lease.id, lease.epoch, granted, settings));
         *self.writer() = Some(Arc::clone(&writer));
         Ok(writer)
     }
@@ -136,7 +137,7 @@ async fn keep(cluster: &Cluster, writer: &Writer, deadline: Instant) -> Result<b
         return Ok(true);
     }
     let sent = Instant::now();
-    match cluster.renew_by(writer.lease, deadline).await {
+    match cluster.renew_by(None, writer.lease, deadline).await {
         Ok(_) => {
             writer.set_renewed(sent);
             Ok(true)

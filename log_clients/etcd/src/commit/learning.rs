@@ -25,6 +25,8 @@ impl Cluster {
         capabilities.max_transaction_bytes = bytes;
         capabilities.max_value_bytes = bytes / 5 * 4;
         capabilities.max_ttl = MAX_TTL;
+        // A put looks through all records of its lease (etcd-io/etcd#15993).
+        capabilities.records_per_lease = 512;
         capabilities.fenced = !self.fence.is_forbidden();
         capabilities
     }

@@ -16,7 +16,6 @@ use crate::fence::commit_outcome::{Asked, Outcome, Reply, outcome_of};
 use crate::fence::writer::Held;
 use crate::life::Known;
 use crate::members::backoff;
-use crate::members::call::Repeat;
 use crate::read::reading::ranges_of;
 use crate::records::revision;
 use crate::records::witness::Witness;
@@ -46,7 +45,7 @@ impl Round<'_> {
         let tag = held.tag();
         let transaction = cluster.compose(self.transaction, Some(&held), &tag)?;
         held.set_unsure();
-        let answer = cluster.send(Repeat::Never, transaction, self.deadline);
+        let answer = cluster.send_once(self.known.epoch, transaction, self.deadline);
         let answer = answer.await;
         self.send_commit(held, &tag, answer).await
     }
@@ -176,7 +175,7 @@ impl Round<'_> {
         loop {
             let transaction = cluster.compose(self.transaction, None, &[])?;
             match cluster
-                .send(Repeat::Never, transaction, self.deadline)
+                .send_once(self.known.epoch, transaction, self.deadline)
                 .await
             {
                 Ok(answer) if answer.succeeded => {
@@ -319,7 +318,8 @@ mod tests {
                     .compose(transaction, Some(&held), &tag)
                     .unwrap()
             };
-            let send = |copy| self.cluster.send(Repeat::Never, copy, self.deadline);
+            let epoch = held.writer.epoch;
+            let send = |copy| self.cluster.send_once(epoch, copy, self.deadline);
             assert!(send(copy()).await.unwrap().succeeded);
             let second = send(copy()).await;
             held.set_unsure();
@@ -367,7 +367,8 @@ mod tests {
             let mut held = rig.held().await;
             let tag = held.tag();
             let copy = rig.cluster.compose(&put, Some(&held), &tag).unwrap();
-            let landed = rig.cluster.send(Repeat::Never, copy, rig.deadline).await;
+            let epoch = held.writer.epoch;
+            let landed = rig.cluster.send_once(epoch, copy, rig.deadline).await;
             held.set_unsure();
             let fault = Err(Fault::new(class, "no answer"));
             let attempt = rig

@@ -105,11 +105,17 @@ fn holds(precondition: Precondition, found: Option<&PbKeyValue>) -> bool {
     }
 }
 
-/// Whether sending it twice can be harmful: not if every key it writes must be at a revision, which comes only once.
+/// Whether sending it twice is harmless: if every key it writes must be at a revision, which comes only once. A key that it
+/// deletes may as well have to be there since one; a put would find it so again.
 pub(crate) fn is_guarded_by_revisions(transaction: &Transaction) -> bool {
-    let is_guarded = |(keyspace, key, _): &(_, _, Write)| {
+    let is_guarded = |(keyspace, key, write): &(_, _, Write)| {
         transaction.preconditions().iter().any(|(k, name, guard)| {
-            k == keyspace && name == key && matches!(guard, Precondition::At(_))
+            let is_once = match guard {
+                Precondition::At(_) => true,
+                Precondition::Since(_) => matches!(write, Write::Delete),
+                _ => false,
+            };
+            k == keyspace && name == key && is_once
         })
     };
     transaction.writes().iter().all(is_guarded)
@@ -127,16 +133,13 @@ mod tests {
 
     use super::*;
 
-    fn at(revision: i64) -> PbKeyValue {
-        PbKeyValue {
-            mod_revision: revision,
-            ..PbKeyValue::default()
-        }
-    }
-
     #[test]
     fn preconditions_hold_of_what_they_say() {
-        let here = at(7);
+        let here = PbKeyValue {
+            create_revision: 5,
+            mod_revision: 7,
+            ..PbKeyValue::default()
+        };
         let table = [
             (Precondition::Absent, None, true),
             (Precondition::Absent, Some(&here), false),
@@ -144,7 +147,12 @@ mod tests {
             (Precondition::Present, Some(&here), true),
             (Precondition::At(Revision(7)), Some(&here), true),
             (Precondition::At(Revision(6)), Some(&here), false),
+            (Precondition::At(Revision(5)), Some(&here), false),
             (Precondition::At(Revision(0)), None, false),
+            (Precondition::Since(Revision(5)), Some(&here), true),
+            (Precondition::Since(Revision(6)), Some(&here), false),
+            (Precondition::Since(Revision(7)), Some(&here), false),
+            (Precondition::Since(Revision(0)), None, false),
         ];
         for (precondition, found, expected) in table {
             assert_eq!(holds(precondition, found), expected, "{precondition:?}");
@@ -154,17 +162,24 @@ mod tests {
     #[test]
     fn only_a_revision_on_every_written_key_guards_against_a_second_copy() {
         let flags = Keyspace::new("flags").unwrap();
-        let at = Precondition::At(Revision(3));
-        let guarded = Transaction::new()
-            .when(&flags, "a", at)
-            .put(&flags, "a", "");
-        assert!(is_guarded_by_revisions(&guarded));
-        assert!(!is_guarded_by_revisions(
-            &guarded.clone().delete(&flags, "b")
-        ));
-        let absent = Transaction::new()
-            .when(&flags, "a", Precondition::Absent)
-            .put(&flags, "a", "");
-        assert!(!is_guarded_by_revisions(&absent));
+        let guarded_by = |guard| Transaction::new().when(&flags, "a", guard);
+        let (at, since) = (
+            Precondition::At(Revision(3)),
+            Precondition::Since(Revision(3)),
+        );
+        for (guard, put, delete) in [
+            (at, true, true),
+            // Once deleted the key is there since another revision; once put, since the same.
+            (since, false, true),
+            (Precondition::Absent, false, false),
+            (Precondition::Present, false, false),
+        ] {
+            let written = guarded_by(guard).put(&flags, "a", "");
+            assert_eq!(is_guarded_by_revisions(&written), put, "{guard:?}");
+            let deleted = guarded_by(guard).delete(&flags, "a");
+            assert_eq!(is_guarded_by_revisions(&deleted), delete, "{guard:?}");
+            let elsewhere = deleted.delete(&flags, "b");
+            assert!(!is_guarded_by_revisions(&elsewhere), "{guard:?}");
+        }
     }
 }

@@ -41,6 +41,8 @@ pub(crate) enum Class {
     TooLargeToDecode,
     /// A lease named in it does not exist.
     LeaseGone,
+    /// The lease that was to be granted exists.
+    LeaseExists,
     /// The server says it has no space left: it may nevertheless have been done, but will not be done later.
     Full,
     /// The request has more operations than the server takes in one.
@@ -62,6 +64,7 @@ impl Class {
                 | Class::Future
                 | Class::TooLargeToDecode
                 | Class::LeaseGone
+                | Class::LeaseExists
                 | Class::Full
                 | Class::TooManyOperations
                 | Class::TooManyBytes

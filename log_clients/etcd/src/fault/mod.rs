@@ -95,6 +95,7 @@ impl Fault {
             | Class::Mute
             | Class::NotEtcd
             | Class::Foreign
+            | Class::LeaseExists
             | Class::TooLargeToDecode => ErrorKind::Unavailable,
             Class::StaleToken | Class::Denied | Class::Untrusted => ErrorKind::Denied,
             Class::Compacted => ErrorKind::Compacted,

@@ -35,6 +35,11 @@ const REFUSALS: &[(Code, &str, Class)] = &[
         "etcdserver: requested lease not found",
         Class::LeaseGone,
     ),
+    (
+        Code::FailedPrecondition,
+        "etcdserver: lease already exists",
+        Class::LeaseExists,
+    ),
     (Code::ResourceExhausted, FULL, Class::Full),
     (
         Code::Unauthenticated,

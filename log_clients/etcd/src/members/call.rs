@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::Client;
+use globe_log_client::Epoch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::fault::{Class, Fault};
@@ -21,7 +22,6 @@ pub(crate) enum Repeat {
     /// As `Harmless`, but it may be much work for a member: that one takes long over it says nothing of the member, and
     /// another would take as long.
     Costly,
-    /// It is sent only over a connection that is known to lead to the known life of the log.
     Never,
 }
 
@@ -30,6 +30,8 @@ pub(crate) enum Repeat {
 pub(crate) struct CallOptions {
     pub(crate) purpose: Purpose,
     pub(crate) repeat: Repeat,
+    /// Only over a connection that was seen to lead to this life of the log; over any without one.
+    pub(crate) within: Option<Epoch>,
     /// Until when there must be an answer.
     pub(crate) deadline: Instant,
     /// How long one member may take before another is preferred, if there is one and repeating is harmless.
@@ -138,6 +140,7 @@ impl Endpoints {
         CallOptions {
             purpose: Purpose::Unary,
             repeat,
+            within: None,
             deadline,
             patience: self.settings.request_timeout,
         }
@@ -284,9 +287,9 @@ impl Endpoints {
         Fut: Future<Output = Result<T, E>>,
         E: Into<Fault>,
     {
-        if call_options.repeat == Repeat::Never && !connection.is_checked() {
-            let text =
-                "the connection is new: it is not known yet which life of the log it leads to";
+        let is_elsewhere = |epoch| !connection.leads_to(epoch);
+        if call_options.within.is_some_and(is_elsewhere) {
+            let text = "it is not known yet which life of the log the connection leads to";
             return Err(Fault::new(Class::Unchecked, text));
         }
         let asked = Instant::now();

@@ -2,11 +2,11 @@
 //!
 //! Never carries what it knows over to another connection: behind one address there may be many servers.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use etcd_client::{Client, GetOptions};
+use globe_log_client::Epoch;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -36,8 +36,8 @@ pub(crate) struct Connection {
     handshake: OnceCell<Handshake>,
     /// Whether it was seen to order progress. Asked for when its version is not known.
     orders: OnceCell<bool>,
-    /// Whether an answer that came through it was seen to be of the known life of the log.
-    is_checked: AtomicBool,
+    /// The life of the log that an answer which came through it was last seen to be of.
+    life: Mutex<Option<Epoch>>,
     /// When it was last asked for a sign of life. Held while it is.
     asked: tokio::sync::Mutex<Option<Instant>>,
     /// When it last gave one.
@@ -77,7 +77,7 @@ impl Connection {
             anonymous,
             handshake: OnceCell::new(),
             orders: OnceCell::new(),
-            is_checked: AtomicBool::new(false),
+            life: Mutex::default(),
             asked: tokio::sync::Mutex::default(),
             last_alive: Mutex::default(),
         })
@@ -226,15 +226,15 @@ impl Connection {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An answer that came through it was of the known life of the log.
-    pub(crate) fn set_checked(&self) {
-        self.is_checked.store(true, Ordering::Relaxed);
+    /// An answer that came through it was of this life of the log.
+    pub(crate) fn set_life(&self, epoch: Epoch) {
+        *self.life.lock().unwrap_or_else(PoisonError::into_inner) = Some(epoch);
     }
 
-    /// Whether an answer that came through it was seen to be of the known life. Until then no commit goes through it:
-    /// whoever slept through a restore may have guards that hold again by chance.
-    pub(crate) fn is_checked(&self) -> bool {
-        self.is_checked.load(Ordering::Relaxed)
+    /// Whether it was seen to lead to this life of the log. Until then no commit of that life goes through it: whoever
+    /// slept through a restore may have guards that hold again by chance.
+    pub(crate) fn leads_to(&self, epoch: Epoch) -> bool {
+        *self.life.lock().unwrap_or_else(PoisonError::into_inner) == Some(epoch)
     }
 }
 

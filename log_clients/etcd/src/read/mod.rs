@@ -3,6 +3,7 @@
 //! Nothing here writes, but for the record by which all clients agree on that life.
 
 pub(crate) mod epoch;
+pub(crate) mod look;
 pub(crate) mod page_bound;
 pub(crate) mod page_size;
 pub(crate) mod reading;

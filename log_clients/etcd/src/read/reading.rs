@@ -111,6 +111,22 @@ impl Cluster {
         epoch: Option<Epoch>,
         call_options: CallOptions,
     ) -> Result<Reading, Fault> {
+        let probe = self.probe(keyspace);
+        let reading = self.read_beside(&probe, ranges, epoch, call_options).await;
+        if reading.is_ok() {
+            self.life.set_readable(keyspace);
+        }
+        reading
+    }
+
+    /// As `read`, with another probe than that of a keyspace.
+    pub(crate) async fn read_beside(
+        &self,
+        probe: &TxnOp,
+        ranges: &[TxnOp],
+        epoch: Option<Epoch>,
+        call_options: CallOptions,
+    ) -> Result<Reading, Fault> {
         let mut state = ReadState::default();
         loop {
             let known = self.life.known();
@@ -128,7 +144,7 @@ impl Cluster {
             let asks_life_only =
                 state.scope.is_lost() || (epoch.is_some() && known_epoch.is_none());
             let ranges = if asks_life_only { &[] } else { ranges };
-            let asked = question.with(ranges, || self.probe(keyspace));
+            let asked = question.with(ranges, probe);
             let (connection, answer) = match self.send_over(call_options, asked).await {
                 Ok(answered) => answered,
                 Err(fault) => {
@@ -140,8 +156,8 @@ impl Cluster {
             let (signs, answers) = question.signs(answer);
             let same = self.settle_life(&question, &signs, &mut state, call_options.deadline);
             let same = same.await?;
-            if same.is_some() {
-                connection.set_checked();
+            if let Some(epoch) = same {
+                connection.set_life(epoch);
             }
             if let Some(epoch) = same
                 && !asks_life_only
@@ -220,6 +236,20 @@ impl Cluster {
         let asked = Instant::now();
         let position = self.now(keyspace, deadline).await?;
         Ok(Head { position, asked })
+    }
+
+    /// Sends a commit of this life of the log: once, and only to where that is known to be.
+    pub(crate) async fn send_once(
+        &self,
+        epoch: Epoch,
+        transaction: Txn,
+        deadline: Instant,
+    ) -> Result<PbTxnResponse, Fault> {
+        let call_options = CallOptions {
+            within: Some(epoch),
+            ..self.endpoints.call_options(Repeat::Never, deadline)
+        };
+        Ok(self.send_over(call_options, transaction).await?.1)
     }
 
     /// Sends one transaction as it is.
@@ -357,10 +387,10 @@ impl Cluster {
 impl Question {
     /// The transaction that asks everything. What is asked besides comes last, so that the caller's answers keep their
     /// places.
-    fn with(&self, ranges: &[TxnOp], probe: impl FnOnce() -> TxnOp) -> Txn {
+    fn with(&self, ranges: &[TxnOp], probe: &TxnOp) -> Txn {
         let mut asked = ranges.to_vec();
         if asked.is_empty() {
-            asked.push(probe());
+            asked.push(probe.clone());
         }
         if let Some(witness) = &self.witness {
             asked.push(witness.question());

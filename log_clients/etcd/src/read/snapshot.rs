@@ -156,6 +156,7 @@ impl Cluster {
         CallOptions {
             purpose: Purpose::Unary,
             repeat: Repeat::Harmless,
+            within: None,
             deadline: self.endpoints.deadline(),
             patience: settings.request_timeout.max(settings.deadline / 2),
         }

@@ -56,13 +56,15 @@ pub trait Harness: Send + Sync + 'static {
     }
 
     /// Makes the log another one that is empty, at the same address, and says whether it could. Without it,
-    /// `a_wiped_log_is_in_another_epoch` only sees that a position of no life of this log is refused.
+    /// `a_wiped_log_is_in_another_epoch` only sees that a position of no life of this log is refused, and the cases of leases
+    /// see one life less.
     async fn wipe(&self) -> bool {
         false
     }
 
     /// Makes a backup of the log as it is now, and says whether it could. Without it,
-    /// `a_reply_across_a_restore_is_of_the_life_its_commit_is_in` only sees that a guard of another life is refused.
+    /// `a_reply_across_a_restore_is_of_the_life_its_commit_is_in` only sees that a guard of another life is refused, and
+    /// `a_lease_that_a_restore_brings_back_is_lost_to_who_held_it` that a lease of another life is.
     async fn backup(&self) -> bool {
         false
     }

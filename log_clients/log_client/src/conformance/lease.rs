@@ -2,6 +2,7 @@
 //!
 //! Never lets the speed of the machine decide: only that a lease ended *early* is an error; that it ends is waited for.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use super::harness::Harness;
 use super::mirror::Mirror;
+use super::outage::{in_bounded_time, when_found};
 use super::space::{PATIENCE, Space, soon};
 use crate::error::{ErrorKind, Result};
 use crate::lease::{Lease, LeaseId};
@@ -17,10 +19,16 @@ use crate::record::Change;
 use crate::transaction::Transaction;
 
 const SHORT: Duration = Duration::from_millis(300);
-const LONG: Duration = Duration::from_secs(600);
+pub(crate) const LONG: Duration = Duration::from_secs(600);
+
+/// More records than any log advises to put under one lease, and few enough for the slowest.
+const MANY: usize = 600;
+
+/// How many leases are granted in each life.
+const LEASES: usize = 40;
 
 /// A keyspace of a log with leases. Without them, sees that they are refused.
-async fn leased(harness: &dyn Harness) -> Option<Space> {
+pub(crate) async fn leased(harness: &dyn Harness) -> Option<Space> {
     let space = Space::fresh(harness);
     if space.capabilities().leases {
         return Some(space);
@@ -35,7 +43,7 @@ async fn leased(harness: &dyn Harness) -> Option<Space> {
     None
 }
 
-async fn grant(space: &Space, ttl: Duration) -> Lease {
+pub(crate) async fn grant(space: &Space, ttl: Duration) -> Lease {
     soon("a lease", space.log.grant(ttl))
         .await
         .expect("a lease")
@@ -46,11 +54,11 @@ fn unknown() -> Lease {
     Lease::new(LeaseId::new(1), LONG, Epoch::new(1))
 }
 
-async fn renew(space: &Space, lease: Lease) -> Result<Lease> {
+pub(crate) async fn renew(space: &Space, lease: Lease) -> Result<Lease> {
     soon("a renewal", space.log.renew(lease)).await
 }
 
-async fn revoke(space: &Space, lease: LeaseId) {
+pub(crate) async fn revoke(space: &Space, lease: LeaseId) {
     let revoked = soon("a revocation", space.log.revoke(lease)).await;
     revoked.expect("a revocation");
 }
@@ -87,6 +95,91 @@ pub async fn a_lease_of_no_time_or_too_much_is_invalid(harness: &dyn Harness) {
         let error = soon("a refusal", space.log.grant(ttl)).await.unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Invalid, "{ttl:?}: {error}");
     }
+}
+
+pub async fn a_lease_says_in_which_life_of_the_log_it_was_granted(harness: &dyn Harness) {
+    let Some(space) = leased(harness).await else {
+        return;
+    };
+    // The first thing these clients do.
+    let lease = grant(&space, LONG).await;
+    let other = grant(&space.elsewhere(harness).await, LONG).await;
+    let head = space.head().await;
+    assert_eq!([lease.epoch, other.epoch], [head.epoch; 2]);
+    // A log that was empty, and is again, need not be another one.
+    space.put("key", "value").await;
+    if !harness.wipe().await {
+        return;
+    }
+    // The first thing that is asked of the life after.
+    let lease = grant_again(&space).await;
+    let after = when_found(&space).await;
+    assert_ne!(after.epoch, head.epoch);
+    assert_eq!(lease.epoch, after.epoch);
+    let renewed = renew(&space, lease).await.expect("a renewal in time");
+    assert_eq!(renewed, lease);
+}
+
+/// A lease of a log that was away just now.
+async fn grant_again(space: &Space) -> Lease {
+    let granted = async {
+        loop {
+            match space.log.grant(LONG).await {
+                Err(error) if *error.kind() == ErrorKind::Unavailable => {}
+                granted => break granted.expect("a lease"),
+            }
+        }
+    };
+    in_bounded_time("a lease", granted).await
+}
+
+pub async fn no_lease_is_granted_twice_in_any_life_of_the_log(harness: &dyn Harness) {
+    let Some(space) = leased(harness).await else {
+        return;
+    };
+    let other = space.elsewhere(harness).await;
+    let mut granted = HashSet::new();
+    let mut lives = 1;
+    grant_many(&[&space, &other], &mut granted).await;
+    if harness.backup().await {
+        lives += 2;
+        grant_many(&[&space, &other], &mut granted).await;
+        harness.restore().await;
+        when_found(&space).await;
+        grant_many(&[&space, &other], &mut granted).await;
+    }
+    if harness.wipe().await {
+        lives += 1;
+        when_found(&space).await;
+        grant_many(&[&space, &other], &mut granted).await;
+    }
+    assert_eq!(granted.len(), lives * LEASES, "an id was granted twice");
+}
+
+async fn grant_many(spaces: &[&Space], granted: &mut HashSet<LeaseId>) {
+    for (_, space) in (0..LEASES).zip(spaces.iter().cycle()) {
+        granted.insert(grant_again(space).await.id);
+    }
+}
+
+pub async fn a_lease_takes_more_records_than_are_best_put_under_one(harness: &dyn Harness) {
+    let Some(space) = leased(harness).await else {
+        return;
+    };
+    assert!(space.capabilities().records_per_lease > 0, "it is advice");
+    let lease = grant(&space, LONG).await.id;
+    let keys: Vec<String> = (0..MANY).map(|number| format!("key-{number}")).collect();
+    for keys in keys.chunks(space.capabilities().max_operations.min(100)) {
+        let puts = keys.iter().fold(Transaction::new(), |puts, key| {
+            puts.put_leased(&space.keyspace, key.clone(), "value", lease)
+        });
+        space.commit(puts).await;
+    }
+    let records = space.records().await;
+    assert_eq!(records.len(), MANY);
+    assert!(records.values().all(|record| record.lease == Some(lease)));
+    revoke(&space, lease).await;
+    assert_eq!(space.records().await.len(), 0);
 }
 
 pub async fn a_lease_does_not_end_early_and_its_deletes_appear_in_the_tail(harness: &dyn Harness) {

@@ -100,6 +100,9 @@ macro_rules! conformance {
             lease {
                 a_lease_is_granted_for_no_less_than_was_asked
                 a_lease_of_no_time_or_too_much_is_invalid
+                a_lease_says_in_which_life_of_the_log_it_was_granted
+                no_lease_is_granted_twice_in_any_life_of_the_log
+                a_lease_takes_more_records_than_are_best_put_under_one
                 a_lease_does_not_end_early_and_its_deletes_appear_in_the_tail
                 a_renewed_lease_lives_on
                 revoking_a_lease_deletes_its_records_in_one_batch
@@ -148,6 +151,7 @@ macro_rules! conformance {
             }
             restore {
                 a_reply_across_a_restore_is_of_the_life_its_commit_is_in
+                a_lease_that_a_restore_brings_back_is_lost_to_who_held_it
             }
             waker {
                 a_waker_may_call_the_log_that_woke_it

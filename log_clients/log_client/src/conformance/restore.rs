@@ -9,9 +9,11 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::harness::Harness;
+use super::lease::{LONG, grant, leased, renew, revoke};
 use super::outage::{in_bounded_time, when_found};
 use super::space::{Space, another};
 use crate::error::{ErrorKind, Result};
+use crate::lease::Lease;
 use crate::position::{Epoch, Position};
 use crate::record::Record;
 use crate::transaction::{Precondition, Transaction};
@@ -40,6 +42,45 @@ pub async fn a_reply_across_a_restore_is_of_the_life_its_commit_is_in(harness: &
     // What was read in the life before guards nothing in this one, whatever stands at that revision now.
     while space.put("key", "of this life").await.revision < lost.revision {}
     is_refused_in_another_life(&space, lost).await;
+}
+
+pub async fn a_lease_that_a_restore_brings_back_is_lost_to_who_held_it(harness: &dyn Harness) {
+    let Some(space) = leased(harness).await else {
+        return;
+    };
+    let lease = grant(&space, LONG).await;
+    let put = Transaction::new().put_leased(&space.keyspace, "key", "value", lease.id);
+    space.commit(put).await;
+    let of_no_life = Lease::new(lease.id, lease.ttl, another(lease.epoch));
+    is_lost(&space, of_no_life).await;
+    renew(&space, lease).await.expect("a renewal in time");
+    if !harness.backup().await {
+        return;
+    }
+    // A log that goes back by nothing need not be another one.
+    space.put("lost", "value").await;
+    harness.restore().await;
+    is_lost(&space, lease).await;
+    when_found(&space).await;
+    let back = space.record("key").await.map(|record| record.lease);
+    assert_eq!(back, Some(Some(lease.id)), "the restore brought it back");
+    is_lost(&space, lease).await;
+    revoke(&space, lease.id).await;
+    assert_eq!(space.record("key").await, None, "it can be ended");
+}
+
+/// A renewal of this lease is refused, as soon as the log can be reached.
+async fn is_lost(space: &Space, lease: Lease) {
+    let answered = async {
+        loop {
+            match space.log.renew(lease).await {
+                Err(error) if *error.kind() == ErrorKind::Unavailable => {}
+                answer => break answer,
+            }
+        }
+    };
+    let error = in_bounded_time("a renewal", answered).await.unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::LeaseLost, "{error}");
 }
 
 /// A write guarded by what was read at a position of another life.
