@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use globe_log_client::{Epoch, Error, ErrorKind, LeaseId, Result};
+use globe_log_client::{Epoch, Error, ErrorKind, LeaseId, Result, Revision};
 use tokio::time::sleep;
 
 use crate::entry::key::{Key, decode_key};
@@ -23,7 +23,7 @@ use crate::session::judgement::{Act, Seen, Want, When, judge};
 use crate::session::shared::{Shared, closed};
 use crate::session::state::{SessionEvent, SessionState};
 use crate::write::bulk::Writes;
-use crate::write::wanted::{AnyValue, Due, WantedKeys, Wish};
+use crate::write::wanted::{Due, Wanted, WantedKeys, Wish};
 use crate::write::write_set::{Draft, Guarded, Stands};
 
 /// How long one transaction of it may take.
@@ -41,6 +41,7 @@ struct Found<V> {
     seen: Seen,
     stands: Stands,
     lease: Option<LeaseId>,
+    created: Option<Revision>,
     value: Option<Arc<V>>,
 }
 
@@ -195,8 +196,12 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
         let (want, wanted) = match wish {
             Wish::None => (Want::Nothing, None),
             Wish::UnderWay => (Want::Later, None),
-            Wish::Wanted(wanted) if wanted.is_sure => (Want::Entry, Some(wanted.value)),
-            Wish::Wanted(wanted) => (Want::Unsure, Some(wanted.value)),
+            Wish::Wanted(wanted) if wanted.claim.is_some() => {
+                let stands = wanted.claim == found.created;
+                (Want::Claim { stands }, None)
+            }
+            Wish::Wanted(wanted) if wanted.is_sure => (Want::Entry, Some(wanted)),
+            Wish::Wanted(wanted) => (Want::Unsure, Some(wanted)),
         };
         match judge(want, found.seen, session.settings.policy, when) {
             Act::Nothing => {}
@@ -235,32 +240,38 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
             (_, Some(Some(true))) => Seen::Mine,
             (_, Some(Some(false))) => Seen::Formerly,
         };
-        let value = entry.map(|entry| Arc::clone(entry.value()));
         Found {
             seen,
             stands,
             lease,
-            value,
+            created: entry.as_ref().map(|entry| entry.created().revision()),
+            value: entry.map(|entry| Arc::clone(entry.value())),
         }
     }
 
     /// What stands there is what is wanted from now on.
     fn follow(&self, session: &Shared, text: &Bytes, found: Found<V>) {
         if let (Some(lease), Some(value)) = (found.lease, found.value) {
-            self.wanted().follow(session.me(), text, lease, value);
+            let life = session.epoch().unwrap_or_default();
+            self.wanted()
+                .follow(session.me(), text, (lease, life), value);
         }
     }
 
-    /// The write that puts an entry back: with the value that still stands there, or the one that was seen last.
+    /// The write that puts an entry back: with the value that still stands there, or the one that was seen last. What a
+    /// restore brought back is older than that.
     fn put_back(
         &self,
         session: &Shared,
         text: &Bytes,
         found: Found<V>,
-        wanted: Option<AnyValue>,
+        wanted: Option<Wanted>,
     ) -> Result<Guarded> {
-        let standing = found.value.filter(|_| found.seen == Seen::Formerly);
-        let wanted = || wanted.and_then(|value| value.downcast::<V>().ok());
+        let is_of_life = wanted.as_ref().map(|wanted| wanted.life) == session.epoch();
+        let standing = found
+            .value
+            .filter(|_| found.seen == Seen::Formerly && is_of_life);
+        let wanted = || wanted.and_then(|wanted| wanted.value.downcast::<V>().ok());
         let Some(value) = standing.or_else(wanted) else {
             let why = format!("{} has no value to put back", self.map.writer().name(text));
             return Err(Error::new(ErrorKind::Codec, why));

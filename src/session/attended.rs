@@ -49,6 +49,10 @@ pub(crate) trait Attended: Send + Sync {
         self.wanted().count(session, loads);
     }
 
+    fn clear_claims(&self, session: &Weak<dyn Leasing>) {
+        self.wanted().clear_claims(session);
+    }
+
     /// The session has ended.
     fn clear(&self, session: &Weak<dyn Leasing>) {
         self.wanted().clear(session);

@@ -24,6 +24,10 @@ pub(crate) enum Want {
     Nothing,
     /// An entry.
     Entry,
+    /// A claim: one that stands, or one that is gone.
+    Claim {
+        stands: bool,
+    },
     /// An entry that a write of unknown outcome was to change or delete: what the tail shows counts.
     Unsure,
     /// A write of it is under way: it will be judged after that.
@@ -62,6 +66,9 @@ pub(crate) fn judge(want: Want, seen: Seen, policy: Policy, when: When) -> Act {
         // What a write left behind that nobody waits for any more.
         (Want::Nothing, Seen::Mine | Seen::Formerly) => Act::Sweep,
         (Want::Nothing, _) => Act::Nothing,
+        (Want::Claim { stands: true }, Seen::Mine) => Act::Follow,
+        // What has a fence is never put back: it is acquired anew, with another one.
+        (Want::Claim { .. }, _) => Act::Yield,
         (Want::Entry | Want::Unsure, Seen::Mine) => Act::Follow,
         (Want::Entry | Want::Unsure, Seen::Formerly) => Act::PutBack,
         (Want::Unsure, _) => Act::Forget,
@@ -150,6 +157,18 @@ mod tests {
                 [Forget, Follow, PutBack, Forget, Forget],
             ),
         ];
+        let claims = [Live, Restoring].map(|when| {
+            [
+                (
+                    Want::Claim { stands: true },
+                    Reclaim,
+                    when,
+                    [Yield, Follow, Yield, Yield, Yield],
+                ),
+                (Want::Claim { stands: false }, Reclaim, when, [Yield; 5]),
+            ]
+        });
+        let table = table.into_iter().chain(claims.into_iter().flatten());
         for (want, policy, when, acts) in table {
             for (seen, act) in SEEN.into_iter().zip(acts) {
                 let judged = judge(want, seen, policy, when);

@@ -5,10 +5,12 @@
 pub(crate) mod attendant;
 pub(crate) mod attended;
 pub(crate) mod builder;
+pub(crate) mod claims;
 pub(crate) mod ephemeral;
 pub(crate) mod judgement;
 pub(crate) mod keeper;
 pub(crate) mod leases;
+pub(crate) mod lending;
 pub(crate) mod renewal;
 pub(crate) mod restoring;
 pub(crate) mod settings;
@@ -19,7 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use globe_log_client::{Error, ErrorKind, Result};
+use globe_log_client::{Error, ErrorKind, LogClient, Result};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 use tokio_util::sync::DropGuard;
@@ -178,6 +180,15 @@ impl Session {
             return Err(Error::new(ErrorKind::Unavailable, why));
         }
         shared.how_it_ended()
+    }
+
+    pub(crate) fn log(&self) -> &Arc<dyn LogClient> {
+        &self.shared().log
+    }
+
+    /// Runs something in the runtime of the session.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.shared().runtime.spawn(task);
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

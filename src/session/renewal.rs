@@ -75,7 +75,7 @@ async fn round(shared: &Shared) -> Round {
     }
     let leases = shared.held();
     let renewals = leases.iter().map(|lease| renew(shared, *lease));
-    let (renewed, (), ()) = tokio::join!(join_all(renewals), revoke_former(shared), grow(shared));
+    let (renewed, ()) = tokio::join!(join_all(renewals), tend(shared));
     let is_lost = |answer: &Result<()>| {
         let error = answer.as_ref().err();
         error.is_some_and(|error| *error.kind() == ErrorKind::LeaseLost)
@@ -144,10 +144,17 @@ async fn resume(shared: &Shared) -> Round {
     }
 }
 
+/// Gives back and takes leases, of a session that is live: while one is restored, entries may still stand under those that
+/// it has lost.
+async fn tend(shared: &Shared) {
+    if shared.state() == SessionState::Live {
+        tokio::join!(revoke_former(shared), grow(shared));
+    }
+}
+
 /// Grants another lease, when those there are have as many keys as is good for them.
 async fn grow(shared: &Shared) {
-    if shared.state() == SessionState::Live
-        && shared.count_keys()
+    if shared.count_keys()
         && let Err(error) = grant(shared).await
     {
         shared.failed(&error);

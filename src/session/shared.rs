@@ -2,12 +2,10 @@
 //!
 //! Never waits under its lock, and wakes nobody there.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use globe_log_client::{Epoch, Error, ErrorKind, Lease, LeaseId, LogClient, Result};
+use globe_log_client::{Epoch, Error, ErrorKind, Lease, LogClient, Result};
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 use tokio::time::sleep_until;
@@ -15,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ground::careful::carefully;
 use crate::ground::clock::Moment;
-use crate::ground::sync::{Mutex, MutexGuard, Notify, lock};
+use crate::ground::sync::{AtomicU64, Mutex, MutexGuard, Notify, lock};
 use crate::session::attended::Attended;
 use crate::session::leases::Leases;
 use crate::session::settings::Settings;
@@ -36,21 +34,30 @@ pub(crate) struct Shared {
     pub(crate) ended: CancellationToken,
     /// The keeper is to look at once.
     pub(crate) called: Notify,
-    me: Weak<dyn Leasing>,
+    /// Part of the keys of its claims: drawn, so that no two sessions have the same.
+    pub(crate) number: u64,
+    pub(super) claims: AtomicU64,
+    pub(super) me: Weak<dyn Leasing>,
     inner: Mutex<Inner>,
     /// How it stands has changed.
-    changed: Notify,
+    pub(super) changed: Notify,
     events: broadcast::Sender<SessionEvent>,
 }
 
-struct Inner {
-    phase: SessionState,
-    leases: Leases,
+pub(super) struct Inner {
+    pub(super) phase: SessionState,
+    pub(super) leases: Leases,
     attended: Vec<Arc<dyn Attended>>,
     /// An attendant found that its map is in another life of the log.
     told: Option<Loss>,
-    wants_lease: bool,
-    last_error: Option<Error>,
+    pub(super) wants_lease: bool,
+    pub(super) last_error: Option<Error>,
+    /// How often it has lost its leases, and why at last.
+    pub(super) losses: (u64, Option<Loss>),
+    /// In which life of the log its newest lease was granted.
+    pub(super) life: Epoch,
+    /// Until then nothing is granted, because the log is in another life.
+    pub(super) grace: Option<Moment>,
     /// Why leases were not revoked at the end.
     end: Result<()>,
 }
@@ -72,6 +79,9 @@ impl Shared {
             told: None,
             wants_lease: false,
             last_error: None,
+            losses: (0, None),
+            life: lease.epoch,
+            grace: None,
             end: Ok(()),
         };
         Arc::new_cyclic(|me: &Weak<Shared>| Shared {
@@ -81,6 +91,8 @@ impl Shared {
             stop: CancellationToken::new(),
             ended: CancellationToken::new(),
             called: Notify::new(),
+            number: fastrand::u64(..),
+            claims: AtomicU64::new(0),
             me: me.clone(),
             inner: Mutex::new(inner),
             changed: Notify::new(),
@@ -88,7 +100,7 @@ impl Shared {
         })
     }
 
-    fn inner(&self) -> MutexGuard<'_, Inner> {
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
         lock(&self.inner)
     }
 
@@ -178,8 +190,12 @@ impl Shared {
         let mut inner = self.inner();
         inner.leases.lose(Moment::now());
         inner.phase = SessionState::Lost(loss);
+        inner.losses = (inner.losses.0 + 1, Some(loss));
         inner.told = None;
         drop(inner);
+        for map in self.attended() {
+            map.clear_claims(&self.me);
+        }
         self.tell(SessionEvent::Lost(loss));
         self.changed.notify_waiters();
     }
@@ -214,6 +230,7 @@ impl Shared {
             return;
         }
         inner.phase = SessionState::Lost(Loss::Closed);
+        inner.losses = (inner.losses.0 + 1, Some(Loss::Closed));
         inner.leases.lose(Moment::now());
         let attended = std::mem::take(&mut inner.attended);
         drop(inner);
@@ -237,7 +254,7 @@ impl Shared {
 
 impl Inner {
     /// How it stands, and whether nobody knew that yet.
-    fn look(&mut self, now: Moment) -> (SessionState, bool) {
+    pub(super) fn look(&mut self, now: Moment) -> (SessionState, bool) {
         let is_news = self.phase == SessionState::Live && !self.leases.are_live(now);
         if is_news {
             self.phase = SessionState::Suspended;
@@ -246,74 +263,8 @@ impl Inner {
     }
 }
 
-/// Its leases.
+/// The maps it has keys in.
 impl Shared {
-    pub(crate) fn held(&self) -> Vec<Lease> {
-        self.inner().leases.held()
-    }
-
-    pub(crate) fn epoch(&self) -> Option<Epoch> {
-        self.inner().leases.epoch()
-    }
-
-    pub(crate) fn add(&self, lease: Lease, sent: Moment) {
-        let mut inner = self.inner();
-        inner.leases.add(lease, sent);
-        inner.wants_lease = false;
-    }
-
-    /// A renewal was answered. It proves only from when it was asked for: one that is handled after the deadline is a
-    /// resumption, although nobody had looked.
-    pub(crate) fn renewed(&self, lease: Lease, sent: Moment) {
-        let is_news = {
-            let mut inner = self.inner();
-            let (_, is_news) = inner.look(Moment::now());
-            inner.leases.renewed(lease, sent);
-            inner.last_error = None;
-            is_news
-        };
-        if is_news {
-            self.tell(SessionEvent::Suspended);
-            self.changed.notify_waiters();
-        }
-    }
-
-    pub(crate) fn former(&self) -> Vec<LeaseId> {
-        self.inner().leases.former(Moment::now())
-    }
-
-    pub(crate) fn revoked(&self, lease: LeaseId) {
-        self.inner().leases.revoked(lease);
-    }
-
-    /// Whether what is under this lease is this session's: `Some(true)` if the lease is held now.
-    pub(crate) fn is_own(&self, lease: LeaseId) -> Option<bool> {
-        self.inner().leases.is_own(lease)
-    }
-
-    /// Looks how many keys are under each lease; whether another lease is wanted.
-    pub(crate) fn count_keys(&self) -> bool {
-        let mut loads = HashMap::new();
-        for map in self.attended() {
-            map.count(&self.me, &mut loads);
-        }
-        let mut inner = self.inner();
-        inner.leases.count_keys(&loads, Moment::now());
-        inner.wants_lease
-    }
-
-    /// How many keys are wanted, in all maps.
-    pub(crate) fn entries(&self) -> usize {
-        let attended = self.attended();
-        attended.iter().map(|map| map.entries(&self.me)).sum()
-    }
-
-    /// A lease to write under, however the session stands.
-    pub(crate) fn pick(&self, bound: Option<LeaseId>) -> Option<Lease> {
-        let picked = self.inner().leases.pick(bound);
-        picked.map(|(lease, _)| lease)
-    }
-
     fn lose_later(&self, loss: Loss) {
         self.inner().told = Some(loss);
         self.called.notify_one();
@@ -323,10 +274,7 @@ impl Shared {
     pub(crate) fn told(&self) -> Option<Loss> {
         self.inner().told.take()
     }
-}
 
-/// The maps it has keys in.
-impl Shared {
     pub(crate) fn attended(&self) -> Vec<Arc<dyn Attended>> {
         self.inner().attended.clone()
     }
@@ -376,49 +324,6 @@ impl Shared {
         if is_other {
             self.lose_later(Loss::EpochChanged);
         }
-    }
-}
-
-#[async_trait]
-impl Leasing for Shared {
-    async fn live(&self) -> Result<()> {
-        loop {
-            match self.state() {
-                SessionState::Live => return Ok(()),
-                SessionState::Lost(Loss::Closed) => return Err(closed()),
-                other => self.changed(other).await,
-            };
-        }
-    }
-
-    fn lease(&self, bound: Option<LeaseId>) -> Result<Lease> {
-        match self.state() {
-            SessionState::Live => {}
-            SessionState::Lost(Loss::Closed) => return Err(closed()),
-            other => {
-                let why = format!("the session is {other}");
-                return Err(Error::new(ErrorKind::Unavailable, why));
-            }
-        }
-        let most = self.log.capabilities().records_per_lease;
-        let mut inner = self.inner();
-        let Some((lease, load)) = inner.leases.pick(bound) else {
-            return Err(Error::new(
-                ErrorKind::Unavailable,
-                "the session has no lease",
-            ));
-        };
-        let is_full = load >= most && !inner.wants_lease;
-        inner.wants_lease |= is_full;
-        drop(inner);
-        if is_full {
-            self.called.notify_one();
-        }
-        Ok(lease)
-    }
-
-    fn doubt(&self, _lease: Lease) {
-        self.called.notify_one();
     }
 }
 

@@ -36,6 +36,10 @@ pub enum Loss {
     EpochChanged,
     /// The session was closed, or gave up.
     Closed,
+    /// Of a claim: somebody deleted it, or wrote over it.
+    Displaced,
+    /// Of a claim: it was held for as long as it might be.
+    HoldBound,
 }
 
 impl fmt::Display for SessionState {
@@ -55,6 +59,8 @@ impl fmt::Display for Loss {
             Loss::Revoked => "its lease was revoked",
             Loss::EpochChanged => "the log is in another life",
             Loss::Closed => "it was closed",
+            Loss::Displaced => "somebody else deleted or overwrote it",
+            Loss::HoldBound => "it was held for as long as it might be",
         })
     }
 }

@@ -3,11 +3,14 @@
 //! Never calls the closure: whether it is called again is decided by who asked for the commit.
 
 use std::any::Any;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use globe_log_client::{Epoch, ErrorKind, Lease, Position, Result, Transaction};
+use globe_log_client::{
+    Conflict, Epoch, Error, ErrorKind, FailedPrecondition, Keyspace, Lease, Position, Result,
+    Transaction,
+};
 
 use crate::write::attempt::{Basis, Outcome};
 use crate::write::committer::Committer;
@@ -21,18 +24,20 @@ pub(crate) struct Pending {
     pub(crate) draft: Draft,
     pub(crate) value: Option<Arc<dyn Any + Send + Sync>>,
     pub(crate) wanted: Arc<WantedKeys>,
-    /// The session it is to stand as long as.
-    pub(crate) session: Option<Weak<dyn Leasing>>,
+    /// The session it is to stand as long as, and the life of the log in which it has a lease for it.
+    pub(crate) session: Option<(Weak<dyn Leasing>, Epoch)>,
 }
 
 impl Pending {
     /// Tells the sessions of this process, before it is sent.
     pub(crate) fn begin(&self, text: &Bytes, stands: Stands) -> Option<Writing> {
         let intent = match (&self.draft, &self.session, &self.value) {
-            (Draft::PutLeased(_, lease), Some(session), Some(value)) => Intent::Want {
+            (Draft::PutLeased(_, lease), Some((session, life)), Some(value)) => Intent::Want {
                 session: Weak::clone(session),
                 lease: *lease,
+                life: *life,
                 value: Arc::clone(value),
+                is_claim: false,
             },
             (draft, ..) if draft.leaves() => Intent::Leave,
             _ => return None,
@@ -48,6 +53,8 @@ pub(crate) struct Prepared {
     pub(crate) replicas: Replicas,
     pub(crate) transaction: Transaction,
     pub(crate) epochs: HashSet<Epoch>,
+    /// The claims that have to stand.
+    pub(crate) required: BTreeSet<(Keyspace, Bytes)>,
     pub(crate) sessions: Vec<(Arc<dyn Leasing>, Lease)>,
     pub(crate) writings: Vec<Option<Writing>>,
 }
@@ -66,7 +73,8 @@ impl Prepared {
         end(std::mem::take(&mut self.writings), &outcome);
         match outcome {
             Ok(Outcome::Committed(position)) => Ok(Some(position)),
-            Ok(_) => Ok(None),
+            Ok(Outcome::Overtaken(conflict)) => self.lost(&conflict).map_or(Ok(None), Err),
+            Ok(Outcome::OtherLife) => Ok(None),
             Err(error) => {
                 let is_lost = *error.kind() == ErrorKind::LeaseLost && !self.sessions.is_empty();
                 if is_lost {
@@ -78,6 +86,21 @@ impl Prepared {
                 Err(error)
             }
         }
+    }
+
+    /// A claim it requires that does not stand any more.
+    fn lost(&self, conflict: &Conflict) -> Option<Error> {
+        let is_required = |failed: &&FailedPrecondition| {
+            let target = (
+                failed.keyspace().clone(),
+                Bytes::copy_from_slice(failed.key()),
+            );
+            self.required.contains(&target)
+        };
+        let failed = conflict.failed.iter().find(is_required)?;
+        let (keyspace, key) = (failed.keyspace(), String::from_utf8_lossy(failed.key()));
+        let why = format!("{keyspace}/{key} is not held any more: nothing was written");
+        Some(Error::new(ErrorKind::NotHeld, why))
     }
 
     /// One of the leases it writes under may be gone.

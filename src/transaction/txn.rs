@@ -8,7 +8,10 @@ use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, Lease, LogClient, Result, Transaction};
+use globe_log_client::{
+    Epoch, Error, ErrorKind, Keyspace, Lease, LogClient, LogId, Position, Precondition, Result,
+    Revision, Transaction,
+};
 
 use crate::entry::Entry;
 use crate::entry::into_key::IntoKey;
@@ -36,6 +39,8 @@ pub struct Txn<'a> {
     sessions: Vec<(Arc<dyn Leasing>, Lease)>,
     /// A session that had no lease to write under.
     pub(crate) awaited: Option<Arc<dyn Leasing>>,
+    /// What has to be held: the commit that created each claim.
+    required: BTreeMap<(Keyspace, Bytes), Revision>,
     /// What was read or written: what this attempt relies on standing there.
     guards: BTreeMap<(Keyspace, Bytes), Stands>,
     writes: BTreeMap<(Keyspace, Bytes), Pending>,
@@ -52,6 +57,7 @@ impl<'a> Txn<'a> {
             epochs: HashSet::new(),
             sessions: Vec::new(),
             awaited: None,
+            required: BTreeMap::new(),
             guards: BTreeMap::new(),
             writes: BTreeMap::new(),
         }
@@ -253,7 +259,7 @@ impl<'a> Txn<'a> {
             draft: Draft::PutLeased(encoded, lease.id),
             value: Some(Arc::new(value) as _),
             wanted: Arc::clone(&map.writer().wanted),
-            session: Some(Arc::downgrade(session)),
+            session: Some((Arc::downgrade(session), lease.epoch)),
         };
         self.writes.insert(target, pending);
         Ok(())
@@ -278,6 +284,23 @@ impl<'a> Txn<'a> {
                 session: None,
             },
         );
+        Ok(())
+    }
+
+    /// Commits it only while a claim stands that was created there.
+    pub(crate) fn require_claim(
+        &mut self,
+        (log, keyspace): &(LogId, Keyspace),
+        text: &Bytes,
+        created: Position,
+    ) -> Result<()> {
+        if *log != self.log.id() {
+            let why = "what is to guard a transaction is held in another log";
+            return Err(Error::new(ErrorKind::Invalid, why));
+        }
+        self.epochs.insert(created.epoch);
+        let target = (keyspace.clone(), text.clone());
+        self.required.insert(target, created.revision);
         Ok(())
     }
 
@@ -359,6 +382,10 @@ impl<'a> Txn<'a> {
                 transaction = transaction.write(&target.0, target.1, write);
             }
         }
+        for ((keyspace, key), created) in &self.required {
+            let since = Precondition::Since(*created);
+            transaction = transaction.when(keyspace, key.clone(), since);
+        }
         for ((keyspace, key), stands) in self.guards {
             transaction = transaction.when(&keyspace, key, stands.precondition());
         }
@@ -367,6 +394,7 @@ impl<'a> Txn<'a> {
             transaction,
             epochs: self.epochs,
             sessions: self.sessions,
+            required: self.required.into_keys().collect(),
             writings,
         }
     }

@@ -34,6 +34,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         key: &K,
         value: V,
         basis: Basis,
+        is_claim: bool,
     ) -> Result<Written> {
         let text = self.encode_key(key)?;
         let encoded = self.draft(&text, &value, false)?.bytes();
@@ -42,8 +43,14 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         loop {
             let lease = self.lease(&committer, session, key, &text).await?;
             let set = self.leased_set(key, &text, &encoded, lease, basis);
-            let value = Arc::clone(&value);
-            let attempt = self.attempt_leased(&mut committer, session, set, (lease, value), basis);
+            let intent = Intent::Want {
+                session: Arc::downgrade(session),
+                lease: lease.id,
+                life: lease.epoch,
+                value: Arc::clone(&value),
+                is_claim,
+            };
+            let attempt = self.attempt_leased(&mut committer, lease, set, intent, basis);
             match attempt.await? {
                 Leased::Written(written) => return Ok(written),
                 Leased::LeaseGone(error) => {
@@ -105,20 +112,13 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     async fn attempt_leased(
         &self,
         committer: &mut Committer<'_>,
-        session: &Arc<dyn Leasing>,
+        lease: Lease,
         mut set: WriteSet,
-        (lease, value): (Lease, AnyValue),
+        intent: Intent,
         basis: Basis,
     ) -> Result<Leased> {
         let Some((text, _)) = set.writes.first_key_value() else {
             return Err(Error::new(ErrorKind::Invalid, "nothing is to be written"));
-        };
-        let session = Arc::downgrade(session);
-        let lease_id = lease.id;
-        let intent = Intent::Want {
-            session,
-            lease: lease_id,
-            value,
         };
         let mut writing = self.wanted.begin(text, intent);
         loop {

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use globe_log_client::{ErrorKind, LeaseId, Position, Result};
+use globe_log_client::{Epoch, ErrorKind, LeaseId, Position, Result, Revision};
 
 use crate::ground::sync::{Mutex, MutexGuard, Notify, lock};
 use crate::write::attempt::Outcome;
@@ -48,6 +48,10 @@ pub(crate) struct Wanted {
     pub(crate) value: AnyValue,
     /// False after a write whose outcome is not known: then what the tail shows counts.
     pub(crate) is_sure: bool,
+    /// The life of the log it is from.
+    pub(crate) life: Epoch,
+    /// Of a claim, the commit that created it: it counts only while that stands, and is never put back.
+    pub(crate) claim: Option<Revision>,
 }
 
 /// What a session knows of a key, when it judges what stands there.
@@ -66,7 +70,10 @@ pub(crate) enum Intent {
     Want {
         session: Weak<dyn Leasing>,
         lease: LeaseId,
+        /// The life of the log it is to be written in.
+        life: Epoch,
         value: AnyValue,
+        is_claim: bool,
     },
     /// The caller deletes it, or takes it off its lease.
     Leave,
@@ -145,7 +152,7 @@ impl WantedKeys {
         &self,
         session: &Weak<dyn Leasing>,
         text: &[u8],
-        lease: LeaseId,
+        (lease, life): (LeaseId, Epoch),
         value: AnyValue,
     ) {
         let mut table = self.table();
@@ -153,20 +160,30 @@ impl WantedKeys {
         let before = row.and_then(|row| {
             let wanted = row.wanted.as_mut()?;
             row.lease = lease;
-            let is_sure = true;
-            Some(std::mem::replace(wanted, Wanted { value, is_sure }))
+            (wanted.is_sure, wanted.life) = (true, life);
+            Some(std::mem::replace(&mut wanted.value, value))
         });
         drop(table);
         drop(before);
     }
 
+    /// Lets a key go that stands there perhaps: it is wanted no more, and the session sweeps it.
+    pub(crate) fn let_go(&self, session: &Weak<dyn Leasing>, text: &Bytes) {
+        self.forget(session, text);
+        let listeners: Vec<_> = {
+            let table = self.table();
+            table.listeners.iter().filter_map(Weak::upgrade).collect()
+        };
+        for due in listeners {
+            due.add([text.clone()]);
+        }
+    }
+
     /// Wants a key no more; whether it did.
     pub(crate) fn forget(&self, session: &Weak<dyn Leasing>, text: &[u8]) -> bool {
         let mut table = self.table();
-        let Some(row) = table.keys.get_mut(text).filter(|row| row.is_of(session)) else {
-            return false;
-        };
-        let before = row.wanted.take();
+        let row = table.keys.get_mut(text).filter(|row| row.is_of(session));
+        let before = row.and_then(|row| row.wanted.take());
         table.tidy(text);
         drop(table);
         before.is_some()
@@ -191,10 +208,21 @@ impl WantedKeys {
 
     /// A session has ended: it wants nothing any more.
     pub(crate) fn clear(&self, session: &Weak<dyn Leasing>) {
+        self.clear_where(session, |_| true);
+    }
+
+    /// A session has lost its leases: its claims are lost for good.
+    pub(crate) fn clear_claims(&self, session: &Weak<dyn Leasing>) {
+        self.clear_where(session, |wanted| wanted.claim.is_some());
+    }
+
+    fn clear_where(&self, session: &Weak<dyn Leasing>, which: impl Fn(&Wanted) -> bool) {
         let mut gone = Vec::new();
         let mut table = self.table();
         for row in table.keys.values_mut().filter(|row| row.is_of(session)) {
-            gone.extend(row.wanted.take());
+            if row.wanted.as_ref().is_some_and(&which) {
+                gone.extend(row.wanted.take());
+            }
         }
         table.keys.retain(|_, row| !row.is_over());
         drop(table);
@@ -267,23 +295,45 @@ impl Row {
     /// What is wanted after a write has ended; returns what was wanted before, to be dropped outside of any lock.
     fn end(&mut self, intent: &Intent, is_rewrite: bool, ending: Ending) -> Option<Wanted> {
         match (intent, ending) {
-            (Intent::Want { session, value, .. }, Ending::Committed(at)) if self.is_newer(at) => {
+            (
+                Intent::Want {
+                    session,
+                    value,
+                    is_claim,
+                    ..
+                },
+                Ending::Committed(at),
+            ) if self.is_newer(at) => {
                 self.decided = Some(at);
                 self.session = Weak::clone(session);
-                let (value, is_sure) = (Arc::clone(value), true);
-                self.wanted.replace(Wanted { value, is_sure })
+                self.wanted.replace(Wanted {
+                    value: Arc::clone(value),
+                    is_sure: true,
+                    life: at.epoch,
+                    claim: is_claim.then_some(at.revision),
+                })
             }
             (Intent::Leave, Ending::Committed(at)) if self.is_newer(at) => {
                 self.decided = Some(at);
                 self.wanted.take()
             }
             // What a create left behind that nobody knows of is swept, if it is there; what was rewritten is not.
-            (Intent::Want { session, value, .. }, Ending::Unknown)
-                if is_rewrite && self.wanted.is_none() =>
-            {
+            (
+                Intent::Want {
+                    session,
+                    value,
+                    life,
+                    ..
+                },
+                Ending::Unknown,
+            ) if is_rewrite && self.wanted.is_none() => {
                 self.session = Weak::clone(session);
-                let (value, is_sure) = (Arc::clone(value), false);
-                self.wanted.replace(Wanted { value, is_sure })
+                self.wanted.replace(Wanted {
+                    value: Arc::clone(value),
+                    is_sure: false,
+                    life: *life,
+                    claim: None,
+                })
             }
             (Intent::Leave, Ending::Unknown) => {
                 if let Some(wanted) = &mut self.wanted {

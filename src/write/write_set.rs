@@ -19,6 +19,8 @@ pub(crate) enum Stands {
     Nothing,
     /// A record of this revision, which ends with this lease.
     Record(Revision, Option<LeaseId>),
+    /// A record that was created by this commit, whatever has become of it since.
+    Since(Revision),
 }
 
 impl Stands {
@@ -41,12 +43,13 @@ impl Stands {
         match self {
             Stands::Nothing => Precondition::Absent,
             Stands::Record(revision, _) => Precondition::At(revision),
+            Stands::Since(revision) => Precondition::Since(revision),
         }
     }
 
     pub(crate) fn lease(self) -> Option<LeaseId> {
         match self {
-            Stands::Nothing => None,
+            Stands::Nothing | Stands::Since(_) => None,
             Stands::Record(_, lease) => lease,
         }
     }

@@ -48,7 +48,9 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         let text = self.encode_key(key)?;
         if let (false, Some(session)) = (is_detached, self.wanted.session_of(&text)) {
             let basis = Basis::Nothing;
-            return self.put_leased(bound, &session, key, value, basis).await;
+            return self
+                .put_leased(bound, &session, key, value, basis, false)
+                .await;
         }
         let draft = self.draft(&text, &value, is_detached)?;
         let set = self.over_what_stands(key, text, draft);

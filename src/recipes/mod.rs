@@ -1,0 +1,14 @@
+//! What is built on sessions and the map: locks, permits, elections, barriers, counters.
+//!
+//! Never talks to a log, nor to a replica: only to the map and the session, as a user could.
+
+pub(crate) mod claim;
+pub(crate) mod election;
+pub(crate) mod hold;
+pub(crate) mod lock;
+pub(crate) mod name;
+pub(crate) mod order;
+pub(crate) mod queue;
+pub(crate) mod request;
+pub(crate) mod rw_lock;
+pub(crate) mod semaphore;
