@@ -9,7 +9,7 @@ use globe_log_client::{
 use globe_memory::MemoryLog;
 use rig::{
     TTL, Wire, bare, client, join, keys, keyspace, kind, leased, leases, members, ms, records,
-    shown, without_leases,
+    shown, slow_client, without_leases,
 };
 use tokio::time::Instant;
 
@@ -70,7 +70,7 @@ async fn a_lease_is_told_once_where_something_hangs_on_it() {
 #[tokio::test(start_paused = true)]
 async fn first_puts_in_many_keyspaces_at_once_all_succeed_beside_renewals() {
     let log = bare();
-    let clients = [client(&log), client(&log)];
+    let clients = [slow_client(&log, 0), slow_client(&log, 1)];
     let lease = clients[0].grant(TTL).await.unwrap();
     let spaces: Vec<Keyspace> = (0..40).map(|n| keyspace(&format!("space-{n}"))).collect();
     let writers = spaces.iter().enumerate().map(|(n, space)| {

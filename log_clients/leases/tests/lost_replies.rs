@@ -3,12 +3,10 @@
 
 mod rig;
 
-use globe_faulty::{Fault, Faults, FaultyLog};
-use globe_leases::LeasedLog;
 use globe_log_client::{ErrorKind, LogClient};
 use rig::{
     SOON, TTL, Way, Wire, bare, client, ends_at, join, keys, kind, leases, members, ms, records,
-    shown, swept,
+    shown, slow_client, swept,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -93,9 +91,7 @@ async fn a_revocation_whose_replies_were_lost_is_done_when_it_returns() {
 #[tokio::test(start_paused = true)]
 async fn dropping_any_call_at_any_await_leaves_the_log_usable_and_nothing_for_long() {
     let log = bare();
-    let slow = Faults::none().delay(ms(10)).with(Fault::Delay, 1.0);
-    let slow = FaultyLog::builder(log.clone()).faults(slow).build();
-    let here = LeasedLog::new(slow).unwrap();
+    let here = slow_client(&log, 0);
     for patience in 0..100 {
         let (patience, key) = (ms(patience), format!("web-{patience}"));
         let granted = timeout(patience, here.grant(TTL)).await;

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use globe_faulty::{Fault, Faults, FaultyLog};
 use globe_leases::LeasedLog;
 use globe_log_client::{
     Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position, Record,
@@ -54,6 +55,13 @@ pub(crate) fn bare() -> MemoryLog {
 /// A client that has leases.
 pub(crate) fn client(log: &MemoryLog) -> LeasedLog {
     LeasedLog::new(log.clone()).unwrap()
+}
+
+/// A client each of whose calls takes a while, so that calls get between each other.
+pub(crate) fn slow_client(log: &MemoryLog, seed: u64) -> LeasedLog {
+    let slow = Faults::none().delay(ms(10)).with(Fault::Delay, 1.0);
+    let slow = FaultyLog::builder(log.clone()).seed(seed).faults(slow);
+    LeasedLog::new(slow.build()).unwrap()
 }
 
 pub(crate) fn leased(keyspace: &Keyspace, key: &str, lease: Lease) -> Transaction {
