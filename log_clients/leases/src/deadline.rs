@@ -27,7 +27,7 @@ impl Deadline {
             return look.await;
         };
         timeout_at(end, look).await.unwrap_or_else(|_| {
-            let why = "no time was left after looking at the lease: nothing was sent";
+            let why = "the look at its lease took all the time there was: nothing was written";
             Err(Error::new(ErrorKind::Unavailable, why))
         })
     }

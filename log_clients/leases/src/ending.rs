@@ -15,6 +15,9 @@ use crate::granting::is_unsettled;
 use crate::lease_record::{Entry, State, alive_key, encode_ended, ended_key};
 use crate::leases::{ATTEMPTS, Leases};
 
+/// How often a deletion is sent whose answer is lost.
+const REPEATS: usize = 3;
+
 /// A record that hangs on a lease: its key, and the commit that last wrote it.
 type Hanging = (Bytes, Revision);
 
@@ -165,7 +168,7 @@ impl Leases {
     /// nothing.
     async fn settle(&self, transaction: Transaction) -> Result<()> {
         let mut outcome = self.inner.commit(transaction.clone()).await;
-        for _ in 1..ATTEMPTS {
+        for _ in 1..REPEATS {
             match outcome {
                 Err(error) if *error.kind() == ErrorKind::Indeterminate => {
                     outcome = self.inner.commit(transaction.clone()).await;
@@ -182,10 +185,8 @@ fn without_failed(mut chunk: Vec<Hanging>, error: Error) -> Result<Vec<Hanging>>
     let ErrorKind::Conflict(Conflict { failed, .. }) = error.kind() else {
         return Err(error);
     };
-    let (before, failed): (_, BTreeSet<&[u8]>) = (
-        chunk.len(),
-        failed.iter().map(|failed| failed.key()).collect(),
-    );
+    let before = chunk.len();
+    let failed: BTreeSet<&[u8]> = failed.iter().map(|failed| failed.key()).collect();
     chunk.retain(|(key, _)| !failed.contains(&key[..]));
     // A conflict names what failed. One that does not would be repeated for ever.
     if chunk.len() == before {

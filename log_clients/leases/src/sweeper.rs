@@ -12,7 +12,7 @@ use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::chance;
-use crate::lease_record::{Place, State, place};
+use crate::lease_record::{Entry, Place, State, place};
 use crate::leases::{Leases, is_overtaken};
 use crate::view::View;
 
@@ -102,7 +102,8 @@ impl Sweeper {
 
     /// A tail from where the view is; if there is none, from a new view.
     async fn open(&mut self) -> Result<Tail> {
-        let (inner, keyspace) = (&self.leases.inner, &self.leases.keyspace);
+        let leases = Arc::clone(&self.leases);
+        let (inner, keyspace) = (&leases.inner, &leases.keyspace);
         if let Some(view) = self.view.as_ref().filter(|_| self.is_followable) {
             return inner.tail(keyspace, view.position()).await;
         }
@@ -112,7 +113,7 @@ impl Sweeper {
             states.extend(page.iter().filter_map(State::of));
         }
         self.load(at, states);
-        self.leases.inner.tail(&self.leases.keyspace, at).await
+        inner.tail(keyspace, at).await
     }
 
     fn load(&mut self, at: Position, states: BTreeMap<LeaseId, State>) {
@@ -142,20 +143,8 @@ impl Sweeper {
             return;
         };
         view.follow(batch, Instant::now());
-        let gone = batch.changes.iter().filter_map(|change| match change {
-            Change::Delete { key, .. } => match place(key)? {
-                Place::Alive(id) => Some(id),
-                Place::Ended(_) => None,
-            },
-            _ => None,
-        });
-        let put = batch.changes.iter().filter_map(|change| match change {
-            Change::Put(record) => match State::of(record)? {
-                (id, State::Alive(entry)) => Some((id, entry)),
-                (_, State::Ended(_)) => None,
-            },
-            _ => None,
-        });
+        let gone = batch.changes.iter().filter_map(gone);
+        let put = batch.changes.iter().filter_map(put);
         self.leases.known.follow(view.position(), gone, put);
     }
 
@@ -187,5 +176,27 @@ impl Sweeper {
         if let Some(view) = self.view.as_mut().filter(|_| !is_done) {
             view.put_off(id, Instant::now() + AGAIN);
         }
+    }
+}
+
+/// The lease that ends with a change, if one does.
+fn gone(change: &Change) -> Option<LeaseId> {
+    match change {
+        Change::Delete { key, .. } => match place(key)? {
+            Place::Alive(id) => Some(id),
+            Place::Ended(_) => None,
+        },
+        _ => None,
+    }
+}
+
+/// The lease that a change grants, renews, or tells of another keyspace, if it does.
+fn put(change: &Change) -> Option<(LeaseId, Entry)> {
+    match change {
+        Change::Put(record) => match State::of(record)? {
+            (id, State::Alive(entry)) => Some((id, entry)),
+            (_, State::Ended(_)) => None,
+        },
+        _ => None,
     }
 }

@@ -4,9 +4,10 @@
 mod rig;
 
 use globe_log_client::{ErrorKind, LogClient};
+use globe_memory::MemoryLog;
 use rig::{
     SOON, TTL, Way, Wire, bare, client, ends_at, join, keys, kind, leases, members, ms, records,
-    shown, slow_client, swept,
+    shown, slow_client, swept, without_leases,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -85,6 +86,29 @@ async fn a_revocation_whose_replies_were_lost_is_done_when_it_returns() {
             assert!(left.is_empty(), "{way:?} after {after}: {left:?}");
             assert!(keys(&log, &leases()).await.is_empty());
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_gets_through_though_every_other_answer_is_lost() {
+    for way in [Way::LosesReply, Way::LosesRequest] {
+        let mut less = without_leases();
+        less.max_operations = 4;
+        let log = MemoryLog::builder().capabilities(less).build();
+        let wire = Wire::to(&log);
+        let here = wire.client();
+        let lease = here.grant(TTL).await.unwrap();
+        for n in 0..80 {
+            join(&here, &format!("web-{n}"), lease).await.unwrap();
+        }
+        let mut is_lost = false;
+        wire.rule(move |_| {
+            is_lost = !is_lost;
+            if is_lost { way } else { Way::Passes }
+        });
+        here.revoke(lease.id).await.unwrap();
+        assert!(keys(&log, &members()).await.is_empty());
+        assert!(keys(&log, &leases()).await.is_empty());
     }
 }
 
