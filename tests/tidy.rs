@@ -218,6 +218,7 @@ const CRATES: &[&str] = &[
     "benches",
     "log_clients/etcd",
     "log_clients/faulty",
+    "log_clients/leases",
     "log_clients/log_client",
     "log_clients/memory",
     "tests/cluster",

@@ -52,7 +52,8 @@ pub struct Capabilities {
     /// A late copy of a commit whose outcome was reported can never land, whatever its preconditions are; of one that was
     /// reported as `Indeterminate`, never after a later commit of the same client was acknowledged.
     pub fenced: bool,
-    /// `grant`, `renew` and `revoke` work.
+    /// `grant`, `renew` and `revoke` work. False: the log stores the id of a leased put beside the value and gives it back
+    /// in [`Record::lease`](crate::Record::lease); it neither knows leases nor ends them.
     pub leases: bool,
     /// A lease ends with all its records in one commit. False: it ends first, and its records go soon after, in parts.
     pub atomic_leases: bool,

@@ -145,7 +145,9 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     ///   or that none will carry it out, and with `Indeterminate` only when neither is.
     /// - The position MUST be of the life the commit is in, even if the log was restored before the reply came.
     /// - A transaction that changes nothing MUST NOT be an error; it returns a position at which its preconditions held.
-    /// - A put under a lease that is gone MUST fail with `LeaseLost` and write nothing.
+    /// - A put under a lease that is gone MUST fail with `LeaseLost` and write nothing. A log without
+    ///   [leases](Capabilities::leases) MUST store the id of a leased put and give it back in [`Record::lease`]; it neither
+    ///   knows nor ends leases.
     async fn commit(&self, transaction: Transaction) -> Result<Position>;
 
     /// Grants a lease of at least `ttl`, and says what was granted.
@@ -166,8 +168,9 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     /// - A log that cannot be reached MUST be `Unavailable`: an outage is not the end of a lease.
     async fn renew(&self, lease: Lease) -> Result<Lease>;
 
-    /// Ends a lease and deletes its records, in one commit where [`Capabilities::atomic_leases`] says so. A lease that is
-    /// gone already is no error; one of a former life that a restore brought back is ended as well.
+    /// Ends a lease and deletes its records, in one commit where [`Capabilities::atomic_leases`] says so; elsewhere in
+    /// parts, all of which are gone when it returns. A lease that is gone already is no error; one of a former life that a
+    /// restore brought back is ended as well.
     async fn revoke(&self, lease: LeaseId) -> Result<()>;
 }
 

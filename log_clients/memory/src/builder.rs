@@ -84,7 +84,8 @@ impl MemoryLogBuilder {
     }
 
     /// Other limits than the usual ones, to see how a caller does with them. What they say the log cannot do
-    /// (leases, several keyspaces, history) it then refuses.
+    /// (leases, several keyspaces, history) it then refuses. Without leases it stores the lease a put names, as the
+    /// contract asks, and that is all it does with it.
     pub fn capabilities(mut self, capabilities: Capabilities) -> MemoryLogBuilder {
         self.capabilities = capabilities;
         self

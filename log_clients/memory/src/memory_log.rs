@@ -247,6 +247,7 @@ impl LogClient for MemoryLog {
         transaction.check(&self.server.capabilities)?;
         self.yield_sometimes().await;
         let writes = copied(transaction.writes())?;
+        let has_leases = self.server.capabilities.leases;
         self.server.write(|state| {
             state.check_life(transaction.epoch())?;
             let failed = state.store.failed(&transaction)?;
@@ -254,7 +255,7 @@ impl LogClient for MemoryLog {
                 let position = state.position();
                 return Err(Error::conflict(Conflict::new(position, failed)));
             }
-            if let Some(lease) = state.store.lost_lease(&writes) {
+            if has_leases && let Some(lease) = state.store.lost_lease(&writes) {
                 return Err(lost(lease));
             }
             state.store.apply(writes);

@@ -30,6 +30,7 @@ pub const PUBLISHED: &[Listed] = &[
     ),
     listed("globe-memory", "globe_memory", "log_clients/memory"),
     listed("globe-faulty", "globe_faulty", "log_clients/faulty"),
+    listed("globe-leases", "globe_leases", "log_clients/leases"),
     listed("globe-etcd", "globe_etcd", "log_clients/etcd"),
 ];
 
