@@ -2,9 +2,14 @@
 //!
 //! Never talks to a log, nor to a replica: only to the map and the session, as a user could.
 
+pub(crate) mod barrier;
 pub(crate) mod claim;
+pub(crate) mod counter;
+pub(crate) mod double_barrier;
 pub(crate) mod election;
 pub(crate) mod hold;
+pub(crate) mod ids;
+pub(crate) mod latch;
 pub(crate) mod lock;
 pub(crate) mod name;
 pub(crate) mod order;

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_use;
+mod barriers;
+mod counts;
 mod elections;
 mod fences;
 mod locks;
