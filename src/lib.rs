@@ -38,6 +38,10 @@
 //! | **wait** before reading | [`view_at`](Reader::view_at) with a [`Consistency`], [`sync`](Reader::sync), [`wait_for`](Reader::wait_for), [`hydrated`](Reader::hydrated); a [`Position`] is what one service tells another ([`Epoch`], [`Revision`]) |
 //! | **hear** of changes | [`watch`](Reader::watch) and [`Watch`], with [`Changes`], [`Change`], [`Cause`], [`ResyncReason`]; [`ValueWatch`] for one setting; [`PhaseWatch`]; [`QuarantineWatch`] with [`QuarantineChanges`]; each as a [`WatchStream`] |
 //! | **write** it | [`put`](Globe::put), [`create`](Globe::create), [`delete`](Globe::delete), [`put_all`](Globe::put_all) answer with [`Written`] or [`WrittenAll`]; [`put_if`](Globe::put_if) takes an [`Expected`] or a [`Version`]; [`update`](Globe::update), or [`try_update`](Globe::try_update) with [`Edit`] and [`Updated`]; [`transact`](Globe::transact) with [`Txn`] and [`Committed`] |
+//! | **end with its owner** | a [`Session`] ([`SessionBuilder`], [`Policy`], [`SessionState`], [`Loss`]) and what is written under it: [`put_ephemeral`](Globe::put_ephemeral), [`create_ephemeral`](Globe::create_ephemeral), [`Txn::put_ephemeral`]; [`SessionEvents`] with [`SessionEvent`], [`SessionStatus`] |
+//! | let **one at a time** | [`Lock`], [`RwLock`], [`Semaphore`], [`Election`] with [`LockGuard`], [`ReadGuard`], [`WriteGuard`], [`Permit`], [`Leadership`], each a [`Hold`]; asked for by a [`Request`]; told by [`Holder`], [`Observe`]. They stand in [`Claims`] ([`Claim`], [`Mode`]) |
+//! | **refuse** who held before | [`Txn::require`]; a [`Gate`] for the [`Token`] of what is [`Fenced`] |
+//! | **wait for one another**, count, number | [`Barrier`], [`DoubleBarrier`] ([`Entered`]), [`Latch`]; [`Counter`], [`Ids`] in [`Counts`] ([`Count`]) |
 //! | know **how it goes** | [`status`](Reader::status): [`Status`], [`Phase`]; of a log [`LogClient::status`]: [`LogStatus`]; [`quarantine`](Reader::quarantine): [`Quarantined`], [`LastGood`]; [`Error`] and [`ErrorKind`] below, with [`Conflict`], [`FailedPrecondition`], [`Standing`] |
 //! | use **keys and values** of your own | [`Key`] ([`key_error`]), made of [`IntoKey`], looked up by [`Lookup`] and [`Finder`], begun by [`KeyPrefix`], between the ends of a [`KeyRange`]; [`Codec`]: [`Encode`], [`Decode`], [`CodecError`], [`Json`], [`MessagePack`] |
 //! | **test** your code | [`MemoryLog`], which can be made to fail; the module [`testing`] for one that fails by a seed |
@@ -85,8 +89,9 @@
 //! 9. **A dead stream is noticed and replaced**; [`Status::staleness`] counts
 //!    from the last linearizable proof, not from the last message.
 //! 10. **A bad value stays out** ([`Quarantined`]); the other keys live on.
-//! 11. **A key stays with its lease**, unless it is taken off by name
-//!     ([`Globe::put_detached`]).
+//! 11. **What a [`Session`] wrote ends with it**, and it stops trusting its lease
+//!     before that can end. An outage is a pause and not a death. A key stays
+//!     with its lease, unless it is taken off by name ([`Globe::put_detached`]).
 //! 12. **Every call can be dropped at any await.** A write that was dropped may
 //!     or may not have been committed, but never in part.
 //!
@@ -95,8 +100,8 @@
 //! - Every node holds every key, decoded, and applies every write of the
 //!   keyspace; the log orders them all. Very high write rates, many writers on
 //!   one key, and more data than fits in memory are not for it.
-//! - It is no lock service and no queue: there are no sessions, ephemeral
-//!   entries, locks or elections yet.
+//! - A lock is advice; what must not happen twice needs its token, as
+//!   `docs/recipes.md` says. It is no queue.
 //! - A transaction validates the keys it read, not ranges: see [`Txn::range`].
 //! - One commit is bounded by the log: see [`Capabilities`].
 //! - Values are decoded on arrival, on a runtime thread: a codec that blocks

@@ -17,6 +17,7 @@ use crate::session::shared::Shared;
 use crate::session::state::{Loss, SessionState};
 use crate::write::attempt::Basis;
 use crate::write::leasing::Leasing;
+use crate::write::wanted::{Intent, end};
 use crate::write::write_set::{Draft, Stands, WriteSet};
 use crate::write::writer::Writer;
 
@@ -205,12 +206,13 @@ impl Claimed {
     /// # Errors
     /// `NotHeld` if it was lost before; otherwise as a delete: then it is swept.
     pub(crate) async fn release(&self, bound: Duration) -> Result<()> {
-        let is_lost = matches!(self.state(), SessionState::Lost(_));
-        self.let_go();
-        if is_lost {
+        if matches!(self.state(), SessionState::Lost(_)) {
+            self.let_go();
             return Err(not_held(&self.text));
         }
+        // It is wanted until it is deleted, so that the session does not sweep it meanwhile.
         let deleted = self.place.delete(bound, &self.text, self.created).await;
+        self.let_go();
         deleted.map_err(|error| match error.kind() {
             ErrorKind::Conflict(_) | ErrorKind::EpochChanged => not_held(&self.text),
             _ => error.while_doing(format_args!(
@@ -286,10 +288,12 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         let (stands, draft) = (Stands::Since(created.revision), Draft::Delete);
         let set = WriteSet::one(Some(created.epoch), text.clone(), stands, draft);
         let mut committer = self.committer(bound);
-        match self.send(&mut committer, &set, Basis::Exactly).await {
-            Ok(_) => Ok(()),
-            Err(error) if matches!(error.kind(), ErrorKind::Behind(_)) => Ok(()),
-            Err(error) => Err(error),
+        let writing = self.wanted.begin(text, Intent::Leave);
+        let outcome = self.send(&mut committer, &set, Basis::Exactly).await;
+        end([writing], &outcome);
+        match outcome {
+            Err(error) if !matches!(error.kind(), ErrorKind::Behind(_)) => Err(error),
+            _ => Ok(()),
         }
     }
 }

@@ -240,3 +240,20 @@ async fn a_guard_keeps_its_session_alive() {
         "nobody has the session any more"
     );
 }
+
+/// On real threads: the session sweeps what nobody wants, and must not take a release for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_is_not_overtaken_by_the_sessions_own_sweep() {
+    let (_log, one, other) = two().await;
+    for _ in 0..100 {
+        one.acquire().await.release().await.unwrap();
+        other
+            .rw_lock()
+            .read()
+            .await
+            .unwrap()
+            .release()
+            .await
+            .unwrap();
+    }
+}
