@@ -15,6 +15,7 @@ mod queues;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod shares;
+mod storm;
 
 use std::time::Duration;
 
