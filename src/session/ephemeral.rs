@@ -74,7 +74,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         let (bound, key) = (self.deadline()?, key.into_key());
         let leasing = session.attend(self)?;
         self.writer()
-            .put_leased(bound, &leasing, &key, value, basis)
+            .put_leased(bound, &leasing, &key, &value, basis)
             .await
     }
 }

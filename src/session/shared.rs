@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use globe_log_client::{Epoch, Error, ErrorKind, Lease, LeaseId, LogClient, Result};
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
-use tokio::time::sleep_until;
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use crate::ground::careful::carefully;
@@ -47,8 +47,6 @@ struct Inner {
     phase: SessionState,
     leases: Leases,
     attended: Vec<Arc<dyn Attended>>,
-    /// An attendant found that its map is in another life of the log.
-    told: Option<Loss>,
     wants_lease: bool,
     last_error: Option<Error>,
     /// Why leases were not revoked at the end.
@@ -69,7 +67,6 @@ impl Shared {
             phase: SessionState::Live,
             leases,
             attended: Vec::new(),
-            told: None,
             wants_lease: false,
             last_error: None,
             end: Ok(()),
@@ -142,12 +139,24 @@ impl Shared {
                 Some(deadline) => {
                     // Just beyond it: at the deadline itself it is live.
                     let beyond = deadline.steady() + Duration::from_millis(1);
-                    tokio::select! {
-                        () = carefully(changed) => {}
-                        () = sleep_until(beyond) => {}
-                    }
+                    // Its end is no news: how it stands is asked above.
+                    let _ = carefully(timeout_at(beyond, changed)).await;
                 }
                 None => carefully(changed).await,
+            }
+        }
+    }
+
+    /// Whether there is anything that its leases are to be kept for.
+    ///
+    /// # Errors
+    /// `Aborted` while the caller says that there is not.
+    pub(crate) fn check_alive(&self) -> Result<()> {
+        match self.settings.is_alive() {
+            true => Ok(()),
+            false => {
+                let why = "`renew_while` says that it is not alive";
+                Err(Error::new(ErrorKind::Aborted, why))
             }
         }
     }
@@ -178,7 +187,6 @@ impl Shared {
         let mut inner = self.inner();
         inner.leases.lose(Moment::now());
         inner.phase = SessionState::Lost(loss);
-        inner.told = None;
         drop(inner);
         self.tell(SessionEvent::Lost(loss));
         self.changed.notify_waiters();
@@ -298,7 +306,8 @@ impl Shared {
             map.count(&self.me, &mut loads);
         }
         let mut inner = self.inner();
-        inner.leases.count_keys(&loads, Moment::now());
+        let most = self.log.capabilities().records_per_lease;
+        inner.leases.count_keys(&loads, most, Moment::now());
         inner.wants_lease
     }
 
@@ -312,16 +321,6 @@ impl Shared {
     pub(crate) fn pick(&self, bound: Option<LeaseId>) -> Option<Lease> {
         let picked = self.inner().leases.pick(bound);
         picked.map(|(lease, _)| lease)
-    }
-
-    fn lose_later(&self, loss: Loss) {
-        self.inner().told = Some(loss);
-        self.called.notify_one();
-    }
-
-    /// What an attendant found since this was asked last.
-    pub(crate) fn told(&self) -> Option<Loss> {
-        self.inner().told.take()
     }
 }
 
@@ -366,16 +365,20 @@ impl Shared {
         }
     }
 
-    /// A map was seen in this life of the log. Another one than the leases are of is the end of them.
+    /// A map was seen in this life of the log. If the leases are of another, either of them is behind: a renewal tells, for
+    /// the log renews no lease of a former life.
     pub(crate) fn seen_in(&self, epoch: Option<Epoch>) {
-        let is_other = {
-            let inner = self.inner();
-            let own = inner.leases.epoch();
-            inner.phase == SessionState::Live && epoch.is_some() && own.is_some() && epoch != own
-        };
-        if is_other {
-            self.lose_later(Loss::EpochChanged);
+        let own = self.epoch();
+        if epoch.is_some() && own.is_some() && epoch != own {
+            self.called.notify_one();
         }
+    }
+
+    /// Whether the session has anything to do with a key through another map of the same keyspace.
+    pub(crate) fn is_known_to_another(&self, map: &dyn Attended, text: &[u8]) -> bool {
+        let attended = self.attended();
+        let mut others = attended.iter().filter(|other| !other.is_same(map));
+        others.any(|other| other.keyspace() == map.keyspace() && other.wanted().knows(text))
     }
 }
 
@@ -419,6 +422,10 @@ impl Leasing for Shared {
 
     fn doubt(&self, _lease: Lease) {
         self.called.notify_one();
+    }
+
+    fn is_over(&self) -> bool {
+        self.inner().phase == SessionState::Lost(Loss::Closed)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::write::attempt::{Basis, Outcome};
 use crate::write::committer::Committer;
 use crate::write::leasing::Leasing;
 use crate::write::replicas::Replicas;
-use crate::write::wanted::{Intent, WantedKeys, Writing, end};
+use crate::write::wanted::{Intent, WantedKeys, WantedValue, Writing, end};
 use crate::write::write_set::{Draft, Stands};
 
 /// A write of this attempt: what is sent, and what a read of this attempt gets.
@@ -32,7 +32,10 @@ impl Pending {
             (Draft::PutLeased(_, lease), Some(session), Some(value)) => Intent::Want {
                 session: Weak::clone(session),
                 lease: *lease,
-                value: Arc::clone(value),
+                value: WantedValue::Decoded(Arc::clone(value)),
+            },
+            (Draft::Put(_), None, Some(value)) => Intent::Keep {
+                value: WantedValue::Decoded(Arc::clone(value)),
             },
             (draft, ..) if draft.leaves() => Intent::Leave,
             _ => return None,
@@ -78,6 +81,11 @@ impl Prepared {
                 Err(error)
             }
         }
+    }
+
+    /// It is not sent after all.
+    pub(crate) fn take_back(&mut self) {
+        end(std::mem::take(&mut self.writings), &Ok(Outcome::OtherLife));
     }
 
     /// One of the leases it writes under may be gone.
