@@ -115,10 +115,10 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
             if wants_nothing && !is_own {
                 continue;
             }
-            if let Ok(text) = self.map.writer().encode_key(change.key()) {
-                if is_own || self.wanted().knows(&text) {
-                    due.insert(text);
-                }
+            if let Ok(text) = self.map.writer().encode_key(change.key())
+                && (is_own || self.wanted().knows(&text))
+            {
+                due.insert(text);
             }
         }
         if !due.is_empty() {
