@@ -3,13 +3,14 @@
 //! Never acts on what it remembers: each key is judged by what stands there now, and what is written is guarded by that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use globe_log_client::{Epoch, Error, ErrorKind, LeaseId, Result, Revision};
-use tokio::time::sleep;
+use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, LeaseId, Result, Revision};
+use tokio::time::{Instant, sleep_until};
 
 use crate::entry::key::{Key, decode_key};
 use crate::globe::Globe;
@@ -23,7 +24,8 @@ use crate::session::judgement::{Act, Seen, Want, When, judge};
 use crate::session::shared::{Shared, closed};
 use crate::session::state::{SessionEvent, SessionState};
 use crate::write::bulk::Writes;
-use crate::write::wanted::{Due, Wanted, WantedKeys, Wish};
+use crate::write::guarded::is_refusal;
+use crate::write::wanted::{Due, Wanted, WantedKeys, WantedValue, Wish};
 use crate::write::write_set::{Draft, Guarded, Stands};
 
 /// How long one transaction of it may take.
@@ -34,6 +36,14 @@ pub(crate) struct Attendant<K, V> {
     map: Globe<K, V>,
     session: Weak<Shared>,
     due: Arc<Due>,
+}
+
+/// What came of judging a key.
+enum Judged {
+    Done,
+    Write(Guarded),
+    /// It has to be looked at again, when the map shows what its own process wrote there.
+    Unseen,
 }
 
 /// What stands at a key, to judge it and to guard what is written there.
@@ -48,7 +58,8 @@ struct Found<V> {
 impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
     pub(crate) fn new(map: &Globe<K, V>, session: &Arc<Shared>) -> Attendant<K, V> {
         Attendant {
-            map: map.clone(),
+            // How long its first user is ready to wait says nothing about the session.
+            map: map.with_deadline(BOUND),
             session: Arc::downgrade(session),
             due: Arc::default(),
         }
@@ -63,6 +74,9 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
     /// Attends until the session ends, or the map.
     pub(crate) async fn attend(self: Arc<Self>, session: Arc<Shared>, mut watch: Watch<K, V>) {
         let mut pauses = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
+        // What could not be done is tried again then; what else happens is done at once.
+        let mut left = BTreeSet::new();
+        let mut again = Instant::now();
         loop {
             tokio::select! {
                 biased;
@@ -72,15 +86,20 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
                     self.note(&session, changes).await;
                 }
                 () = self.due.stirred() => {}
-            }
-            session.seen_in(self.epoch());
-            while session.state() == SessionState::Live && !self.look(&session).await {
-                tokio::select! {
-                    () = session.stop.cancelled() => return,
-                    () = sleep(pauses.next()) => {}
+                () = sleep_until(again), if !left.is_empty() => {
+                    self.due.add(std::mem::take(&mut left));
                 }
             }
-            pauses.reset();
+            session.seen_in(self.epoch());
+            if session.state() != SessionState::Live {
+                continue;
+            }
+            left.extend(self.look(&session).await);
+            if left.is_empty() {
+                pauses.reset();
+            } else if again <= Instant::now() {
+                again = Instant::now() + pauses.next();
+            }
         }
         session.leave(&*self);
     }
@@ -97,11 +116,10 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
             if wants_nothing && !is_own {
                 continue;
             }
-            if let Ok(text) = self.map.writer().encode_key(change.key()) {
-                let is_wanted = || !matches!(self.wanted().wish(session.me(), &text), Wish::None);
-                if is_own || is_wanted() {
-                    due.insert(text);
-                }
+            if let Ok(text) = self.map.writer().encode_key(change.key())
+                && (is_own || self.wanted().knows(&text))
+            {
+                due.insert(text);
             }
         }
         if !due.is_empty() {
@@ -109,28 +127,20 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
         }
     }
 
-    /// Looks at the keys that are due; false when some have to be looked at again after a pause.
-    async fn look(&self, session: &Shared) -> bool {
+    /// Looks at the keys that are due; returns those that have to be looked at again after a pause.
+    async fn look(&self, session: &Shared) -> BTreeSet<Bytes> {
         let due = self.due.take();
         if due.is_empty() {
-            return true;
+            return due;
         }
         let done = self.settle(session, due, When::Live, None).await;
-        match done {
-            Ok(left) if left.is_empty() => true,
-            Ok(left) => {
-                self.due.add(left);
-                false
+        done.unwrap_or_else(|(left, error)| {
+            tracing::debug!(keyspace = %self.map.keyspace(), reason = %error, "keys of a session are still to be settled");
+            if matches!(error.kind(), ErrorKind::LeaseLost | ErrorKind::EpochChanged) {
+                session.called.notify_one();
             }
-            Err((left, error)) => {
-                tracing::debug!(keyspace = %self.map.keyspace(), reason = %error, "keys of a session are still to be settled");
-                if matches!(error.kind(), ErrorKind::LeaseLost | ErrorKind::EpochChanged) {
-                    session.called.notify_one();
-                }
-                self.due.add(left);
-                false
-            }
-        }
+            left
+        })
     }
 
     /// Does what has to be done about some keys. What is left of them has changed meanwhile, or could not be done.
@@ -154,8 +164,9 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
         for text in keys {
             pace.step().await;
             match self.judge(session, &view, &text, when, found) {
-                Ok(Some(guarded)) => drop(writes.insert(text, guarded)),
-                Ok(None) => {}
+                Ok(Judged::Write(guarded)) => drop(writes.insert(text, guarded)),
+                Ok(Judged::Done) => {}
+                Ok(Judged::Unseen) => drop(left.insert(text)),
                 Err(error) if *error.kind() == ErrorKind::Codec => {
                     // It will not be any better when it is tried again.
                     tracing::warn!(reason = %error, "an entry cannot be put back");
@@ -182,7 +193,7 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
         }
     }
 
-    /// What has to be written at a key, if anything has.
+    /// What has to be written at a key.
     fn judge(
         &self,
         session: &Shared,
@@ -190,10 +201,11 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
         text: &Bytes,
         when: When,
         restoration: Option<&Mutex<Restoration>>,
-    ) -> Result<Option<Guarded>> {
+    ) -> Result<Judged> {
         let found = self.find(session, view, text);
-        let wish = self.wanted().wish(session.me(), text);
+        let wish = self.wanted().wish(session.me(), text, view.position());
         let (want, wanted) = match wish {
+            Wish::Unseen => return Ok(Judged::Unseen),
             Wish::None => (Want::Nothing, None),
             Wish::UnderWay => (Want::Later, None),
             Wish::Wanted(wanted) if wanted.claim.is_some() => {
@@ -213,13 +225,18 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
                 self.wanted().forget(session.me(), text);
                 self.displaced(session, text, restoration);
             }
+            // Another map of the keyspace looks after it.
+            Act::Sweep if session.is_known_to_another(self, text) => {}
             Act::Sweep => {
                 let (stands, draft) = (found.stands, Draft::Delete);
-                return Ok(Some(Guarded { stands, draft }));
+                return Ok(Judged::Write(Guarded { stands, draft }));
             }
-            Act::PutBack => return self.put_back(session, text, found, wanted).map(Some),
+            Act::PutBack => {
+                let guarded = self.put_back(session, text, found, wanted);
+                return guarded.map(Judged::Write);
+            }
         }
-        Ok(None)
+        Ok(Judged::Done)
     }
 
     /// What stands at a key.
@@ -253,6 +270,7 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
     fn follow(&self, session: &Shared, text: &Bytes, found: Found<V>) {
         if let (Some(lease), Some(value)) = (found.lease, found.value) {
             let life = session.epoch().unwrap_or_default();
+            let value = WantedValue::Decoded(value);
             self.wanted()
                 .follow(session.me(), text, (lease, life), value);
         }
@@ -271,20 +289,37 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
         let standing = found
             .value
             .filter(|_| found.seen == Seen::Formerly && is_of_life);
-        let wanted = || wanted.and_then(|wanted| wanted.value.downcast::<V>().ok());
-        let Some(value) = standing.or_else(wanted) else {
-            let why = format!("{} has no value to put back", self.map.writer().name(text));
-            return Err(Error::new(ErrorKind::Codec, why));
+        let standing = standing.map(|value| WantedValue::Decoded(value));
+        let encoded = match standing.or(wanted.map(|wanted| wanted.value)) {
+            Some(value) => self.encode(text, value)?,
+            None => return Err(self.cannot(text, "has no value to put back")),
         };
         let Some(lease) = session.pick(None) else {
             let why = "the session has no lease to put its entries back under";
             return Err(Error::new(ErrorKind::Unavailable, why));
         };
-        let encoded = self.map.writer().draft(text, &value, false)?.bytes();
         Ok(Guarded {
             stands: found.stands,
             draft: Draft::PutLeased(encoded, lease.id),
         })
+    }
+
+    /// A value as it is sent. A codec of the caller's that panics fails alone.
+    fn encode(&self, text: &Bytes, value: WantedValue) -> Result<Bytes> {
+        let value = match value {
+            WantedValue::Encoded(bytes) => return Ok(bytes),
+            WantedValue::Decoded(value) => value.downcast::<V>(),
+        };
+        let value = value.map_err(|_| self.cannot(text, "is of another type"))?;
+        let encode = || self.map.writer().draft(text, &value, false);
+        let encoded = catch_unwind(AssertUnwindSafe(encode));
+        let encoded = encoded.unwrap_or_else(|_| Err(self.cannot(text, "panics its codec")));
+        Ok(encoded?.bytes())
+    }
+
+    fn cannot(&self, text: &Bytes, why: &str) -> Error {
+        let why = format!("{} {why}", self.map.writer().name(text));
+        Error::new(ErrorKind::Codec, why)
     }
 
     /// Somebody else's record stands where one of the session's did.
@@ -310,6 +345,10 @@ impl<K: Key, V: Send + Sync + 'static> Attended for Attendant<K, V> {
         &self.map.writer().wanted
     }
 
+    fn keyspace(&self) -> &Keyspace {
+        self.map.keyspace()
+    }
+
     fn epoch(&self) -> Option<Epoch> {
         self.map.view().state.epoch()
     }
@@ -328,7 +367,18 @@ impl<K: Key, V: Send + Sync + 'static> Attended for Attendant<K, V> {
             let settled = self
                 .settle(&session, left, When::Restoring, Some(found))
                 .await;
-            left = settled.map_err(|(_, error)| error)?;
+            left = match settled {
+                Ok(left) => left,
+                // The log wants to have nothing of them: the others are not to wait for that.
+                Err((left, error)) if is_refusal(&error) => {
+                    self.due.add(left);
+                    return Ok(());
+                }
+                Err((_, error)) => return Err(error),
+            };
+            if !left.is_empty() {
+                self.map.sync().await?;
+            }
         }
         Ok(())
     }

@@ -24,6 +24,8 @@ pub(crate) trait Attended: Send + Sync {
     /// The keys that are wanted there: what tells one opened map from another.
     fn wanted(&self) -> &Arc<WantedKeys>;
 
+    fn keyspace(&self) -> &Keyspace;
+
     fn is_same(&self, other: &dyn Attended) -> bool {
         Arc::ptr_eq(self.wanted(), other.wanted())
     }

@@ -74,7 +74,7 @@ impl Session {
         let losses = self.shared().losses().0;
         let created = map
             .writer()
-            .put_leased(bound, &leasing, &key, value, basis, true);
+            .put_leased(bound, &leasing, &key, &value, basis, true);
         let created = match created.await {
             Ok(written) => written.position(),
             // It is committed, and the map will show it.

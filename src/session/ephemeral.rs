@@ -20,7 +20,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// From now on the session wants the entry: it is put back when somebody else deletes it, and after a loss as the
     /// session's [`Policy`](crate::Policy) says. This process' own [`delete`](Globe::delete) ends that; so does
     /// [`put_detached`](Globe::put_detached), which makes it permanent. Every other write through this map keeps it with the
-    /// session.
+    /// session. (A map and its clones are meant: another one that was opened on the same keyspace is somebody else.)
     ///
     /// Costs what a [`put`](Globe::put) costs. Cancel safe: one that was dropped, or whose outcome is not known, where nothing
     /// stood before, is not wanted: if it was written nevertheless, the session deletes it again.
@@ -74,7 +74,7 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
         let (bound, key) = (self.deadline()?, key.into_key());
         let leasing = session.attend(self)?;
         self.writer()
-            .put_leased(bound, &leasing, &key, value, basis, false)
+            .put_leased(bound, &leasing, &key, &value, basis, false)
             .await
     }
 }

@@ -12,8 +12,12 @@ use crate::ground::clock::Moment;
 /// Of the time of a lease, so much is not made use of: clocks may run at rates up to a tenth apart.
 const LEAST_MARGIN: Duration = Duration::from_millis(100);
 
+/// Whatever a log says that it granted, no lease is trusted for longer without a renewal.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 /// Until when a lease may be trusted that was granted, or renewed, by a request sent then.
 pub(crate) fn deadline(sent: Moment, ttl: Duration) -> Moment {
+    let ttl = ttl.min(LONGEST);
     let margin = (ttl / 10).max(LEAST_MARGIN);
     sent.after(ttl.saturating_sub(margin))
 }
@@ -104,20 +108,23 @@ impl Leases {
         Some((held.lease, held.load))
     }
 
-    /// Takes over how many keys are under each, and gives back those that nothing is under, but for one.
-    pub(crate) fn count_keys(&mut self, loads: &HashMap<LeaseId, usize>, now: Moment) {
+    /// Takes over how many keys are under each, and gives back those that nothing is under, unless the others have as many
+    /// as is good for them: then one is kept for the next.
+    pub(crate) fn count_keys(&mut self, loads: &HashMap<LeaseId, usize>, most: usize, now: Moment) {
         for held in &mut self.held {
             held.load = loads.get(&held.lease.id).copied().unwrap_or(0);
         }
-        let mut at = 0;
-        while self.held.len() > 1 && at < self.held.len() {
-            if self.held[at].load == 0 {
-                let held = self.held.remove(at);
-                self.former.push(former(&held, now));
-            } else {
-                at += 1;
-            }
-        }
+        let has_room = |held: &Held| held.load > 0 && held.load < most;
+        let mut is_one_kept = self.held.iter().any(has_room);
+        let (kept, empty) = self.held.drain(..).partition(|held| {
+            let is_kept = held.load > 0 || !is_one_kept;
+            is_one_kept |= held.load == 0;
+            is_kept
+        });
+        self.held = kept;
+        let empty: Vec<Held> = empty;
+        self.former
+            .extend(empty.iter().map(|held| former(held, now)));
     }
 
     /// All that are held are lost.
@@ -148,7 +155,7 @@ fn former(held: &Held, now: Moment) -> Former {
     Former {
         id: held.lease.id,
         // A log whose leader changed lets a lease live for its full time again.
-        until: now.after(held.lease.ttl * 2),
+        until: now.after(held.lease.ttl.min(LONGEST) * 2),
     }
 }
 
@@ -199,7 +206,7 @@ mod tests {
         leases.add(lease(2), now);
         leases.add(lease(3), now);
         let loads = HashMap::from([(LeaseId::new(1), 9), (LeaseId::new(3), 4)]);
-        leases.count_keys(&loads, now);
+        leases.count_keys(&loads, 10, now);
         assert_eq!(leases.former(now), [LeaseId::new(2)]);
         assert_eq!(leases.pick(None), Some((lease(3), 5)));
         // A key stays with the lease it has, but for one that is not held.
@@ -208,8 +215,32 @@ mod tests {
         assert_eq!(leases.is_own(LeaseId::new(2)), Some(false));
         assert_eq!(leases.is_own(LeaseId::new(3)), Some(true));
         assert_eq!(leases.is_own(LeaseId::new(4)), None);
-        leases.count_keys(&HashMap::new(), now);
+        leases.count_keys(&HashMap::new(), 10, now);
         assert_eq!(leases.count(), 1, "one is kept");
+    }
+
+    #[tokio::test]
+    async fn an_empty_lease_is_kept_for_the_next_key_where_the_others_are_full() {
+        let (now, mut leases) = (Moment::now(), Leases::default());
+        (1..=4).for_each(|id| leases.add(lease(id), now));
+        let full = HashMap::from([(LeaseId::new(1), 10), (LeaseId::new(3), 11)]);
+        leases.count_keys(&full, 10, now);
+        assert_eq!(leases.held(), [lease(1), lease(2), lease(3)]);
+        assert_eq!(leases.former(now), [LeaseId::new(4)]);
+        assert_eq!(leases.pick(None), Some((lease(2), 1)));
+        let room = HashMap::from([(LeaseId::new(1), 9), (LeaseId::new(3), 11)]);
+        leases.count_keys(&room, 10, now);
+        assert_eq!(leases.held(), [lease(1), lease(3)]);
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_is_said_to_live_for_ever_is_trusted_for_a_day() {
+        let (now, mut leases) = (Moment::now(), Leases::default());
+        let endless = Lease::new(LeaseId::new(1), Duration::MAX, Epoch::new(1));
+        leases.add(endless, now);
+        assert!(leases.left(now) < Some(LONGEST));
+        leases.lose(now);
+        assert_eq!(leases.former(now), [LeaseId::new(1)]);
     }
 
     #[tokio::test]

@@ -86,7 +86,8 @@ impl Shared {
             map.count(&self.me, &mut loads);
         }
         let mut inner = self.inner();
-        inner.leases.count_keys(&loads, Moment::now());
+        let most = self.log.capabilities().records_per_lease;
+        inner.leases.count_keys(&loads, most, Moment::now());
         inner.wants_lease
     }
 
@@ -143,5 +144,9 @@ impl Leasing for Shared {
 
     fn doubt(&self, _lease: Lease) {
         self.called.notify_one();
+    }
+
+    fn is_over(&self) -> bool {
+        self.inner().phase == SessionState::Lost(Loss::Closed)
     }
 }

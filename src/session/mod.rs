@@ -212,8 +212,9 @@ impl Session {
         if !shared.attends(&map.writer().wanted) {
             let attendant = Arc::new(Attendant::new(map, shared));
             let attended: Arc<dyn Attended> = Arc::clone(&attendant) as _;
+            // First of all: who finds the map attended relies on being heard.
+            let watch = attendant.listen();
             if shared.attend(&attended)? {
-                let watch = attendant.listen();
                 let attending = attendant.attend(Arc::clone(shared), watch);
                 shared.runtime.spawn(attending);
             }
@@ -242,7 +243,7 @@ pub struct SessionEvents {
 impl SessionEvents {
     /// Waits for the next event; `None` when the session has ended and all was told. Cancel safe.
     pub async fn next(&mut self) -> Option<SessionEvent> {
-        match self.events.recv().await {
+        match carefully(self.events.recv()).await {
             Ok(event) => Some(event),
             Err(broadcast::error::RecvError::Lagged(missed)) => Some(SessionEvent::Missed(missed)),
             Err(broadcast::error::RecvError::Closed) => None,

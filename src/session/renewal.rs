@@ -46,9 +46,6 @@ async fn renewing(shared: &Shared) -> Loss {
             () = sleep_until(next) => {}
             () = shared.called.notified() => {}
         }
-        if let Some(loss) = shared.told() {
-            return loss;
-        }
         let sent = Instant::now();
         next = match round(shared).await {
             Round::Lost(loss) => return loss,
@@ -68,9 +65,8 @@ fn a_third(ttl: Duration) -> Duration {
 
 /// Renews every lease once, all at the same time; and what has to be done now and then.
 async fn round(shared: &Shared) -> Round {
-    if !shared.settings.is_alive() {
-        let why = "`renew_while` says that it is not alive";
-        shared.failed(&Error::new(ErrorKind::Aborted, why));
+    if let Err(error) = shared.check_alive() {
+        shared.failed(&error);
         return Round::Failed;
     }
     let leases = shared.held();

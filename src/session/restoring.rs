@@ -40,6 +40,7 @@ pub(crate) async fn restore(shared: &Shared) {
 
 /// One attempt at it.
 async fn try_restore(shared: &Shared, found: &Mutex<Restoration>) -> Result<()> {
+    shared.check_alive()?;
     take_leases(shared).await?;
     let attended = shared.attended();
     let restoring = attended.iter().map(|map| map.restore(found));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use globe_log_client::{Epoch, Error, ErrorKind, Lease, LogClient, Result};
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
-use tokio::time::sleep_until;
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use crate::ground::careful::carefully;
@@ -48,8 +48,6 @@ pub(super) struct Inner {
     pub(super) phase: SessionState,
     pub(super) leases: Leases,
     attended: Vec<Arc<dyn Attended>>,
-    /// An attendant found that its map is in another life of the log.
-    told: Option<Loss>,
     pub(super) wants_lease: bool,
     pub(super) last_error: Option<Error>,
     /// How often it has lost its leases, and why at last.
@@ -76,7 +74,6 @@ impl Shared {
             phase: SessionState::Live,
             leases,
             attended: Vec::new(),
-            told: None,
             wants_lease: false,
             last_error: None,
             losses: (0, None),
@@ -154,12 +151,24 @@ impl Shared {
                 Some(deadline) => {
                     // Just beyond it: at the deadline itself it is live.
                     let beyond = deadline.steady() + Duration::from_millis(1);
-                    tokio::select! {
-                        () = carefully(changed) => {}
-                        () = sleep_until(beyond) => {}
-                    }
+                    // Its end is no news: how it stands is asked above.
+                    let _ = carefully(timeout_at(beyond, changed)).await;
                 }
                 None => carefully(changed).await,
+            }
+        }
+    }
+
+    /// Whether there is anything that its leases are to be kept for.
+    ///
+    /// # Errors
+    /// `Aborted` while the caller says that there is not.
+    pub(crate) fn check_alive(&self) -> Result<()> {
+        match self.settings.is_alive() {
+            true => Ok(()),
+            false => {
+                let why = "`renew_while` says that it is not alive";
+                Err(Error::new(ErrorKind::Aborted, why))
             }
         }
     }
@@ -191,7 +200,6 @@ impl Shared {
         inner.leases.lose(Moment::now());
         inner.phase = SessionState::Lost(loss);
         inner.losses = (inner.losses.0 + 1, Some(loss));
-        inner.told = None;
         drop(inner);
         for map in self.attended() {
             map.clear_claims(&self.me);
@@ -265,16 +273,6 @@ impl Inner {
 
 /// The maps it has keys in.
 impl Shared {
-    fn lose_later(&self, loss: Loss) {
-        self.inner().told = Some(loss);
-        self.called.notify_one();
-    }
-
-    /// What an attendant found since this was asked last.
-    pub(crate) fn told(&self) -> Option<Loss> {
-        self.inner().told.take()
-    }
-
     pub(crate) fn attended(&self) -> Vec<Arc<dyn Attended>> {
         self.inner().attended.clone()
     }
@@ -314,16 +312,20 @@ impl Shared {
         }
     }
 
-    /// A map was seen in this life of the log. Another one than the leases are of is the end of them.
+    /// A map was seen in this life of the log. If the leases are of another, either of them is behind: a renewal tells, for
+    /// the log renews no lease of a former life.
     pub(crate) fn seen_in(&self, epoch: Option<Epoch>) {
-        let is_other = {
-            let inner = self.inner();
-            let own = inner.leases.epoch();
-            inner.phase == SessionState::Live && epoch.is_some() && own.is_some() && epoch != own
-        };
-        if is_other {
-            self.lose_later(Loss::EpochChanged);
+        let own = self.epoch();
+        if epoch.is_some() && own.is_some() && epoch != own {
+            self.called.notify_one();
         }
+    }
+
+    /// Whether the session has anything to do with a key through another map of the same keyspace.
+    pub(crate) fn is_known_to_another(&self, map: &dyn Attended, text: &[u8]) -> bool {
+        let attended = self.attended();
+        let mut others = attended.iter().filter(|other| !other.is_same(map));
+        others.any(|other| other.keyspace() == map.keyspace() && other.wanted().knows(text))
     }
 }
 

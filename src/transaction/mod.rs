@@ -90,8 +90,9 @@ async fn transact<R, E: From<Error>>(
                 _ => return Err(error),
             },
         };
-        let prepared = attempt.prepare();
+        let mut prepared = attempt.prepare();
         if prepared.epochs.len() > 1 {
+            prepared.take_back();
             // One map, or a session, has followed the log into another life, the other has not yet.
             prepared.doubt_sessions();
             if committer.pause().await {

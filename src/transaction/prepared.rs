@@ -16,7 +16,7 @@ use crate::write::attempt::{Basis, Outcome};
 use crate::write::committer::Committer;
 use crate::write::leasing::Leasing;
 use crate::write::replicas::Replicas;
-use crate::write::wanted::{Intent, WantedKeys, Writing, end};
+use crate::write::wanted::{Intent, WantedKeys, WantedValue, Writing, end};
 use crate::write::write_set::{Draft, Stands};
 
 /// A write of this attempt: what is sent, and what a read of this attempt gets.
@@ -36,8 +36,11 @@ impl Pending {
                 session: Weak::clone(session),
                 lease: *lease,
                 life: *life,
-                value: Arc::clone(value),
+                value: WantedValue::Decoded(Arc::clone(value)),
                 is_claim: false,
+            },
+            (Draft::Put(_), None, Some(value)) => Intent::Keep {
+                value: WantedValue::Decoded(Arc::clone(value)),
             },
             (draft, ..) if draft.leaves() => Intent::Leave,
             _ => return None,
@@ -86,6 +89,11 @@ impl Prepared {
                 Err(error)
             }
         }
+    }
+
+    /// It is not sent after all.
+    pub(crate) fn take_back(&mut self) {
+        end(std::mem::take(&mut self.writings), &Ok(Outcome::OtherLife));
     }
 
     /// A claim it requires that does not stand any more.

@@ -61,7 +61,26 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             .await
     }
 
-    async fn commit_part(&self, bound: Duration, life: Epoch, mut writes: Writes) -> Sorted {
+    /// Commits a part. One that is refused for good is halved, until only what is refused by itself is left.
+    async fn commit_part(&self, bound: Duration, life: Epoch, writes: Writes) -> Sorted {
+        let mut sorted = Sorted::default();
+        let mut parts = vec![writes];
+        while let Some(part) = parts.pop() {
+            let tried = self.try_part(bound, life, part.clone()).await;
+            let is_refused = tried.error.as_ref().is_some_and(is_refusal);
+            if part.len() > 1 && is_refused && tried.left.len() == part.len() {
+                let mut first = part;
+                let middle = first.keys().nth(first.len() / 2).cloned();
+                parts.extend(middle.map(|middle| first.split_off(&middle)));
+                parts.push(first);
+            } else {
+                sorted.add(tried);
+            }
+        }
+        sorted
+    }
+
+    async fn try_part(&self, bound: Duration, life: Epoch, mut writes: Writes) -> Sorted {
         let mut committer = self.committer(bound);
         let mut sorted = Sorted::default();
         while !writes.is_empty() {
@@ -103,4 +122,15 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
 
 fn is_of_life(conflict: &Conflict, life: Option<Epoch>) -> bool {
     life == Some(conflict.position.epoch)
+}
+
+/// Whether it will be refused again, as long as nobody changes something at the log.
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Denied
+            | ErrorKind::TooLarge { .. }
+            | ErrorKind::Invalid
+            | ErrorKind::Unsupported
+    )
 }

@@ -13,8 +13,8 @@ use crate::entry::key::Key;
 use crate::write::attempt::{Basis, Outcome};
 use crate::write::committer::Committer;
 use crate::write::leasing::Leasing;
-use crate::write::wanted::{AnyValue, Intent, Writing, end};
-use crate::write::write_set::{Draft, Stands, WriteSet};
+use crate::write::wanted::{Intent, WantedValue, Writing, end};
+use crate::write::write_set::{Draft, Guarded, Stands, WriteSet};
 use crate::write::writer::Writer;
 use crate::write::written::Written;
 
@@ -32,13 +32,12 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         bound: Duration,
         session: &Arc<dyn Leasing>,
         key: &K,
-        value: V,
+        value: &V,
         basis: Basis,
         is_claim: bool,
     ) -> Result<Written> {
         let text = self.encode_key(key)?;
-        let encoded = self.draft(&text, &value, false)?.bytes();
-        let value: AnyValue = Arc::new(value);
+        let encoded = self.draft(&text, value, false)?.bytes();
         let mut committer = self.committer(bound);
         loop {
             let lease = self.lease(&committer, session, key, &text).await?;
@@ -47,7 +46,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
                 session: Arc::downgrade(session),
                 lease: lease.id,
                 life: lease.epoch,
-                value: Arc::clone(&value),
+                value: WantedValue::Encoded(encoded.clone()),
                 is_claim,
             };
             let attempt = self.attempt_leased(&mut committer, lease, set, intent, basis);
@@ -147,49 +146,68 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
 
 /// What any write means for the keys that sessions want.
 impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
-    /// The writes of a set that leave the session which wants their key, told so before they are sent.
-    pub(crate) fn leaving(&self, set: &WriteSet) -> Vec<Option<Writing>> {
-        if self.wanted.is_empty() {
-            return Vec::new();
-        }
-        let leaving = set.writes.iter().filter(|(_, it)| it.draft.leaves());
-        leaving
-            .map(|(text, _)| self.wanted.begin(text, Intent::Leave))
-            .collect()
-    }
-
-    /// Puts of keys that a session wants, and that are under no lease at the moment, go under one of the session's: else
-    /// they would outlive it.
+    /// Tells the sessions of this process of a set of writes, before it is sent; and the set that is to be sent instead of it.
     ///
     /// # Errors
-    /// `Unavailable` while the session has none.
-    pub(crate) fn stay(&self, set: &WriteSet) -> Result<Option<WriteSet>> {
+    /// `Unavailable` while a session that wants one of its keys has no lease: then nothing was told.
+    pub(crate) fn announce(
+        &self,
+        set: &WriteSet,
+    ) -> Result<(Vec<Option<Writing>>, Option<WriteSet>)> {
+        let (mut intents, mut changed) = (Vec::new(), None);
         if self.wanted.is_empty() {
-            return Ok(None);
+            return Ok((Vec::new(), changed));
         }
-        let mut changed = None;
         for (text, guarded) in &set.writes {
             let Draft::Put(value) = &guarded.draft else {
+                let leaves = guarded.draft.leaves();
+                intents.extend(leaves.then_some((text, guarded.stands, Intent::Leave)));
                 continue;
             };
-            if guarded.stands.lease().is_some() {
-                continue;
-            }
-            let Some(session) = self.wanted.session_of(text) else {
-                continue;
+            let (encoded, value) = (value.clone(), WantedValue::Encoded(value.clone()));
+            let intent = match self.stay(set, text, guarded)? {
+                None => Intent::Keep { value },
+                Some((session, lease)) => {
+                    let changed = changed.get_or_insert_with(|| set.clone());
+                    changed.put_under(text, encoded, lease);
+                    Intent::Want {
+                        session: Arc::downgrade(&session),
+                        lease: lease.id,
+                        life: lease.epoch,
+                        value,
+                        is_claim: false,
+                    }
+                }
             };
-            let lease = session.lease(None)?;
-            if set.life.is_some_and(|life| life != lease.epoch) {
-                session.doubt(lease);
-                return Err(suspended(&self.name(text)));
-            }
-            let changed = changed.get_or_insert_with(|| set.clone());
-            changed.life = Some(lease.epoch);
-            if let Some(guarded) = changed.writes.get_mut(text) {
-                guarded.draft = Draft::PutLeased(value.clone(), lease.id);
-            }
+            intents.push((text, guarded.stands, intent));
         }
-        Ok(changed)
+        let begin = |(text, stands, intent)| {
+            let mut writing = self.wanted.begin(text, intent)?;
+            writing.is_rewrite = stands != Stands::Nothing;
+            Some(writing)
+        };
+        Ok((intents.into_iter().map(begin).collect(), changed))
+    }
+
+    /// The lease for a put of a key that a session wants, and that is under none at the moment: else it would outlive it.
+    fn stay(
+        &self,
+        set: &WriteSet,
+        text: &Bytes,
+        guarded: &Guarded,
+    ) -> Result<Option<(Arc<dyn Leasing>, Lease)>> {
+        if guarded.stands.lease().is_some() {
+            return Ok(None);
+        }
+        let Some(session) = self.wanted.session_of(text) else {
+            return Ok(None);
+        };
+        let lease = session.lease(None)?;
+        if set.life.is_some_and(|life| life != lease.epoch) {
+            session.doubt(lease);
+            return Err(suspended(&self.name(text)));
+        }
+        Ok(Some((session, lease)))
     }
 }
 

@@ -22,4 +22,7 @@ pub(crate) trait Leasing: Send + Sync {
 
     /// The log says of this lease that it is gone, or of another life: it is to be looked at.
     fn doubt(&self, lease: Lease);
+
+    /// Whether there never will be a lease again.
+    fn is_over(&self) -> bool;
 }

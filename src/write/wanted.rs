@@ -17,6 +17,13 @@ use crate::write::leasing::Leasing;
 /// A value, of whatever type the map has.
 pub(crate) type AnyValue = Arc<dyn Any + Send + Sync>;
 
+/// What is to stand at a key: a value that was seen there, or as it was sent.
+#[derive(Clone)]
+pub(crate) enum WantedValue {
+    Decoded(AnyValue),
+    Encoded(Bytes),
+}
+
 /// The wanted keys of one map, by their text in the log.
 #[derive(Default)]
 pub(crate) struct WantedKeys {
@@ -45,7 +52,7 @@ struct Row {
 /// What is to stand at a key.
 #[derive(Clone)]
 pub(crate) struct Wanted {
-    pub(crate) value: AnyValue,
+    pub(crate) value: WantedValue,
     /// False after a write whose outcome is not known: then what the tail shows counts.
     pub(crate) is_sure: bool,
     /// The life of the log it is from.
@@ -61,6 +68,8 @@ pub(crate) enum Wish {
     None,
     /// A write of its own is under way: what stands there will be judged after that.
     UnderWay,
+    /// What was written last is not to be seen yet: nothing can be said before it is.
+    Unseen,
     Wanted(Wanted),
 }
 
@@ -72,9 +81,11 @@ pub(crate) enum Intent {
         lease: LeaseId,
         /// The life of the log it is to be written in.
         life: Epoch,
-        value: AnyValue,
+        value: WantedValue,
         is_claim: bool,
     },
+    /// It gets another value, under the lease it has.
+    Keep { value: WantedValue },
     /// The caller deletes it, or takes it off its lease.
     Leave,
 }
@@ -97,7 +108,7 @@ impl WantedKeys {
         self.table().listeners.push(Arc::downgrade(due));
     }
 
-    /// A write begins; nothing to do for one that leaves a key nobody wants.
+    /// A write begins; nothing to do for one that keeps or leaves a key nobody wants.
     pub(crate) fn begin(self: &Arc<Self>, text: &Bytes, intent: Intent) -> Option<Writing> {
         let mut table = self.table();
         match &intent {
@@ -112,7 +123,7 @@ impl WantedKeys {
                 row.under_way += 1;
                 row.lease = *lease;
             }
-            Intent::Leave => table.keys.get_mut(text)?.under_way += 1,
+            Intent::Keep { .. } | Intent::Leave => table.keys.get_mut(text)?.under_way += 1,
         }
         drop(table);
         Some(Writing {
@@ -132,16 +143,22 @@ impl WantedKeys {
         row.session.upgrade()
     }
 
+    /// Whether some session writes or wants a key.
+    pub(crate) fn knows(&self, text: &[u8]) -> bool {
+        self.table().keys.contains_key(text)
+    }
+
     /// Whether sessions want nothing in this map, so that a write need not look.
     pub(crate) fn is_empty(&self) -> bool {
         self.table().keys.is_empty()
     }
 
-    /// What a session wants of a key.
-    pub(crate) fn wish(&self, session: &Weak<dyn Leasing>, text: &[u8]) -> Wish {
+    /// What a session wants of a key, when it looks at a view of that position.
+    pub(crate) fn wish(&self, session: &Weak<dyn Leasing>, text: &[u8], seen: Position) -> Wish {
         let table = self.table();
         match table.keys.get(text) {
             Some(row) if row.under_way > 0 => Wish::UnderWay,
+            Some(row) if row.is_unseen(seen) => Wish::Unseen,
             Some(row) if row.is_of(session) => row.wanted.clone().map_or(Wish::None, Wish::Wanted),
             _ => Wish::None,
         }
@@ -153,7 +170,7 @@ impl WantedKeys {
         session: &Weak<dyn Leasing>,
         text: &[u8],
         (lease, life): (LeaseId, Epoch),
-        value: AnyValue,
+        value: WantedValue,
     ) {
         let mut table = self.table();
         let row = table.keys.get_mut(text).filter(|row| row.is_of(session));
@@ -249,6 +266,12 @@ impl Row {
         self.wanted.is_none() && self.under_way == 0
     }
 
+    /// Whether what decided last came after a position, in the same life.
+    fn is_unseen(&self, seen: Position) -> bool {
+        let decided = self.decided.filter(|decided| decided.epoch == seen.epoch);
+        decided.is_some_and(|decided| !seen.covers(decided))
+    }
+
     /// Whether a write committed there is newer than what decided last.
     fn is_newer(&self, position: Position) -> bool {
         !self.decided.is_some_and(|decided| decided.covers(position))
@@ -274,12 +297,23 @@ impl Writing {
 
 impl Drop for Writing {
     fn drop(&mut self) {
+        // Held until the table is not: it may be the last one.
+        let session = match &self.intent {
+            Intent::Want { session, .. } => session.upgrade(),
+            Intent::Keep { .. } | Intent::Leave => None,
+        };
         let mut table = self.keys.table();
         let Some(row) = table.keys.get_mut(&self.text) else {
             return;
         };
         row.under_way -= 1;
-        let before = row.end(&self.intent, self.is_rewrite, self.ending);
+        // Asked here: a session that ends after this clears what it wants.
+        let is_over = session.as_ref().is_none_or(|session| session.is_over());
+        let before = match &self.intent {
+            // What it wrote goes with its leases.
+            Intent::Want { .. } if is_over => None,
+            intent => row.end(intent, self.is_rewrite, self.ending),
+        };
         table.tidy(&self.text);
         let listeners: Vec<_> = table.listeners.iter().filter_map(Weak::upgrade).collect();
         table.listeners.retain(|due| due.strong_count() > 0);
@@ -307,10 +341,20 @@ impl Row {
                 self.decided = Some(at);
                 self.session = Weak::clone(session);
                 self.wanted.replace(Wanted {
-                    value: Arc::clone(value),
+                    value: value.clone(),
                     is_sure: true,
                     life: at.epoch,
                     claim: is_claim.then_some(at.revision),
+                })
+            }
+            (Intent::Keep { value }, Ending::Committed(at)) if self.is_newer(at) => {
+                self.decided = Some(at);
+                let claim = self.wanted.as_ref()?.claim;
+                self.wanted.replace(Wanted {
+                    value: value.clone(),
+                    is_sure: true,
+                    life: at.epoch,
+                    claim,
                 })
             }
             (Intent::Leave, Ending::Committed(at)) if self.is_newer(at) => {
@@ -329,7 +373,7 @@ impl Row {
             ) if is_rewrite && self.wanted.is_none() => {
                 self.session = Weak::clone(session);
                 self.wanted.replace(Wanted {
-                    value: Arc::clone(value),
+                    value: value.clone(),
                     is_sure: false,
                     life: *life,
                     claim: None,

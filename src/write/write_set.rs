@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use globe_log_client::{
-    Conflict, Epoch, Keyspace, LeaseId, Precondition, Revision, Standing, Transaction, Write,
+    Conflict, Epoch, Keyspace, Lease, LeaseId, Precondition, Revision, Standing, Transaction, Write,
 };
 
 use crate::entry::Entry;
@@ -125,6 +125,14 @@ impl WriteSet {
     pub(crate) fn one(life: Option<Epoch>, text: Bytes, stands: Stands, draft: Draft) -> WriteSet {
         let writes = BTreeMap::from([(text, Guarded { stands, draft })]);
         WriteSet { life, writes }
+    }
+
+    /// Puts a key under a lease, in the life of the log that the lease is of.
+    pub(crate) fn put_under(&mut self, text: &Bytes, value: Bytes, lease: Lease) {
+        self.life = Some(lease.epoch);
+        if let Some(guarded) = self.writes.get_mut(text) {
+            guarded.draft = Draft::PutLeased(value, lease.id);
+        }
     }
 
     /// The same in the log's words.

@@ -48,9 +48,8 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         let text = self.encode_key(key)?;
         if let (false, Some(session)) = (is_detached, self.wanted.session_of(&text)) {
             let basis = Basis::Nothing;
-            return self
-                .put_leased(bound, &session, key, value, basis, false)
-                .await;
+            let put = self.put_leased(bound, &session, key, &value, basis, false);
+            return put.await;
         }
         let draft = self.draft(&text, &value, is_detached)?;
         let set = self.over_what_stands(key, text, draft);
@@ -213,11 +212,10 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         set: &WriteSet,
         basis: Basis,
     ) -> Result<Outcome> {
-        let leaving = self.leaving(set);
-        let staying = self.stay(set)?;
+        let (writings, staying) = self.announce(set)?;
         let outcome = self.send(committer, staying.as_ref().unwrap_or(set), basis);
         let outcome = outcome.await;
-        end(leaving, &outcome);
+        end(writings, &outcome);
         outcome
     }
 

@@ -123,7 +123,8 @@ async fn wait_and_hold_bounds_are_two() {
         let request = other.lock().request().wait_at_most(20 * SECOND);
         async move { request.acquire().await.unwrap() }
     });
-    assert_eq!(guard.unsure().await, SessionState::Lost(Loss::HoldBound));
+    let lost = within("its bound is over", guard.unsure()).await;
+    assert_eq!(lost, SessionState::Lost(Loss::HoldBound));
     assert!(asked.elapsed() >= 5 * SECOND && !guard.is_held());
     let next = within("the other has it", waiting).await.unwrap();
     assert!(next.is_held() && next.token().number > guard.token().number);

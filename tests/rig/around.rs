@@ -39,6 +39,7 @@ type Event = Box<dyn FnOnce() + Send>;
 struct Breaks {
     is_cut: bool,
     refusal: Option<Error>,
+    refused_key: Option<&'static str>,
     freezes_reads: bool,
     loses_requests: bool,
     loses_replies: bool,
@@ -92,6 +93,15 @@ impl Way {
             Some(refusal) => Err(refusal.clone()),
             None if breaks.is_cut => Err(cut_off()),
             None => Ok(()),
+        }
+    }
+
+    fn check_keys(&self, transaction: &Transaction) -> Result<()> {
+        let refused = self.breaks.borrow().refused_key;
+        let mut written = transaction.writes().iter();
+        match written.any(|(_, key, _)| refused.is_some_and(|refused| key == refused)) {
+            true => Err(Error::new(ErrorKind::Denied, "this key is not yours")),
+            false => Ok(()),
         }
     }
 
@@ -176,6 +186,11 @@ impl Around {
     /// Every request is refused with this from now on, or none.
     pub(crate) fn refuse(&self, refusal: Option<Error>) {
         self.change(|breaks| breaks.refusal = refusal);
+    }
+
+    /// Every transaction that writes this key is refused from now on.
+    pub(crate) fn refuse_key(&self, key: &'static str) {
+        self.change(|breaks| breaks.refused_key = Some(key));
     }
 
     /// Heads and snapshots never answer.
@@ -392,6 +407,7 @@ impl LogClient for Around {
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
         self.count(|calls| calls.commits += 1);
         self.way.check()?;
+        self.way.check_keys(&transaction)?;
         self.way.hang_if(|breaks| breaks.loses_requests).await;
         if let Some(kept) = &self.way.hooks.lock().unwrap().kept {
             kept.lock().unwrap().push(transaction.clone());

@@ -76,4 +76,7 @@ async fn a_write_under_way_when_the_session_closes_leaves_nothing() {
     let _ = put.await.unwrap();
     sleep(TTL).await;
     assert!(rig.seen().await.is_empty());
+    // It belongs to nobody now: a write of it is as any other.
+    rig.map.put("b", 2).await.unwrap();
+    assert_eq!(rig.lease_of("b").await, None);
 }

@@ -116,17 +116,25 @@ async fn any_other_write_keeps_an_entry_with_its_session() {
         tokio::time::sleep(Duration::from_millis(5)).await;
         rig.log.hold_tails(false);
     });
-    let all = async {
-        map.put("put", 2).await.unwrap();
-        map.put_all([("put_all".to_owned(), 2)]).await.unwrap();
-        map.update("update", |_| 2).await.unwrap();
-        map.transact(|txn| txn.put(map, "transact", 2))
-            .await
-            .unwrap();
+    // All of them at once: what comes later finds it put back.
+    let put_if = async {
         let expected = globe::Expected::Present;
         while map.put_if("put_if", 2, expected).await.is_err() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    };
+    let all = async {
+        let (put, put_all, update, transact, ()) = tokio::join!(
+            map.put("put", 2),
+            map.put_all([("put_all".to_owned(), 2)]),
+            map.update("update", |_| 2),
+            map.transact(|txn| txn.put(map, "transact", 2)),
+            put_if
+        );
+        put.unwrap();
+        put_all.unwrap();
+        update.unwrap();
+        transact.unwrap();
     };
     tokio::join!(within("all is written", all), release);
     for key in keys {

@@ -3,7 +3,7 @@
 use globe::{ErrorKind, LogClient, Loss, Session, SessionEvent, SessionState};
 use tokio::time::sleep;
 
-use crate::rig::{fails_with, keyspace, put_all, until};
+use crate::rig::{fails_with, follows_life, keyspace, put_all, until};
 use crate::{Rig, TTL, give_up, is_in, reclaim};
 
 #[tokio::test(start_paused = true)]
@@ -103,6 +103,30 @@ async fn in_another_life_of_the_log_entries_are_written_under_a_lease_of_that_li
     assert_eq!(rig.seen().await.len(), 2);
 }
 
+/// However long that takes: what a backup has of them stands until it is taken over.
+#[tokio::test(start_paused = true)]
+async fn what_a_restore_brought_back_is_taken_over_without_a_gap() {
+    let mut rig = Rig::new().await;
+    rig.put("a", 1).await;
+    rig.other.sync().await.unwrap();
+    let backup = rig.log.backup();
+    rig.map.put("a", 2).await.unwrap();
+    rig.way.hold_snapshots(true);
+    rig.log.restore(&backup);
+    follows_life(&rig.other, &rig.log).await;
+    let before = rig.lease_of("a").await;
+    let mut watch = rig.other.watch();
+    rig.lost().await;
+    // Renewals go on meanwhile.
+    sleep(TTL * 2 / 5).await;
+    rig.way.hold_snapshots(false);
+    rig.restored().await;
+    rig.shows(&[("a", 2)]).await;
+    assert_ne!(rig.lease_of("a").await, before);
+    let changes = watch.next().await.unwrap();
+    assert!(changes.iter().all(|change| change.new().is_some()));
+}
+
 /// Also where no map shows it: the lease alone says that it is of another life.
 #[tokio::test(start_paused = true)]
 async fn a_wiped_log_has_the_entries_again() {
@@ -124,9 +148,8 @@ async fn a_late_revoke_deletes_no_new_entry() {
     rig.put("a", 1).await;
     let backup = rig.log.backup();
     rig.put("b", 2).await;
-    rig.other.sync().await.unwrap();
-    let lease = rig.lease("a");
     rig.way.hold_revocations(true);
+    let lease = rig.lease_of("a").await;
     rig.log.restore(&backup);
     rig.lost().await;
     until("the entry is taken over", || {

@@ -8,10 +8,12 @@ mod bad_use;
 mod clocks;
 mod closing;
 mod entries;
+mod handles;
 mod losses;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod spread;
+mod strange;
 mod writes;
 
 use std::time::Duration;
@@ -84,6 +86,12 @@ impl Rig {
     /// The lease of an entry that another process sees.
     fn lease(&self, key: &str) -> Option<LeaseId> {
         self.other.get_entry(key).unwrap().lease()
+    }
+
+    /// The lease of an entry, once another process has seen all that was committed.
+    async fn lease_of(&self, key: &str) -> Option<LeaseId> {
+        self.other.sync().await.unwrap();
+        self.lease(key)
     }
 
     async fn event(&mut self) -> SessionEvent {

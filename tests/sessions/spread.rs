@@ -72,3 +72,22 @@ async fn one_lease_of_several_that_is_revoked_loses_nothing_for_long() {
     sleep(TTL * 3).await;
     assert_eq!(rig.seen().await.len(), 30);
 }
+
+/// Also those that come so slowly that the newest lease stays empty for long.
+#[tokio::test(start_paused = true)]
+async fn entries_that_come_slowly_are_spread_as_well() {
+    let rig = rig().await;
+    for number in 0..35 {
+        rig.put(&format!("{number:02}"), number).await;
+        sleep(TTL / 2).await;
+    }
+    rig.other.sync().await.unwrap();
+    let mut each = std::collections::HashMap::new();
+    for (_, entry) in rig.other.view().iter() {
+        *each.entry(entry.lease()).or_insert(0) += 1;
+    }
+    let most = each.values().max().unwrap();
+    assert!(*most <= EACH + 1, "{each:?}");
+    let grants = rig.way.calls().grants;
+    assert!(grants <= 6, "{grants} leases were granted");
+}

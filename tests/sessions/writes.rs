@@ -192,3 +192,135 @@ async fn what_is_wanted_follows_the_order_of_the_log() {
         );
     }
 }
+
+/// Others delete it before the session has looked at what its own process wrote last.
+#[tokio::test(start_paused = true)]
+async fn what_its_process_wrote_last_is_put_back_although_the_session_never_saw_it() {
+    let rig = Rig::new().await;
+    let keys = ["put_all", "put_if", "transact", "try_update", "update"];
+    for key in keys {
+        rig.put(key, 1).await;
+    }
+    rig.put("busy", 1).await;
+    rig.other.sync().await.unwrap();
+    // The session waits for this one, and looks at nothing else meanwhile.
+    rig.way.lose_requests(true);
+    let commits = rig.way.calls().commits;
+    rig.other.delete("busy").await.unwrap();
+    until("it is put back", || rig.way.calls().commits > commits).await;
+    rig.way.lose_requests(false);
+    let map = &rig.map;
+    map.put_all([("put_all".to_owned(), 2)]).await.unwrap();
+    let present = globe::Expected::Present;
+    map.put_if("put_if", 2, present).await.unwrap();
+    let put = |txn: &mut globe::Txn<'_>| txn.put(map, "transact", 2);
+    map.transact(put).await.unwrap();
+    let edit = |_: Option<&u64>| Ok::<_, globe::Error>(globe::Edit::Put(2));
+    map.try_update("try_update", edit).await.unwrap();
+    map.update("update", |_| 2).await.unwrap();
+    rig.other.sync().await.unwrap();
+    for key in keys {
+        rig.other.delete(key).await.unwrap();
+    }
+    rig.shows(&[
+        ("busy", 1),
+        ("put_all", 2),
+        ("put_if", 2),
+        ("transact", 2),
+        ("try_update", 2),
+        ("update", 2),
+    ])
+    .await;
+}
+
+/// It is committed, and the map does not show it yet: what it shows instead says nothing about it.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_seen_yet_is_not_judged_by_what_stood_there_before() {
+    for gives_up in [false, true] {
+        let rig = Rig::with(|builder| match gives_up {
+            true => crate::give_up(builder),
+            false => builder,
+        })
+        .await;
+        rig.put("kept", 1).await;
+        rig.map.put("permanent", 1).await.unwrap();
+        rig.log.hold_tails(true);
+        let hasty = rig.map.with_deadline(SECOND);
+        for key in ["new", "permanent"] {
+            let put = hasty.put_ephemeral(&rig.session, key, 2).await;
+            let error = put.unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Behind(_)), "{error}");
+        }
+        rig.log.hold_tails(false);
+        sleep(TTL).await;
+        rig.shows(&[("kept", 1), ("new", 2), ("permanent", 2)])
+            .await;
+        assert_eq!(rig.session.status().entries, 3);
+    }
+}
+
+/// The answer to the write that came first in the log is handled last.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_comes_late_wants_nothing_back() {
+    let rig = Rig::new().await;
+    rig.put("a", 1).await;
+    rig.way.hold_replies(true);
+    let mut put = Box::pin(rig.map.put_ephemeral(&rig.session, "a", 2));
+    assert!((&mut put).now_or_never().is_none());
+    until("it is put", || rig.other.get("a").as_deref() == Some(&2)).await;
+    let mut delete = Box::pin(rig.map.delete("a"));
+    assert!((&mut delete).now_or_never().is_none());
+    until("it is deleted", || !rig.other.contains_key("a")).await;
+    rig.way.hold_replies(false);
+    until("it is seen", || !rig.map.contains_key("a")).await;
+    let (deleted, put) = tokio::join!(delete, put);
+    assert!(deleted.unwrap().position().covers(put.unwrap().position()));
+    sleep(TTL).await;
+    rig.shows(&[]).await;
+    assert_eq!(rig.session.status().entries, 0);
+}
+
+/// What it was to delete is gone by then, and something else stands there.
+#[tokio::test(start_paused = true)]
+async fn a_sweep_spares_what_somebody_else_has_written_there_since() {
+    let rig = Rig::new().await;
+    rig.put("kept", 1).await;
+    let lease = rig.lease_of("kept").await.unwrap();
+    let log = rig.log.clone();
+    rig.way.before_the_next_commit(move || {
+        let theirs = globe::log_client::Transaction::new();
+        let theirs = theirs.put(&keyspace("numbers"), "late", "8");
+        log.commit(theirs).now_or_never().unwrap().unwrap();
+    });
+    let late = globe::log_client::Transaction::new();
+    let late = late.put_leased(&keyspace("numbers"), "late", "7", lease);
+    rig.log.commit(late).await.unwrap();
+    until("it was to be swept", || rig.way.calls().commits >= 2).await;
+    sleep(TTL).await;
+    rig.shows(&[("kept", 1), ("late", 8)]).await;
+}
+
+/// In another life a restore may have brought its lease back, and somebody else has to end it.
+#[tokio::test(start_paused = true)]
+async fn every_write_under_a_lease_names_the_life_that_granted_it() {
+    let rig = Rig::new().await;
+    let sent = rig.way.keep_transactions();
+    rig.put("a", 1).await;
+    rig.map
+        .create_ephemeral(&rig.session, "b", 1)
+        .await
+        .unwrap();
+    let (map, session) = (&rig.map, &rig.session);
+    let put = |txn: &mut globe::Txn<'_>| txn.put_ephemeral(map, session, "c", 1);
+    map.transact(put).await.unwrap();
+    map.put("a", 2).await.unwrap();
+    rig.other.sync().await.unwrap();
+    rig.other.delete("b").await.unwrap();
+    rig.shows(&[("a", 2), ("b", 1), ("c", 1)]).await;
+    let life = Some(rig.log.head_position().epoch);
+    let sent = sent.lock().unwrap();
+    assert!(sent.len() >= 5);
+    for transaction in sent.iter() {
+        assert_eq!(transaction.epoch(), life, "{transaction:?}");
+    }
+}
