@@ -153,9 +153,10 @@ impl Site {
         (0..known).map(|member| self.front(member)).collect()
     }
 
-    /// Whether a node knows all members, so that it need not do without the log while most of them are well.
+    /// Whether a node chooses by itself among all members. One behind a balancer does not: it may be led to dead ones for
+    /// longer than a short lease lives.
     pub(crate) fn knows_all(&self, node: usize) -> bool {
-        self.balancer.is_some() || node + 1 < NODES
+        self.balancer.is_none() && node + 1 < NODES
     }
 
     /// Whether `etcd grpc-proxy` stands before the members.
