@@ -75,7 +75,7 @@ async fn round(shared: &Shared) -> Round {
     }
     let leases = shared.held();
     let renewals = leases.iter().map(|lease| renew(shared, *lease));
-    let (renewed, (), ()) = tokio::join!(join_all(renewals), revoke_former(shared), grow(shared));
+    let (renewed, (), ()) = tokio::join!(join_all(renewals), shed(shared), grow(shared));
     let is_lost = |answer: &Result<()>| {
         let error = answer.as_ref().err();
         error.is_some_and(|error| *error.kind() == ErrorKind::LeaseLost)
@@ -141,6 +141,14 @@ async fn resume(shared: &Shared) -> Round {
         Round::Renewed
     } else {
         Round::Failed
+    }
+}
+
+/// Revokes the leases that are given back. Not while entries are put back: what is not yet under another lease would go
+/// with the one it is under.
+async fn shed(shared: &Shared) {
+    if shared.state() == SessionState::Live {
+        revoke_former(shared).await;
     }
 }
 
