@@ -85,7 +85,7 @@ async fn a_restored_backup_that_has_the_lease_has_what_is_wanted_and_nothing_els
         let mut rig = Rig::new(EtcdVersion::Reference, LONG).await;
         rig.put("kept", 1).await;
         rig.put("given back", 1).await;
-        let (_, lease) = rig.standing("kept").await;
+        let (written, lease) = rig.standing("kept").await;
         let backup = rig.server.save_snapshot().await;
         rig.map.delete("given back").await.unwrap();
         rig.put("new", 2).await;
@@ -93,7 +93,10 @@ async fn a_restored_backup_that_has_the_lease_has_what_is_wanted_and_nothing_els
         if bump.is_none() {
             assert_eq!(rig.end().await, End::Lost(Loss::EpochChanged));
             rig.restored().await;
-            assert_ne!(rig.standing("kept").await.1, lease);
+            let kept = rig.entry("kept").await.unwrap();
+            assert_ne!(kept.lease(), Some(lease));
+            let created = kept.created().revision();
+            assert_eq!(created, written.revision(), "it stood all the while");
             wait_until("the lease of the former life is revoked", BOUND, || async {
                 !rig.leases().await.contains(&lease)
             })
