@@ -123,10 +123,11 @@ async fn a_late_revoke_deletes_no_new_entry() {
     rig.put("a", 1).await;
     let backup = rig.log.backup();
     rig.put("b", 2).await;
+    rig.other.sync().await.unwrap();
+    let lease = rig.lease("a");
     rig.way.hold_revocations(true);
     rig.log.restore(&backup);
     rig.lost().await;
-    let lease = rig.lease("a");
     until("the entry is taken over", || {
         rig.other.get_entry("a").is_some_and(|a| a.lease() != lease)
     })
