@@ -2,22 +2,14 @@
 //!
 //! It starts a server of its own, and itself once more as the other process; it leaves neither behind.
 
-#![allow(clippy::print_stdout, reason = "printing is what it is for")]
-
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 
 use etcd_client::{Client, Compare, CompareOp, GetOptions, PutOptions, Txn, TxnOp, WatchOptions};
-use globe::{EtcdLog, Globe, Keyspace, LogClient, Result};
-use globe_bench::{Target, Turns, key, report};
+use globe::{EtcdLog, Globe, Keyspace, LogClient};
+use globe_bench::{Done, Onlooker, Target, Turns, key, report};
 use globe_test_support::{EtcdServer, EtcdVersion};
 use tokio::runtime::Runtime;
 use tokio::time::{Duration, Instant};
-
-/// Set to the server's address for the process that only looks on.
-const ONLOOKER: &str = "GLOBE_BENCH_ONLOOKER";
 
 /// How many puts of a kind follow each other, how many before them are not measured, and how often that is done.
 const PUTS: usize = 50;
@@ -36,12 +28,10 @@ const TAILS: usize = 40;
 /// The records of the first page and of the others, as `EtcdLog` asks for them when they are this small.
 const PAGES: (usize, usize) = (1_000, 10_000);
 
-type Done<T = ()> = Result<T, Box<dyn std::error::Error>>;
-
 fn main() -> Done {
     let runtime = Runtime::new()?;
-    if let Ok(endpoint) = std::env::var(ONLOOKER) {
-        return runtime.block_on(look_on(&endpoint));
+    if let Some(looking_on) = globe_bench::looks_on(&runtime) {
+        return looking_on;
     }
     let server = runtime.block_on(EtcdServer::start(EtcdVersion::Reference));
     let endpoint = server.endpoint();
@@ -69,69 +59,6 @@ fn main() -> Done {
         Target::Times(1.3),
     );
     Ok(())
-}
-
-/// What the other process does: says what it sees, as soon as it sees it.
-async fn look_on(endpoint: &str) -> Done {
-    let globe: Globe<String, u64> =
-        Globe::open(EtcdLog::connect([endpoint]).await?, "latency").await?;
-    let mut watch = globe.watch();
-    let mut client = Client::connect([endpoint], None).await?;
-    let options = WatchOptions::new().with_prefix();
-    let mut raw = client.watch("raw/", Some(options)).await?;
-    println!("ready");
-    loop {
-        tokio::select! {
-            Some(_) = watch.next() => println!("globe"),
-            message = raw.message() => match message? {
-                Some(message) if message.events().is_empty() => {}
-                Some(_) => println!("raw"),
-                None => return Ok(()),
-            },
-        }
-    }
-}
-
-/// The other process, and what it says, with the time it was heard.
-struct Onlooker {
-    process: Child,
-    said: mpsc::Receiver<(Instant, String)>,
-}
-
-impl Onlooker {
-    fn start(endpoint: &str) -> Done<Onlooker> {
-        let mut process = Command::new(std::env::current_exe()?)
-            .env(ONLOOKER, endpoint)
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = process.stdout.take().ok_or("no output")?;
-        let (sender, said) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if sender.send((Instant::now(), line)).is_err() {
-                    return;
-                }
-            }
-        });
-        let onlooker = Onlooker { process, said };
-        onlooker.saw("ready")?;
-        Ok(onlooker)
-    }
-
-    /// When it said that it saw this.
-    fn saw(&self, what: &str) -> Done<Instant> {
-        match self.said.recv_timeout(std::time::Duration::from_secs(30))? {
-            (at, said) if said == what => Ok(at),
-            (_, said) => Err(format!("the other process saw {said:?} instead of {what:?}").into()),
-        }
-    }
-}
-
-impl Drop for Onlooker {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 /// From the call of a put until another process has seen it; four kinds of puts, in blocks, so that each follows its own

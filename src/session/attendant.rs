@@ -222,6 +222,10 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
                 self.wanted().forget(session.me(), text);
             }
             Act::Yield => {
+                if found.seen == Seen::Nothing {
+                    // It may have gone with its lease, and no write of this session's will be told so.
+                    session.called.notify_one();
+                }
                 self.wanted().forget(session.me(), text);
                 self.displaced(session, text, restoration);
             }

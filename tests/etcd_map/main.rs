@@ -1,4 +1,4 @@
-//! The map over real etcd servers, end to end: shared, without its server, in another life of its log, on a cluster.
+//! The map and sessions over real etcd servers, end to end: shared, without a server, in another life of the log, on a cluster.
 //!
 //! Never looks at the log but through the map and etcd's own tools.
 
@@ -18,4 +18,5 @@ mod namespaces;
 mod node;
 mod outages;
 mod proxies;
+mod sessions;
 mod shared;

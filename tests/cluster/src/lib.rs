@@ -14,6 +14,7 @@ mod figures;
 mod held;
 mod leg;
 mod matrix;
+mod presence;
 mod round;
 mod scenario;
 mod scenarios;

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 use crate::ear::Ears;
 use crate::held::Held;
 use crate::leg::Leg;
+use crate::presence::Presence;
 use crate::scenario::Scenario;
 use crate::site::{PATIENT, Site};
 
@@ -123,6 +124,7 @@ async fn run(
     before.gauge(&recorder, site.under_way());
     let witness = witness(scenario, &mut site).await;
     let end = if leg.ballast > 0 { LONG_END } else { END };
+    let presence = Presence::open(&mut site, scenario).await;
     let running = workload(seed, end).start(&site.nodes, &recorder);
     sleep(BEFORE).await;
     let injected = AssertUnwindSafe((scenario.inject)(&mut site));
@@ -133,6 +135,7 @@ async fn run(
     site.heal().await;
     recorder.fault("everything is mended", Effect::HealsAll);
     sleep(AFTER).await;
+    wrong.extend(presence.finish(end).await);
     running.finish(end).await;
     let ballast = site.ballast.as_ref();
     wrong.extend(ballast.map_or(vec![], |it| it.missing(&site.nodes)));

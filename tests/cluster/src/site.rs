@@ -26,12 +26,19 @@ use crate::leg::{Front, Leg, Login};
 const NODES: usize = 3;
 /// The node whose calls have all the time they want by default. It knows all members.
 pub(crate) const PATIENT: usize = 0;
+/// Where the sessions have their entries: a keyspace that no client of the oracle's touches.
+pub(crate) const PRESENT: &str = "present";
+
 /// How long the calls of the nodes may take; which of the hurried ones knows all members is diced.
 const DEADLINES: [Duration; NODES] = [
     Duration::from_secs(10),
     Duration::from_millis(300),
     Duration::from_millis(40),
 ];
+
+/// What renews leases goes over connections of its own, which a node keeps to each member it has used, once it had a
+/// session: seven on three members, of three descriptors and up to four tasks each.
+const RENEWALS: u64 = 30;
 
 /// How long nobody is let in while connections are reset: some of those who come back at once are refused.
 const RESET: Duration = Duration::from_millis(200);
@@ -146,6 +153,17 @@ impl Site {
         (0..known).map(|member| self.front(member)).collect()
     }
 
+    /// Whether a node chooses by itself among all members. One behind a balancer does not: it may be led to dead ones for
+    /// longer than a short lease lives.
+    pub(crate) fn knows_all(&self, node: usize) -> bool {
+        self.balancer.is_none() && node + 1 < NODES
+    }
+
+    /// Whether `etcd grpc-proxy` stands before the members.
+    pub(crate) fn is_behind_etcds_proxy(&self) -> bool {
+        !self.proxies.is_empty()
+    }
+
     async fn open_node(&mut self, node: usize, seed: u64) {
         let mut doors = Vec::new();
         for (index, address) in self.known_to(node).into_iter().enumerate() {
@@ -192,12 +210,12 @@ impl Site {
             .collect()
     }
 
-    /// How many more tasks and descriptors may be just under way. Behind a balancer, each connection of a node is five
-    /// descriptors of this process instead of three, and as many tasks more.
+    /// How many more tasks and descriptors there may be after a round than before. Behind a balancer, each connection of a node
+    /// is five descriptors of this process instead of three, and as many tasks more.
     pub(crate) fn under_way(&self) -> u64 {
         match self.balancer {
-            Some(_) => 2 * UNDER_WAY,
-            None => UNDER_WAY,
+            Some(_) => 2 * (UNDER_WAY + RENEWALS / 3),
+            None => UNDER_WAY + RENEWALS,
         }
     }
 
@@ -288,7 +306,7 @@ impl Site {
 async fn enable_auth(cluster: &mut EtcdCluster, login: &Login) {
     let users = [(login.user, login.password, ".globe/")];
     cluster.enable_auth(login.root, &users).await;
-    for keyspace in KEYSPACES {
+    for keyspace in KEYSPACES.into_iter().chain([PRESENT]) {
         let prefix = format!("{keyspace}/");
         let words = ["role", "grant-permission", login.user, "readwrite", &prefix];
         let words = [&words[..], &["--prefix=true"]].concat();
