@@ -169,8 +169,9 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
                 Err(error) if *error.kind() == ErrorKind::Codec => {
                     // It will not be any better when it is tried again.
                     tracing::warn!(reason = %error, "an entry cannot be put back");
-                    self.wanted().forget(session.me(), &text);
-                    self.displaced(session, &text, found);
+                    if self.wanted().forget(session.me(), &text) {
+                        self.displaced(session, &text, found);
+                    }
                 }
                 Err(error) => {
                     left.insert(text);
@@ -217,8 +218,9 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
                 self.wanted().forget(session.me(), text);
             }
             Act::Yield => {
-                self.wanted().forget(session.me(), text);
-                self.displaced(session, text, restoration);
+                if self.wanted().forget(session.me(), text) {
+                    self.displaced(session, text, restoration);
+                }
             }
             // Another map of the keyspace looks after it.
             Act::Sweep if session.is_known_to_another(self, text) => {}

@@ -43,6 +43,8 @@ struct Row {
     lease: LeaseId,
     /// What is to stand there; nothing while it is only being written.
     wanted: Option<Wanted>,
+    /// Another session, which wrote it as well, and nobody knows whether it did: what it left there is not to be swept.
+    heir: Option<Weak<dyn Leasing>>,
     /// How many writes of it have no answer yet. Meanwhile nobody judges it.
     under_way: usize,
     /// The newest write of this process that decided about it.
@@ -110,6 +112,7 @@ impl WantedKeys {
                     session: Weak::clone(session),
                     lease: *lease,
                     wanted: None,
+                    heir: None,
                     under_way: 0,
                     decided: None,
                 });
@@ -153,6 +156,8 @@ impl WantedKeys {
             Some(row) if row.under_way > 0 => Wish::UnderWay,
             Some(row) if row.is_unseen(seen) => Wish::Unseen,
             Some(row) if row.is_of(session) => row.wanted.clone().map_or(Wish::None, Wish::Wanted),
+            // Its turn comes when the other one yields.
+            Some(row) if row.is_left_to(session) => Wish::UnderWay,
             _ => Wish::None,
         }
     }
@@ -177,16 +182,22 @@ impl WantedKeys {
         drop(before);
     }
 
-    /// Wants a key no more; whether it did.
-    pub(crate) fn forget(&self, session: &Weak<dyn Leasing>, text: &[u8]) -> bool {
+    /// A session wants a key no more; whether nobody does.
+    pub(crate) fn forget(&self, session: &Weak<dyn Leasing>, text: &Bytes) -> bool {
         let mut table = self.table();
         let Some(row) = table.keys.get_mut(text).filter(|row| row.is_of(session)) else {
-            return false;
+            return true;
         };
-        let before = row.wanted.take();
+        let before = row.yields();
+        let is_over = row.wanted.is_none();
         table.tidy(text);
+        let listeners = table.listeners();
         drop(table);
-        before.is_some()
+        drop(before);
+        if !is_over {
+            tell(&listeners, [text.clone()]);
+        }
+        is_over
     }
 
     /// All keys a session wants.
@@ -208,19 +219,31 @@ impl WantedKeys {
 
     /// A session has ended: it wants nothing any more.
     pub(crate) fn clear(&self, session: &Weak<dyn Leasing>) {
-        let mut gone = Vec::new();
+        let (mut gone, mut left) = (Vec::new(), Vec::new());
         let mut table = self.table();
-        for row in table.keys.values_mut().filter(|row| row.is_of(session)) {
-            gone.extend(row.wanted.take());
+        for (text, row) in &mut table.keys {
+            row.heir.take_if(|heir| Weak::ptr_eq(heir, session));
+            if row.is_of(session) {
+                gone.extend(row.yields());
+                left.extend(row.wanted.is_some().then(|| text.clone()));
+            }
         }
         table.keys.retain(|_, row| !row.is_over());
+        let listeners = table.listeners();
         drop(table);
+        tell(&listeners, left);
         // Values are the user's, and so is what runs when they are dropped.
         drop(gone);
     }
 }
 
 impl Table {
+    /// Who is to look at what has changed here.
+    fn listeners(&mut self) -> Vec<Arc<Due>> {
+        self.listeners.retain(|due| due.strong_count() > 0);
+        self.listeners.iter().filter_map(Weak::upgrade).collect()
+    }
+
     /// Keeps nothing of a key that nobody wants or writes.
     fn tidy(&mut self, text: &[u8]) {
         if self.keys.get(text).is_some_and(Row::is_over) {
@@ -232,6 +255,24 @@ impl Table {
 impl Row {
     fn is_of(&self, session: &Weak<dyn Leasing>) -> bool {
         Weak::ptr_eq(&self.session, session)
+    }
+
+    fn is_left_to(&self, session: &Weak<dyn Leasing>) -> bool {
+        let heir = self.heir.as_ref();
+        heir.is_some_and(|heir| Weak::ptr_eq(heir, session))
+    }
+
+    /// Its session wants it no more: if another one may have written it, what stands there counts for that one. Returns what
+    /// was wanted, to be dropped outside of any lock.
+    fn yields(&mut self) -> Option<Wanted> {
+        match (self.heir.take(), &mut self.wanted) {
+            (Some(heir), Some(wanted)) => {
+                self.session = heir;
+                wanted.is_sure = false;
+                None
+            }
+            _ => self.wanted.take(),
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -287,13 +328,10 @@ impl Drop for Writing {
             intent => row.end(intent, self.is_rewrite, self.ending),
         };
         table.tidy(&self.text);
-        let listeners: Vec<_> = table.listeners.iter().filter_map(Weak::upgrade).collect();
-        table.listeners.retain(|due| due.strong_count() > 0);
+        let listeners = table.listeners();
         drop(table);
         drop(before);
-        for due in listeners {
-            due.add([self.text.clone()]);
-        }
+        tell(&listeners, [self.text.clone()]);
     }
 }
 
@@ -304,6 +342,7 @@ impl Row {
             (Intent::Want { session, value, .. }, Ending::Committed(at)) if self.is_newer(at) => {
                 self.decided = Some(at);
                 self.session = Weak::clone(session);
+                self.heir = None;
                 let (value, is_sure) = (value.clone(), true);
                 self.wanted.replace(Wanted { value, is_sure })
             }
@@ -315,6 +354,7 @@ impl Row {
             }
             (Intent::Leave, Ending::Committed(at)) if self.is_newer(at) => {
                 self.decided = Some(at);
+                self.heir = None;
                 self.wanted.take()
             }
             // What a create left behind that nobody knows of is swept, if it is there; what was rewritten is not.
@@ -324,6 +364,12 @@ impl Row {
                 self.session = Weak::clone(session);
                 let (value, is_sure) = (value.clone(), false);
                 self.wanted.replace(Wanted { value, is_sure })
+            }
+            (Intent::Want { session, .. }, Ending::Unknown)
+                if self.wanted.is_some() && !self.is_of(session) =>
+            {
+                self.heir = Some(Weak::clone(session));
+                None
             }
             (Intent::Leave, Ending::Unknown) => {
                 if let Some(wanted) = &mut self.wanted {
@@ -353,6 +399,14 @@ fn ending(outcome: &Result<Outcome>) -> Ending {
             _ if error.may_be_committed() => Ending::Unknown,
             _ => Ending::NotCommitted,
         },
+    }
+}
+
+/// Has some keys looked at.
+fn tell(listeners: &[Arc<Due>], keys: impl IntoIterator<Item = Bytes>) {
+    let keys: Vec<Bytes> = keys.into_iter().collect();
+    for due in listeners {
+        due.add(keys.iter().cloned());
     }
 }
 
