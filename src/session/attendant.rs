@@ -24,8 +24,9 @@ use crate::session::judgement::{Act, Seen, Want, When, judge};
 use crate::session::shared::{Shared, closed};
 use crate::session::state::{SessionEvent, SessionState};
 use crate::write::bulk::Writes;
+use crate::write::due::Due;
 use crate::write::guarded::is_refusal;
-use crate::write::wanted::{Due, Wanted, WantedKeys, WantedValue, Wish};
+use crate::write::wanted::{Wanted, WantedKeys, WantedValue, Wish};
 use crate::write::write_set::{Draft, Guarded, Stands};
 
 /// How long one transaction of it may take.
@@ -170,8 +171,9 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
                 Err(error) if *error.kind() == ErrorKind::Codec => {
                     // It will not be any better when it is tried again.
                     tracing::warn!(reason = %error, "an entry cannot be put back");
-                    self.wanted().forget(session.me(), &text);
-                    self.displaced(session, &text, found);
+                    if self.wanted().forget(session.me(), &text) {
+                        self.displaced(session, &text, found);
+                    }
                 }
                 Err(error) => {
                     left.insert(text);
@@ -226,8 +228,9 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
                     // It may have gone with its lease, and no write of this session's will be told so.
                     session.called.notify_one();
                 }
-                self.wanted().forget(session.me(), text);
-                self.displaced(session, text, restoration);
+                if self.wanted().forget(session.me(), text) {
+                    self.displaced(session, text, restoration);
+                }
             }
             // Another map of the keyspace looks after it.
             Act::Sweep if session.is_known_to_another(self, text) => {}

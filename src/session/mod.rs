@@ -24,7 +24,7 @@ use std::time::Duration;
 use globe_log_client::{Error, ErrorKind, LogClient, Result};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
-use tokio_util::sync::DropGuard;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::entry::Entry;
 use crate::entry::key::Key;
@@ -150,6 +150,7 @@ impl Session {
     pub fn events(&self) -> SessionEvents {
         SessionEvents {
             events: self.shared().subscribe(),
+            ended: self.shared().ended.clone(),
         }
     }
 
@@ -238,15 +239,26 @@ impl fmt::Debug for Session {
 /// session open.
 pub struct SessionEvents {
     events: broadcast::Receiver<SessionEvent>,
+    ended: CancellationToken,
 }
 
 impl SessionEvents {
     /// Waits for the next event; `None` when the session has ended and all was told. Cancel safe.
     pub async fn next(&mut self) -> Option<SessionEvent> {
-        match carefully(self.events.recv()).await {
-            Ok(event) => Some(event),
-            Err(broadcast::error::RecvError::Lagged(missed)) => Some(SessionEvent::Missed(missed)),
-            Err(broadcast::error::RecvError::Closed) => None,
+        use broadcast::error::{RecvError, TryRecvError};
+        tokio::select! {
+            biased;
+            told = carefully(self.events.recv()) => match told {
+                Ok(event) => Some(event),
+                Err(RecvError::Lagged(missed)) => Some(SessionEvent::Missed(missed)),
+                Err(RecvError::Closed) => None,
+            },
+            // Whoever still has the session cannot hear any more of it.
+            () = carefully(self.ended.cancelled()) => match self.events.try_recv() {
+                Ok(event) => Some(event),
+                Err(TryRecvError::Lagged(missed)) => Some(SessionEvent::Missed(missed)),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => None,
+            },
         }
     }
 }

@@ -5,6 +5,8 @@
 pub(crate) mod attempt;
 pub(crate) mod bulk;
 pub(crate) mod committer;
+pub(crate) mod due;
+pub(crate) mod ending;
 pub(crate) mod expected;
 pub(crate) mod guarded;
 pub(crate) mod leased;

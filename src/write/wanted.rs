@@ -8,10 +8,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use globe_log_client::{Epoch, ErrorKind, LeaseId, Position, Result, Revision};
+use globe_log_client::{Epoch, LeaseId, Position, Result, Revision};
 
-use crate::ground::sync::{Mutex, MutexGuard, Notify, lock};
+use crate::ground::sync::{Mutex, MutexGuard, lock};
 use crate::write::attempt::Outcome;
+use crate::write::due::{Due, tell};
+use crate::write::ending::{Ending, ending};
 use crate::write::leasing::Leasing;
 
 /// A value, of whatever type the map has.
@@ -43,6 +45,8 @@ struct Row {
     lease: LeaseId,
     /// What is to stand there; nothing while it is only being written.
     wanted: Option<Wanted>,
+    /// Another session, which wrote it as well, and nobody knows whether it did: what it left there is not to be swept.
+    heir: Option<Weak<dyn Leasing>>,
     /// How many writes of it have no answer yet. Meanwhile nobody judges it.
     under_way: usize,
     /// The newest write of this process that decided about it.
@@ -90,14 +94,6 @@ pub(crate) enum Intent {
     Leave,
 }
 
-/// How a write ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    Committed(Position),
-    NotCommitted,
-    Unknown,
-}
-
 impl WantedKeys {
     fn table(&self) -> MutexGuard<'_, Table> {
         lock(&self.table)
@@ -117,6 +113,7 @@ impl WantedKeys {
                     session: Weak::clone(session),
                     lease: *lease,
                     wanted: None,
+                    heir: None,
                     under_way: 0,
                     decided: None,
                 });
@@ -160,6 +157,8 @@ impl WantedKeys {
             Some(row) if row.under_way > 0 => Wish::UnderWay,
             Some(row) if row.is_unseen(seen) => Wish::Unseen,
             Some(row) if row.is_of(session) => row.wanted.clone().map_or(Wish::None, Wish::Wanted),
+            // Its turn comes when the other one yields.
+            Some(row) if row.is_left_to(session) => Wish::UnderWay,
             _ => Wish::None,
         }
     }
@@ -187,23 +186,26 @@ impl WantedKeys {
     /// Lets a key go that stands there perhaps: it is wanted no more, and the session sweeps it.
     pub(crate) fn let_go(&self, session: &Weak<dyn Leasing>, text: &Bytes) {
         self.forget(session, text);
-        let listeners: Vec<_> = {
-            let table = self.table();
-            table.listeners.iter().filter_map(Weak::upgrade).collect()
-        };
-        for due in listeners {
-            due.add([text.clone()]);
-        }
+        let listeners = self.table().listeners();
+        tell(&listeners, [text.clone()]);
     }
 
-    /// Wants a key no more; whether it did.
-    pub(crate) fn forget(&self, session: &Weak<dyn Leasing>, text: &[u8]) -> bool {
+    /// A session wants a key no more; whether nobody does.
+    pub(crate) fn forget(&self, session: &Weak<dyn Leasing>, text: &Bytes) -> bool {
         let mut table = self.table();
-        let row = table.keys.get_mut(text).filter(|row| row.is_of(session));
-        let before = row.and_then(|row| row.wanted.take());
+        let Some(row) = table.keys.get_mut(text).filter(|row| row.is_of(session)) else {
+            return true;
+        };
+        let before = row.yields();
+        let is_over = row.wanted.is_none();
         table.tidy(text);
+        let listeners = table.listeners();
         drop(table);
-        before.is_some()
+        drop(before);
+        if !is_over {
+            tell(&listeners, [text.clone()]);
+        }
+        is_over
     }
 
     /// All keys a session wants.
@@ -234,21 +236,31 @@ impl WantedKeys {
     }
 
     fn clear_where(&self, session: &Weak<dyn Leasing>, which: impl Fn(&Wanted) -> bool) {
-        let mut gone = Vec::new();
+        let (mut gone, mut left) = (Vec::new(), Vec::new());
         let mut table = self.table();
-        for row in table.keys.values_mut().filter(|row| row.is_of(session)) {
-            if row.wanted.as_ref().is_some_and(&which) {
-                gone.extend(row.wanted.take());
+        for (text, row) in &mut table.keys {
+            row.heir.take_if(|heir| Weak::ptr_eq(heir, session));
+            if row.is_of(session) && row.wanted.as_ref().is_some_and(&which) {
+                gone.extend(row.yields());
+                left.extend(row.wanted.is_some().then(|| text.clone()));
             }
         }
         table.keys.retain(|_, row| !row.is_over());
+        let listeners = table.listeners();
         drop(table);
+        tell(&listeners, left);
         // Values are the user's, and so is what runs when they are dropped.
         drop(gone);
     }
 }
 
 impl Table {
+    /// Who is to look at what has changed here.
+    fn listeners(&mut self) -> Vec<Arc<Due>> {
+        self.listeners.retain(|due| due.strong_count() > 0);
+        self.listeners.iter().filter_map(Weak::upgrade).collect()
+    }
+
     /// Keeps nothing of a key that nobody wants or writes.
     fn tidy(&mut self, text: &[u8]) {
         if self.keys.get(text).is_some_and(Row::is_over) {
@@ -260,6 +272,24 @@ impl Table {
 impl Row {
     fn is_of(&self, session: &Weak<dyn Leasing>) -> bool {
         Weak::ptr_eq(&self.session, session)
+    }
+
+    fn is_left_to(&self, session: &Weak<dyn Leasing>) -> bool {
+        let heir = self.heir.as_ref();
+        heir.is_some_and(|heir| Weak::ptr_eq(heir, session))
+    }
+
+    /// Its session wants it no more: if another one may have written it, what stands there counts for that one. Returns what
+    /// was wanted, to be dropped outside of any lock.
+    fn yields(&mut self) -> Option<Wanted> {
+        match (self.heir.take(), &mut self.wanted) {
+            (Some(heir), Some(wanted)) => {
+                self.session = heir;
+                wanted.is_sure = false;
+                None
+            }
+            _ => self.wanted.take(),
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -315,13 +345,10 @@ impl Drop for Writing {
             intent => row.end(intent, self.is_rewrite, self.ending),
         };
         table.tidy(&self.text);
-        let listeners: Vec<_> = table.listeners.iter().filter_map(Weak::upgrade).collect();
-        table.listeners.retain(|due| due.strong_count() > 0);
+        let listeners = table.listeners();
         drop(table);
         drop(before);
-        for due in listeners {
-            due.add([self.text.clone()]);
-        }
+        tell(&listeners, [self.text.clone()]);
     }
 }
 
@@ -340,6 +367,7 @@ impl Row {
             ) if self.is_newer(at) => {
                 self.decided = Some(at);
                 self.session = Weak::clone(session);
+                self.heir = None;
                 self.wanted.replace(Wanted {
                     value: value.clone(),
                     is_sure: true,
@@ -359,6 +387,7 @@ impl Row {
             }
             (Intent::Leave, Ending::Committed(at)) if self.is_newer(at) => {
                 self.decided = Some(at);
+                self.heir = None;
                 self.wanted.take()
             }
             // What a create left behind that nobody knows of is swept, if it is there; what was rewritten is not.
@@ -379,6 +408,12 @@ impl Row {
                     claim: None,
                 })
             }
+            (Intent::Want { session, .. }, Ending::Unknown)
+                if self.wanted.is_some() && !self.is_of(session) =>
+            {
+                self.heir = Some(Weak::clone(session));
+                None
+            }
             (Intent::Leave, Ending::Unknown) => {
                 if let Some(wanted) = &mut self.wanted {
                     wanted.is_sure = false;
@@ -395,45 +430,5 @@ pub(crate) fn end(writings: impl IntoIterator<Item = Option<Writing>>, outcome: 
     let ending = ending(outcome);
     for writing in writings.into_iter().flatten() {
         writing.end(ending);
-    }
-}
-
-fn ending(outcome: &Result<Outcome>) -> Ending {
-    match outcome {
-        Ok(Outcome::Committed(position)) => Ending::Committed(*position),
-        Ok(Outcome::Overtaken(_) | Outcome::OtherLife) => Ending::NotCommitted,
-        Err(error) => match *error.kind() {
-            ErrorKind::Behind(position) => Ending::Committed(position),
-            _ if error.may_be_committed() => Ending::Unknown,
-            _ => Ending::NotCommitted,
-        },
-    }
-}
-
-/// Keys that somebody has to look at.
-#[derive(Default)]
-pub(crate) struct Due {
-    keys: Mutex<BTreeSet<Bytes>>,
-    stir: Notify,
-}
-
-impl Due {
-    pub(crate) fn add(&self, keys: impl IntoIterator<Item = Bytes>) {
-        lock(&self.keys).extend(keys);
-        self.stir.notify_one();
-    }
-
-    pub(crate) fn take(&self) -> BTreeSet<Bytes> {
-        std::mem::take(&mut lock(&self.keys))
-    }
-
-    /// Looks again at what there is.
-    pub(crate) fn stir(&self) {
-        self.stir.notify_one();
-    }
-
-    /// Waits until there may be something.
-    pub(crate) async fn stirred(&self) {
-        self.stir.notified().await;
     }
 }

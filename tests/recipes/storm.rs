@@ -320,6 +320,6 @@ async fn storm(seed: u64) -> usize {
     .await;
     assert!(!reading.is_finished(), "a token fell");
     reading.abort();
-    let count = *judge.count.lock().unwrap();
-    count
+    let granted = judge.count.lock().unwrap();
+    *granted
 }

@@ -97,12 +97,11 @@ impl Way {
     }
 
     fn check_keys(&self, transaction: &Transaction) -> Result<()> {
-        let refused = self.breaks.borrow().refused_key;
-        let mut written = transaction.writes().iter();
-        match written.any(|(_, key, _)| refused.is_some_and(|refused| key == refused)) {
-            true => Err(Error::new(ErrorKind::Denied, "this key is not yours")),
-            false => Ok(()),
-        }
+        let refused = self.breaks.borrow().refused_key.map(str::as_bytes);
+        let mut writes = transaction.writes().iter();
+        let is_refused = writes.any(|(_, key, _)| refused == Some(&**key));
+        let denied = Error::new(ErrorKind::Denied, "not this key");
+        if is_refused { Err(denied) } else { Ok(()) }
     }
 
     /// The next batch, unless the way is cut first.
@@ -188,7 +187,7 @@ impl Around {
         self.change(|breaks| breaks.refusal = refusal);
     }
 
-    /// Every transaction that writes this key is refused from now on.
+    /// Every transaction that writes this key is refused.
     pub(crate) fn refuse_key(&self, key: &'static str) {
         self.change(|breaks| breaks.refused_key = Some(key));
     }
@@ -406,8 +405,7 @@ impl LogClient for Around {
 
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
         self.count(|calls| calls.commits += 1);
-        self.way.check()?;
-        self.way.check_keys(&transaction)?;
+        self.way.check().and(self.way.check_keys(&transaction))?;
         self.way.hang_if(|breaks| breaks.loses_requests).await;
         if let Some(kept) = &self.way.hooks.lock().unwrap().kept {
             kept.lock().unwrap().push(transaction.clone());

@@ -80,3 +80,14 @@ async fn a_write_under_way_when_the_session_closes_leaves_nothing() {
     rig.map.put("b", 2).await.unwrap();
     assert_eq!(rig.lease_of("b").await, None);
 }
+
+/// Also for who still holds on to the session: after the last event there is none.
+#[tokio::test(start_paused = true)]
+async fn events_end_with_the_session() {
+    let mut rig = Rig::new().await;
+    rig.put("a", 1).await;
+    rig.session.close().await.unwrap();
+    assert_eq!(rig.lost().await, Loss::Closed);
+    let next = crate::rig::within("the events end", rig.events.next());
+    assert_eq!(next.await, None);
+}

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
-use globe::{LogClient, Loss, MemoryLog, Session, SessionEvent, SessionState};
+use globe::{ErrorKind, LogClient, Loss, MemoryLog, Session, SessionEvent, SessionState};
 use tokio::time::sleep;
 
-use crate::rig::{Around, follows_life, numbers, open, until, within};
+use crate::rig::{Around, fails_with, follows_life, numbers, open, until, within};
 use crate::{Numbers, Rig, SECOND, TTL};
 
 /// Each sees the other's entries under a lease of its own session.
@@ -103,10 +103,53 @@ async fn a_transaction_that_was_never_sent_changes_nothing_of_what_is_wanted() {
         txn.get(&behind, "x")?;
         txn.delete(&rig.map, "a")
     });
-    crate::rig::fails_with(unsent.await, globe::ErrorKind::EpochChanged);
+    fails_with(unsent.await, ErrorKind::EpochChanged);
     rig.way.lose_requests(false);
     rig.restored().await;
     rig.shows(&[("a", 1)]).await;
+}
+
+/// Whether it has taken place or not: either of them has the entry.
+#[tokio::test(start_paused = true)]
+async fn a_take_over_of_unknown_outcome_by_another_session_loses_nothing() {
+    for lands in [false, true] {
+        let rig = Rig::new().await;
+        let second = Session::open(rig.way.clone()).await.unwrap();
+        rig.put("a", 1).await;
+        let put = rig.map.put_ephemeral(&second, "b", 1);
+        put.await.unwrap();
+        let lose = |lost| match lands {
+            true => rig.way.lose_replies(lost),
+            false => rig.way.lose_requests(lost),
+        };
+        lose(true);
+        let hasty = rig.map.with_deadline(SECOND);
+        let put = hasty.put_ephemeral(&second, "a", 2).await;
+        fails_with(put, ErrorKind::Indeterminate);
+        lose(false);
+        let (owner, value) = if lands {
+            (&second, 2)
+        } else {
+            (&rig.session, 1)
+        };
+        for _ in 0..3 {
+            sleep(SECOND).await;
+            rig.shows(&[("a", value), ("b", 1)]).await;
+            assert!(owner.owns(&rig.other.get_entry("a").unwrap()));
+            rig.other.delete("a").await.unwrap();
+        }
+        rig.shows(&[("a", value), ("b", 1)]).await;
+        let entries = [&rig.session, &second].map(|session| session.status().entries);
+        assert_eq!(entries, if lands { [0, 2] } else { [1, 1] });
+        second.close().await.unwrap();
+        sleep(TTL).await;
+        assert_eq!(rig.seen().await.len(), usize::from(!lands));
+        // Nothing is left to a session that is closed.
+        rig.other.put_detached("a", 3).await.unwrap();
+        sleep(SECOND).await;
+        rig.map.put("a", 4).await.unwrap();
+        rig.shows(&[("a", 4)]).await;
+    }
 }
 
 /// Neither the session, nor its tasks, nor the maps it attends.
