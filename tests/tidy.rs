@@ -224,6 +224,7 @@ const CRATES: &[&str] = &[
     "tests/cluster",
     "tests/loom",
     "tests/mutants",
+    "tests/protocols",
     "tests/oracle",
     "tests/shuttle",
     "tests/support",
