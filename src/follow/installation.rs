@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use globe_log_client::{Bytes, Position, Record, Revision, Version};
+use tokio::time::Instant;
 
 use crate::entry::Entry;
 use crate::entry::change::ResyncReason;
@@ -88,6 +89,9 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         staged.state.since = position.revision;
         staged.state.resyncs += 1;
         staged.state.resync_reason = reason;
+        if now.epoch().is_some_and(|life| life != position.epoch) {
+            staged.state.moved = Some(Instant::now());
+        }
         staged.state.quarantine.clear();
         Ok(Installation {
             staged,

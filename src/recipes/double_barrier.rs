@@ -120,7 +120,7 @@ impl DoubleBarrier {
     }
 
     async fn come(&self) -> Result<Claimed> {
-        self.session.may_grant().await?;
+        self.session.may_grant(&self.claims).await?;
         let key = format!("{}/{}", self.root, self.session.next_claim());
         let name = self.session.name();
         let claim = Claim::new(name, Mode::Write, 1, serde_json::Value::Null);
@@ -157,7 +157,7 @@ impl DoubleBarrier {
         let Some(places) = queue(view, &prefix) else {
             return Ok(());
         };
-        if places.len() < self.count || !self.session.grants() {
+        if places.len() < self.count || !self.session.grants(&self.claims) {
             return Ok(());
         }
         let first = places.iter().take(self.count);

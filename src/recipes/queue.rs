@@ -94,6 +94,19 @@ impl Queue {
         }
     }
 
+    /// Whether anybody may be let in now.
+    pub(crate) fn grants(&self) -> bool {
+        self.session.grants(&self.claims)
+    }
+
+    /// Waits until somebody may be let in.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub(crate) async fn may_grant(&self) -> Result<()> {
+        self.session.may_grant(&self.claims).await
+    }
+
     /// A key that nobody has used, for a claim of this session's.
     pub(crate) fn new_key(&self) -> String {
         format!("{}{}", self.prefix, self.session.next_claim())
@@ -126,7 +139,7 @@ impl Queue {
         for place in &places {
             if place.key == key {
                 let is_let_in = before.lets_in(self.rule(&view), place.weight, place.reads);
-                return is_let_in && claimed.state() == SessionState::Live && self.session.grants();
+                return is_let_in && claimed.state() == SessionState::Live && self.grants();
             }
             before.add(place);
         }
@@ -198,7 +211,7 @@ impl Queue {
             self.waiting().waiters.iter().map(asking).collect();
         let view = self.claims.view();
         let (places, rule) = (self.places(&view), self.rule(&view));
-        let (epoch, grants) = (view.position().epoch, self.session.grants());
+        let (epoch, grants) = (view.position().epoch, self.grants());
         let mut before = Before::default();
         let mut decided = Vec::new();
         for place in places.iter().flatten() {
@@ -228,8 +241,8 @@ async fn serve(queue: Arc<Queue>) {
             return;
         }
         let changed = queue.session.changed(state);
-        let grace = queue.session.may_grant();
-        let in_grace = state == SessionState::Live && !queue.session.grants();
+        let grace = queue.may_grant();
+        let in_grace = state == SessionState::Live && !queue.grants();
         tokio::select! {
             changes = watch.next() => if changes.is_none() {
                 queue.session.changed(state).await;

@@ -107,7 +107,7 @@ impl<G: From<Hold>> Request<G> {
     pub async fn try_acquire(self) -> Result<Option<G>> {
         self.check()?;
         let reads = self.mode == Mode::Read;
-        if !self.queue.session.grants() {
+        if !self.queue.grants() {
             if self.queue.session.state() == SessionState::Lost(crate::Loss::Closed) {
                 self.queue.session.live().await?;
             }
@@ -146,7 +146,7 @@ impl<G: From<Hold>> Request<G> {
     async fn acquire_in_time(&self) -> Result<G> {
         let mut pauses = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
         loop {
-            self.queue.session.may_grant().await?;
+            self.queue.may_grant().await?;
             match self.claim().await {
                 Ok(claimed) => {
                     if let Some(claimed) = self.queue.wait(claimed).await {
@@ -178,7 +178,7 @@ impl<G: From<Hold>> Request<G> {
     /// Why it was not let in in time.
     fn late(&self) -> Error {
         let (root, session) = (&self.queue.root, &self.queue.session);
-        if session.grants() {
+        if self.queue.grants() {
             let why = format!("{root} was held by others for as long as was waited");
             return Error::new(ErrorKind::Busy, why);
         }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use globe_log_client::{Epoch, Position, Revision};
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
+use tokio::time::Instant;
 
 use crate::entry::Entry;
 use crate::entry::change::{Change, ResyncReason};
@@ -30,6 +31,8 @@ pub(crate) struct State<K, V> {
     /// Counts the snapshots that were installed, and why the last one was.
     pub(crate) resyncs: u64,
     pub(crate) resync_reason: ResyncReason,
+    /// When the log was followed into the life it is in now, if another was known here before.
+    pub(crate) moved: Option<Instant>,
 }
 
 impl<K: Key, V> State<K, V> {
@@ -44,6 +47,7 @@ impl<K: Key, V> State<K, V> {
             since: Revision::ZERO,
             resyncs: 0,
             resync_reason: ResyncReason::Hydration,
+            moved: None,
         }
     }
 

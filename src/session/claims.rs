@@ -100,15 +100,18 @@ impl Session {
         format!("{:016x}-{}", shared.number, shared.next_claim())
     }
 
-    /// Waits until claims of this session may be granted: it is live, and for one ttl it has seen no new life of the log.
-    /// Whoever held in the life before has learnt by then that he does not.
+    /// Waits until claims of this session may be granted: it is live, and for one ttl neither it nor the map has seen another
+    /// life of the log begin. Whoever held in the life before has learnt by then that he does not.
     ///
     /// # Errors
     /// `Closed`.
-    pub(crate) async fn may_grant(&self) -> Result<()> {
+    pub(crate) async fn may_grant<K: Key, V: Send + Sync + 'static>(
+        &self,
+        map: &Globe<K, V>,
+    ) -> Result<()> {
         loop {
             self.live().await?;
-            match self.shared().grace() {
+            match self.grace(map) {
                 None => return Ok(()),
                 Some(grace) => tokio::time::sleep(grace).await,
             }
@@ -116,8 +119,17 @@ impl Session {
     }
 
     /// Whether claims of this session may be granted now.
-    pub(crate) fn grants(&self) -> bool {
-        self.state() == SessionState::Live && self.shared().grace().is_none()
+    pub(crate) fn grants<K: Key, V: Send + Sync + 'static>(&self, map: &Globe<K, V>) -> bool {
+        self.state() == SessionState::Live && self.grace(map).is_none()
+    }
+
+    /// How long nothing is granted yet, because the log is in another life: as the session has seen, or, where the session
+    /// is new, the map.
+    fn grace<K: Key, V: Send + Sync + 'static>(&self, map: &Globe<K, V>) -> Option<Duration> {
+        let moved = map.replica().state().moved;
+        let of_map = moved.map(|moved| self.ttl().saturating_sub(moved.elapsed()));
+        let of_map = of_map.filter(|left| !left.is_zero());
+        self.shared().grace().max(of_map)
     }
 }
 

@@ -200,3 +200,25 @@ async fn after_a_restore_all_queue_anew() {
     next.release().await.unwrap();
     let _guard = one.acquire().await;
 }
+
+/// The session is new, and knows of no other life; but the map has seen the old one end.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_was_opened_after_a_restore_waits_as_well() {
+    let (log, one, other) = two().await;
+    let backup = log.backup();
+    let guard = one.acquire().await;
+    one.way.cut(true);
+    other.session.close().await.unwrap();
+    let restored = Instant::now();
+    log.restore(&backup);
+    let session = globe::Session::builder(other.way.clone()).ttl(TTL).open();
+    let session = session.await.unwrap();
+    let lock = globe::Lock::new(&other.claims, &session, "invoices").unwrap();
+    let next = within("the other has it", lock.acquire()).await.unwrap();
+    assert!(
+        restored.elapsed() >= TTL * 9 / 10,
+        "after {:?}",
+        restored.elapsed()
+    );
+    assert!(next.is_held() && !guard.is_held());
+}

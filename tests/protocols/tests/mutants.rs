@@ -118,8 +118,8 @@ fn a_mutant_whose_transactions_land_in_any_life_is_found() {
     is_found(Mutant::RequiredInAnyLife, scope, REQUIRED_IN_ITS_LIFE);
 }
 
-/// A session goes by the lives of the log that it has seen itself, and not by what its maps have: one that was opened in the
-/// new life has no grace. Only the fences keep it apart from who held before.
+/// Who has seen nothing of the life before, neither by his session nor by his map, has no grace: nobody told him that somebody
+/// may hold. Only the fences keep him apart from who held before.
 #[test]
 fn a_session_that_is_new_in_another_life_is_let_in_beside_who_held_before() {
     let scope = Scope {
