@@ -3,7 +3,7 @@
 use globe::{ErrorKind, Fenced, Loss, MemoryLog, SessionState};
 use tokio::time::{Instant, sleep};
 
-use crate::rig::{fails_with, until, within};
+use crate::rig::{fails_with, open, until, within};
 use crate::{Process, SECOND, TTL, beside, two};
 
 /// It does not say good-bye: its way to the log is gone.
@@ -214,6 +214,26 @@ async fn a_session_that_was_opened_after_a_restore_waits_as_well() {
     let session = globe::Session::builder(other.way.clone()).ttl(TTL).open();
     let session = session.await.unwrap();
     let lock = globe::Lock::new(&other.claims, &session, "invoices").unwrap();
+    let next = within("the other has it", lock.acquire()).await.unwrap();
+    assert!(
+        restored.elapsed() >= TTL * 9 / 10,
+        "after {:?}",
+        restored.elapsed()
+    );
+    assert!(next.is_held() && !guard.is_held());
+}
+
+/// The map is new, and knows of no other life; but the session was there.
+#[tokio::test(start_paused = true)]
+async fn a_map_that_was_opened_after_a_restore_waits_as_well() {
+    let (log, one, other) = two().await;
+    let backup = log.backup();
+    let guard = one.acquire().await;
+    one.way.cut(true);
+    let restored = Instant::now();
+    log.restore(&backup);
+    let claims: globe::Claims = open(&other.way, "claims").await;
+    let lock = globe::Lock::new(&claims, &other.session, "invoices").unwrap();
     let next = within("the other has it", lock.acquire()).await.unwrap();
     assert!(
         restored.elapsed() >= TTL * 9 / 10,

@@ -123,8 +123,14 @@ async fn what_a_restore_brought_back_is_taken_over_without_a_gap() {
     rig.restored().await;
     rig.shows(&[("a", 2)]).await;
     assert_ne!(rig.lease_of("a").await, before);
+    sleep(TTL).await;
+    rig.shows(&[("a", 2)]).await;
     let changes = watch.next().await.unwrap();
     assert!(changes.iter().all(|change| change.new().is_some()));
+    assert!(
+        !changes.iter().any(globe::Change::is_recreated),
+        "it was gone"
+    );
 }
 
 /// Also where no map shows it: the lease alone says that it is of another life.
