@@ -74,10 +74,11 @@ impl Queue {
         }
         let root = format!("{word}/{name}");
         let prefix = format!("{root}/");
-        Ok(Arc::new(Queue {
+        // One for all who ask by this name, so that one task serves them.
+        Ok(session.share(claims, &root, || Queue {
             claims: claims.clone(),
             session: session.clone(),
-            root,
+            root: root.clone(),
             prefix,
             kind,
             waiting: Mutex::default(),
@@ -207,22 +208,28 @@ impl Queue {
     /// Whose wait is over, by the keys of their claims. Looks at clocks and wakes who listens to them, so under no lock.
     fn decide(&self) -> Vec<String> {
         let asking = |(key, waiter): (&String, &Waiter)| (key.clone(), Arc::clone(&waiter.claimed));
-        let asking: HashMap<String, Arc<Claimed>> =
+        let mut asking: HashMap<String, Arc<Claimed>> =
             self.waiting().waiters.iter().map(asking).collect();
         let view = self.claims.view();
         let (places, rule) = (self.places(&view), self.rule(&view));
         let (epoch, grants) = (view.position().epoch, self.grants());
+        let losses = self.session.losses();
         let mut before = Before::default();
         let mut decided = Vec::new();
         for place in places.iter().flatten() {
             let created = Position::new(epoch, place.created);
-            let asks = asking.get(&place.key);
-            let is_asking = asks.is_some_and(|claimed| claimed.created() == created);
-            if is_asking && grants && before.lets_in(rule, place.weight, place.reads) {
-                decided.push(place.key.clone());
+            let asks = asking.remove(&place.key);
+            if let Some(claimed) = asks.filter(|claimed| claimed.created() == created) {
+                let is_let_in = grants && before.lets_in(rule, place.weight, place.reads);
+                // Of the others it is enough that they stand, and are of no session that was lost.
+                let is_over = claimed.is_outlived(losses) || is_let_in;
+                if is_over && claimed.state() != SessionState::Suspended {
+                    decided.push(place.key.clone());
+                }
             }
             before.add(place);
         }
+        // What does not stand, or cannot be told from what cannot be read.
         let is_lost = |claimed: &Claimed| matches!(claimed.state(), SessionState::Lost(_));
         let lost = asking.into_iter().filter(|(_, claimed)| is_lost(claimed));
         decided.extend(lost.map(|(key, _)| key));

@@ -2,6 +2,7 @@
 //!
 //! Never puts one back: a claim that is gone is lost for good, and its key is not used again.
 
+use std::any::Any;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use globe_log_client::{Error, ErrorKind, LeaseId, Position, Result};
 use crate::entry::key::Key;
 use crate::globe::Globe;
 use crate::ground::clock::Moment;
+use crate::ground::sync::lock;
 use crate::session::Session;
 use crate::session::shared::Shared;
 use crate::session::state::{Loss, SessionState};
@@ -94,6 +96,34 @@ impl Session {
         })
     }
 
+    /// What all share that stand on this session in one map by one name: made where there is none. It holds the map.
+    pub(crate) fn share<K: Key, V: Send + Sync + 'static, T: Any + Send + Sync>(
+        &self,
+        map: &Globe<K, V>,
+        name: &str,
+        make: impl FnOnce() -> T,
+    ) -> Arc<T> {
+        let place = Arc::as_ptr(&map.writer().wanted).addr();
+        let mut common = lock(&self.shared().common);
+        let entry = (place, name.to_owned());
+        let known = common.get(&entry).and_then(Weak::upgrade);
+        if let Some(known) = known.and_then(|known| known.downcast::<T>().ok()) {
+            return known;
+        }
+        if common.len().is_power_of_two() {
+            common.retain(|_, known| known.strong_count() > 0);
+        }
+        let made = Arc::new(make());
+        let weak: Weak<T> = Arc::downgrade(&made);
+        common.insert(entry, weak);
+        made
+    }
+
+    /// How often it has lost its leases.
+    pub(crate) fn losses(&self) -> u64 {
+        self.shared().losses().0
+    }
+
     /// A number for a key of this session's that nobody has used.
     pub(crate) fn next_claim(&self) -> String {
         let shared = self.shared();
@@ -151,6 +181,11 @@ impl Claimed {
     /// Its key.
     pub(crate) fn key(&self) -> String {
         String::from_utf8_lossy(&self.text).into_owned()
+    }
+
+    /// Whether the session has lost its leases since, when it has so many times.
+    pub(crate) fn is_outlived(&self, losses: u64) -> bool {
+        losses > self.losses
     }
 
     /// The commit that created it.

@@ -2,6 +2,8 @@
 //!
 //! Never waits under its lock, and wakes nobody there.
 
+use std::any::Any;
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -24,6 +26,9 @@ use crate::write::wanted::WantedKeys;
 /// How many events are kept for who does not listen.
 const EVENTS: usize = 256;
 
+/// By the place in memory of a map's wanted keys, which is its own as long as what is shared holds the map; and by name.
+pub(super) type Common = HashMap<(usize, String), Weak<dyn Any + Send + Sync>>;
+
 pub(crate) struct Shared {
     pub(crate) log: Arc<dyn LogClient>,
     pub(crate) settings: Settings,
@@ -37,6 +42,8 @@ pub(crate) struct Shared {
     /// Part of the keys of its claims: drawn, so that no two sessions have the same.
     pub(crate) number: u64,
     pub(super) claims: AtomicU64,
+    /// What is shared by those who stand on the session, by the map and the name it is for.
+    pub(super) common: Mutex<Common>,
     pub(super) me: Weak<dyn Leasing>,
     inner: Mutex<Inner>,
     /// How it stands has changed.
@@ -90,6 +97,7 @@ impl Shared {
             called: Notify::new(),
             number: fastrand::u64(..),
             claims: AtomicU64::new(0),
+            common: Mutex::default(),
             me: me.clone(),
             inner: Mutex::new(inner),
             changed: Notify::new(),

@@ -61,7 +61,7 @@ async fn an_uncontended_lock_is_one_commit_to_take_and_one_to_release() {
 
 #[tokio::test(start_paused = true)]
 async fn grants_are_in_order_of_creation_and_one_release_wakes_one_waiter() {
-    const WAITERS: usize = 200;
+    const WAITERS: usize = 1_000;
     let (_log, one, other) = two().await;
     let first = one.acquire().await;
     let woken = Arc::new(AtomicUsize::new(0));
@@ -257,4 +257,29 @@ async fn a_release_is_not_overtaken_by_the_sessions_own_sweep() {
             .await
             .unwrap();
     }
+}
+
+/// However many ask by a name: those of one session are served by one task.
+#[tokio::test(start_paused = true)]
+async fn all_who_wait_by_one_name_are_served_by_one_task() {
+    let (_log, one, _other) = two().await;
+    let alive = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    let guard = one.acquire().await;
+    let before = alive();
+    let mut waiting = Vec::new();
+    for count in 1..=20 {
+        let lock = one.lock();
+        waiting.push(beside(async move { lock.acquire().await.map(drop) }));
+        one.counts(count + 1).await;
+        assert_eq!(alive(), before + waiting.len() + 1);
+    }
+    drop(guard);
+    for one in waiting {
+        within("each is let in", one).await.unwrap().unwrap();
+    }
+    until("nobody serves any more", || alive() <= before).await;
 }

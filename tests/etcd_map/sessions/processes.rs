@@ -14,10 +14,10 @@ use super::SHORT;
 use crate::node::{Numbers, TOLD, holds, node, within};
 
 /// How much longer than its ttl an entry may stand after its owner died, on a busy machine.
-const LATE: Duration = Duration::from_secs(20);
+pub(super) const LATE: Duration = Duration::from_secs(20);
 
 /// Plays a part of a test in a process of its own, which goes with this one.
-fn starts(part: &str, server: &EtcdServer) -> Child {
+pub(super) fn starts(part: &str, server: &EtcdServer) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "--ignored", part])
@@ -27,7 +27,7 @@ fn starts(part: &str, server: &EtcdServer) -> Child {
     command.spawn().unwrap()
 }
 
-fn signal(process: &Child, signal: &str) {
+pub(super) fn signal(process: &Child, signal: &str) {
     let id = process.id().expect("it runs").to_string();
     let sent = std::process::Command::new("kill")
         .args(["-s", signal, &id])
