@@ -370,7 +370,7 @@ async fn hydrated<K: Key, V: Send + Sync + 'static>(
 }
 
 /// A log to share: one that is shared already is not wrapped once more.
-fn shared(log: impl LogClient) -> Arc<dyn LogClient> {
+pub(crate) fn shared(log: impl LogClient) -> Arc<dyn LogClient> {
     let shared = (&log as &dyn Any).downcast_ref::<Arc<dyn LogClient>>();
     shared.cloned().unwrap_or_else(|| Arc::new(log))
 }

@@ -2,7 +2,6 @@
 //!
 //! Never opens one that has no lease yet: who has a session has been granted one.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use std::time::Duration;
 use globe_log_client::{Error, ErrorKind, Lease, LogClient, Result};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::builder::shared;
 use crate::ground::backoff::Backoff;
 use crate::ground::clock::Moment;
 use crate::ground::runtime::runtime;
@@ -58,9 +58,8 @@ pub struct SessionBuilder {
 
 impl SessionBuilder {
     pub(crate) fn new(log: impl LogClient) -> SessionBuilder {
-        let shared = (&log as &dyn Any).downcast_ref::<Arc<dyn LogClient>>();
         SessionBuilder {
-            log: shared.cloned().unwrap_or_else(|| Arc::new(log)),
+            log: shared(log),
             settings: Settings::default(),
         }
     }
