@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,13 +82,21 @@ impl Played {
 }
 
 /// Plays a scenario on a leg. Whatever goes wrong is in the answer; nothing panics out of it.
-pub async fn play(scenario: &Scenario, leg: &Leg, hosts: Option<Arc<Hosts>>, seed: u64) -> Played {
+///
+/// `program` is this package's `globe-faults`, which plays processes of their own.
+pub async fn play(
+    scenario: &Scenario,
+    leg: &Leg,
+    hosts: Option<Arc<Hosts>>,
+    program: &Path,
+    seed: u64,
+) -> Played {
     let began = Instant::now();
     let mut played = Played::new(scenario, leg, seed);
     if let Some(hosts) = &hosts {
         hosts.heal();
     }
-    let run = AssertUnwindSafe(run(scenario, leg, hosts, seed));
+    let run = AssertUnwindSafe(run(scenario, leg, hosts, program, seed));
     match run.catch_unwind().await {
         Ok((history, wrong)) => {
             played.wrong = wrong;
@@ -115,10 +123,12 @@ async fn run(
     scenario: &Scenario,
     leg: &Leg,
     hosts: Option<Arc<Hosts>>,
+    program: &Path,
     seed: u64,
 ) -> (History, Vec<String>) {
     let mut wrong = Vec::new();
     let mut site = Site::open(leg, hosts, seed).await;
+    program.clone_into(&mut site.program);
     let recorder = site.recorder.clone();
     let before = Held::now();
     before.gauge(&recorder, site.under_way());

@@ -8,7 +8,7 @@ use crate::leg::{
     AUTH, BALANCED, FULL, GATEWAY, HALF_BALANCED, LOADED, Leg, MIXED, OLD, OLD_LOADED, ONE,
     ORDINARY, ORDINARY_LOADED, PROXIED, SMALL, THREE, TLS,
 };
-use crate::scenarios::{access, crash, fronts, history, links, network, storage};
+use crate::scenarios::{access, crash, fronts, history, links, meddlers, network, owners, storage};
 use crate::site::Site;
 
 /// One way to break a cluster while it is used.
@@ -24,6 +24,8 @@ pub struct Scenario {
     pub is_seamless: bool,
     /// It changes what has happened, so that only Globe's own log can tell in which epoch.
     pub rewrites_history: bool,
+    /// Somebody else ends leases, deletes and writes over what is not his: sessions learn of it when they do.
+    pub has_meddlers: bool,
     pub(crate) inject: for<'a> fn(&'a mut Site) -> BoxFuture<'a, ()>,
 }
 
@@ -46,6 +48,7 @@ const PLAIN: Scenario = Scenario {
     needs_hosts: false,
     is_seamless: false,
     rewrites_history: false,
+    has_meddlers: false,
     inject: |_| Box::pin(async {}),
 };
 
@@ -146,6 +149,18 @@ pub static SCENARIOS: &[Scenario] = &[
         needs_hosts
     ),
     scenario!(
+        "members hear one way only for long",
+        &[&THREE],
+        network::cut_one_way_for_long,
+        needs_hosts
+    ),
+    scenario!(
+        "there is no majority for long",
+        &[&THREE],
+        network::no_majority_for_long,
+        needs_hosts
+    ),
+    scenario!(
         "the leader's cable is pulled",
         &[&THREE],
         network::pull_the_cable,
@@ -213,6 +228,26 @@ pub static SCENARIOS: &[Scenario] = &[
         &[&THREE, &ONE, &OLD],
         links::late_requests
     ),
+    scenario!(
+        "everything is a black hole for long",
+        &[&ONE, &OLD],
+        links::black_hole_all_for_long
+    ),
+    scenario!(
+        "a node is cut off for long",
+        &[&THREE, &ONE, &OLD],
+        links::cut_off_a_node
+    ),
+    scenario!(
+        "a node's answers are lost for long",
+        &[&THREE, &ONE, &OLD],
+        links::lose_a_nodes_answers
+    ),
+    scenario!(
+        "a node's requests are lost for long",
+        &[&THREE, &ONE, &OLD],
+        links::lose_a_nodes_requests
+    ),
     scenario!("200 maps see their server bounce", &[&ONE], links::storm),
     scenario!(
         "history is forgotten all the time",
@@ -250,6 +285,46 @@ pub static SCENARIOS: &[Scenario] = &[
         &[&ONE],
         history::restore_with_bump,
         rewrites_history
+    ),
+    scenario!(
+        "a backup is restored while its leases live",
+        &[&ONE, &OLD],
+        history::restore_at_once,
+        rewrites_history
+    ),
+    scenario!(
+        "a backup is restored whose leases were gone",
+        &[&ONE, &OLD],
+        history::restore_dead_leases,
+        rewrites_history,
+        has_meddlers
+    ),
+    scenario!(
+        "a process that holds is stopped",
+        &[&THREE, &ONE, &OLD],
+        owners::stop
+    ),
+    scenario!(
+        "a process that holds is killed",
+        &[&THREE, &ONE, &OLD],
+        owners::kill
+    ),
+    scenario!(
+        "a process that holds is killed and the leader moves",
+        &[&THREE, &MIXED],
+        owners::kill_while_the_leader_moves
+    ),
+    scenario!(
+        "leases are revoked by somebody else",
+        &[&THREE, &ONE, &OLD],
+        meddlers::revoke,
+        has_meddlers
+    ),
+    scenario!(
+        "claims are deleted and written over",
+        &[&THREE, &ONE, &OLD],
+        meddlers::lay_hands_on_claims,
+        has_meddlers
     ),
     scenario!("there is no space", &[&FULL], storage::no_space),
     scenario!(

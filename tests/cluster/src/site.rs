@@ -4,6 +4,7 @@
 //! It breaks nothing by itself.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,13 @@ const NODES: usize = 3;
 pub(crate) const PATIENT: usize = 0;
 /// Where the sessions have their entries: a keyspace that no client of the oracle's touches.
 pub(crate) const PRESENT: &str = "present";
+/// Where claims of locks and terms stand.
+pub(crate) const CLAIMED: &str = "claimed";
+/// Where those who hold one write down that they do.
+pub(crate) const WORK: &str = "work";
+/// How long a session lives without its process. Shorter than most faults last, so that leases end in them; and longer than a
+/// cluster needs to elect a leader.
+pub(crate) const TTL: Duration = Duration::from_secs(3);
 
 /// How long the calls of the nodes may take; which of the hurried ones knows all members is diced.
 const DEADLINES: [Duration; NODES] = [
@@ -66,6 +74,8 @@ pub(crate) struct Site {
     deadlines: [Duration; NODES],
     pub(crate) login: Option<Login>,
     pub(crate) certificates: Option<Certificates>,
+    /// What plays rivals: this package's `globe-faults`.
+    pub(crate) program: PathBuf,
 }
 
 impl Site {
@@ -102,6 +112,7 @@ impl Site {
             deadlines,
             login: leg.login,
             certificates,
+            program: PathBuf::new(),
         };
         site.put_before(leg.front).await;
         if leg.ballast > 0 {
@@ -254,6 +265,12 @@ impl Site {
         self.recorder.fault(what, effect);
     }
 
+    /// Notes that this node learns of nothing.
+    pub(crate) fn loses_node(&self, node: usize, what: impl Into<String>) {
+        let node = u32::try_from(node).unwrap_or(u32::MAX);
+        self.recorder.fault(what, Effect::CutsOff(node));
+    }
+
     /// Notes that no node learns of anything.
     pub(crate) fn loses_all(&self, what: &str) {
         for node in 0..NODES as u32 {
@@ -306,7 +323,7 @@ impl Site {
 async fn enable_auth(cluster: &mut EtcdCluster, login: &Login) {
     let users = [(login.user, login.password, ".globe/")];
     cluster.enable_auth(login.root, &users).await;
-    for keyspace in KEYSPACES.into_iter().chain([PRESENT]) {
+    for keyspace in KEYSPACES.into_iter().chain([PRESENT, CLAIMED, WORK]) {
         let prefix = format!("{keyspace}/");
         let words = ["role", "grant-permission", login.user, "readwrite", &prefix];
         let words = [&words[..], &["--prefix=true"]].concat();

@@ -24,6 +24,7 @@ fn play(test: &str, rounds: &[(&str, &str)]) {
             .collect(),
         rounds: 1,
         seed: fastrand::u64(..1_000_000),
+        program: env!("CARGO_BIN_EXE_globe-faults").into(),
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let summary = runtime.block_on(play_all(&choice, |_| ()));
