@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::ear::Source;
 use crate::scenario::Scenario;
-use crate::site::{PRESENT, Site, TTL};
+use crate::site::{SESSIONS, Site, TTL};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
@@ -102,7 +102,7 @@ impl Looker {
         reader: Reader,
         promise: Promise,
     ) -> globe::Result<Looker> {
-        let map: Globe<String, u64> = Globe::open(log.clone(), PRESENT).await?;
+        let map: Globe<String, u64> = Globe::open(log.clone(), SESSIONS).await?;
         let session = Session::builder(log.clone()).ttl(TTL).open().await?;
         let events = session.events();
         map.put_ephemeral(&session, key.as_str(), 1).await?;
@@ -279,7 +279,7 @@ impl Reader {
             Some(client) => client,
             None => self.sources[self.asked].connect().await?,
         };
-        let answer = client.get(format!("{PRESENT}/{key}"), None).await?;
+        let answer = client.get(format!("{SESSIONS}/{key}"), None).await?;
         self.client = Some(client);
         Ok(!answer.kvs().is_empty())
     }

@@ -26,6 +26,8 @@ pub struct Scenario {
     pub rewrites_history: bool,
     /// Somebody else ends leases, deletes and writes over what is not his: sessions learn of it when they do.
     pub has_meddlers: bool,
+    /// Members elect a leader or start again, and each time all leases live once more in full.
+    pub prolongs_leases: bool,
     pub(crate) inject: for<'a> fn(&'a mut Site) -> BoxFuture<'a, ()>,
 }
 
@@ -49,6 +51,7 @@ const PLAIN: Scenario = Scenario {
     is_seamless: false,
     rewrites_history: false,
     has_meddlers: false,
+    prolongs_leases: false,
     inject: |_| Box::pin(async {}),
 };
 
@@ -58,119 +61,139 @@ pub static SCENARIOS: &[Scenario] = &[
         "a follower is killed",
         &[&THREE, &MIXED, &BALANCED, &HALF_BALANCED],
         crash::kill_a_follower,
-        is_seamless
+        is_seamless,
+        prolongs_leases
     ),
     scenario!(
         "the leader is killed",
         &[&THREE, &MIXED, &ORDINARY, &LOADED],
         crash::kill_the_leader,
-        is_seamless
+        is_seamless,
+        prolongs_leases
     ),
     scenario!(
         "each member is killed in turn",
         &[&THREE, &MIXED],
         crash::kill_each,
-        is_seamless
+        is_seamless,
+        prolongs_leases
     ),
     scenario!(
         "each member is restarted",
         &[&THREE, &MIXED, &LOADED, &BALANCED, &HALF_BALANCED],
         crash::restart_each,
-        is_seamless
+        is_seamless,
+        prolongs_leases
     ),
     scenario!(
         "each member is replaced by a learner",
         &[&THREE, &MIXED],
         crash::replace_each,
-        is_seamless
+        is_seamless,
+        prolongs_leases
     ),
     scenario!(
         "all members are killed",
         &[&THREE, &ONE, &OLD, &LOADED, &OLD_LOADED],
-        crash::kill_all
+        crash::kill_all,
+        prolongs_leases
     ),
     scenario!(
         "a member is frozen",
         &[&THREE, &MIXED, &ORDINARY],
         crash::freeze_one,
-        is_seamless
+        is_seamless,
+        prolongs_leases
     ),
     scenario!(
         "the leader is frozen",
         &[&THREE, &MIXED, &LOADED, &BALANCED, &HALF_BALANCED],
         crash::freeze_the_leader,
-        is_seamless
+        is_seamless,
+        prolongs_leases
     ),
     scenario!(
         "all members are frozen",
         &[&THREE, &ONE, &OLD],
-        crash::freeze_all
+        crash::freeze_all,
+        prolongs_leases
     ),
     scenario!(
         "a member is frozen for long",
         &[&THREE],
         crash::freeze_for_long,
-        is_seamless
+        is_seamless,
+        prolongs_leases
     ),
     scenario!(
         "the leader moves again and again",
         &[&THREE, &MIXED],
         crash::move_the_leader,
-        is_seamless
+        is_seamless,
+        prolongs_leases
     ),
     scenario!(
         "a member is cut from its peers",
         &[&THREE, &MIXED],
         network::cut_from_peers,
-        needs_hosts
+        needs_hosts,
+        prolongs_leases
     ),
     scenario!(
         "the leader is cut from its peers",
         &[&THREE, &MIXED],
         network::cut_the_leader,
-        needs_hosts
+        needs_hosts,
+        prolongs_leases
     ),
     scenario!(
         "members hear one way only",
         &[&THREE],
         network::cut_one_way,
-        needs_hosts
+        needs_hosts,
+        prolongs_leases
     ),
     scenario!(
         "two members meet only through the third",
         &[&THREE],
         network::bridge,
-        needs_hosts
+        needs_hosts,
+        prolongs_leases
     ),
     scenario!(
         "there is no majority",
         &[&THREE],
         network::no_majority,
-        needs_hosts
+        needs_hosts,
+        prolongs_leases
     ),
     scenario!(
         "members hear one way only for long",
         &[&THREE],
         network::cut_one_way_for_long,
-        needs_hosts
+        needs_hosts,
+        prolongs_leases
     ),
     scenario!(
         "there is no majority for long",
         &[&THREE],
         network::no_majority_for_long,
-        needs_hosts
+        needs_hosts,
+        prolongs_leases
     ),
     scenario!(
         "the leader's cable is pulled",
         &[&THREE],
         network::pull_the_cable,
-        needs_hosts
+        needs_hosts,
+        prolongs_leases
     ),
     scenario!(
         "packets are lost",
         &[&THREE, &MIXED],
         network::lose_packets,
-        needs_hosts
+        needs_hosts,
+        prolongs_leases
     ),
     scenario!(
         "one member resets connections",
@@ -248,7 +271,12 @@ pub static SCENARIOS: &[Scenario] = &[
         &[&THREE, &ONE, &OLD],
         links::lose_a_nodes_requests
     ),
-    scenario!("200 maps see their server bounce", &[&ONE], links::storm),
+    scenario!(
+        "200 maps see their server bounce",
+        &[&ONE],
+        links::storm,
+        prolongs_leases
+    ),
     scenario!(
         "history is forgotten all the time",
         &[
@@ -273,31 +301,41 @@ pub static SCENARIOS: &[Scenario] = &[
         &[&ONE, &OLD],
         history::compact_while_hydrating
     ),
-    scenario!("the log is wiped", &[&ONE], history::wipe, rewrites_history),
+    scenario!(
+        "the log is wiped",
+        &[&ONE],
+        history::wipe,
+        rewrites_history,
+        prolongs_leases
+    ),
     scenario!(
         "a backup is restored",
         &[&ONE],
         history::restore,
-        rewrites_history
+        rewrites_history,
+        prolongs_leases
     ),
     scenario!(
         "a bumped backup is restored",
         &[&ONE],
         history::restore_with_bump,
-        rewrites_history
+        rewrites_history,
+        prolongs_leases
     ),
     scenario!(
         "a backup is restored while its leases live",
         &[&ONE, &OLD],
         history::restore_at_once,
-        rewrites_history
+        rewrites_history,
+        prolongs_leases
     ),
     scenario!(
         "a backup is restored whose leases were gone",
         &[&ONE, &OLD],
         history::restore_dead_leases,
         rewrites_history,
-        has_meddlers
+        has_meddlers,
+        prolongs_leases
     ),
     scenario!(
         "a process that holds is stopped",
@@ -312,7 +350,8 @@ pub static SCENARIOS: &[Scenario] = &[
     scenario!(
         "a process that holds is killed and the leader moves",
         &[&THREE, &MIXED],
-        owners::kill_while_the_leader_moves
+        owners::kill_while_the_leader_moves,
+        prolongs_leases
     ),
     scenario!(
         "leases are revoked by somebody else",
@@ -331,12 +370,14 @@ pub static SCENARIOS: &[Scenario] = &[
         "the disk is full",
         &[&SMALL],
         storage::disk_full,
-        needs_hosts
+        needs_hosts,
+        prolongs_leases
     ),
     scenario!(
         "it is defragmented under load",
         &[&THREE, &ONE],
-        storage::defragment
+        storage::defragment,
+        prolongs_leases
     ),
     scenario!(
         "answers are over 4 MiB",
@@ -355,7 +396,12 @@ pub static SCENARIOS: &[Scenario] = &[
         &[&PROXIED],
         fronts::behind_a_proxy
     ),
-    scenario!("the disks are slow", &[&THREE, &ONE], fronts::slow_disks),
+    scenario!(
+        "the disks are slow",
+        &[&THREE, &ONE],
+        fronts::slow_disks,
+        prolongs_leases
+    ),
     scenario!("tokens expire", &[&AUTH], access::tokens_expire),
     scenario!(
         "the password is changed",

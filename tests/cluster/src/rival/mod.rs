@@ -1,8 +1,9 @@
 //! A process of its own that competes for locks and terms, and can be stopped where it is, let go on, and killed.
 //!
-//! Never takes its word for what the log says: what it tells is compared with that.
+//! Never takes its word for what the log says: what it tells is written down beside that.
 
-mod order;
+mod orders;
+mod scribe;
 mod told;
 mod work;
 
@@ -10,38 +11,50 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use globe::Token;
-use globe_oracle::Recorder;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use globe_oracle::{Effect, Recorder, Standing};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use crate::site::Site;
 
-use order::Orders;
-pub(crate) use told::{Kind, Told, micros};
+use orders::Orders;
+use scribe::Scribe;
+pub(crate) use told::{Kind, Told, What, micros};
 pub use work::compete;
 
 /// The variable in which a rival finds its [`Orders`].
 const ORDERS: &str = "GLOBE_RIVAL";
-/// How long a rival may take to tell what it is asked for, when nothing hinders it.
+/// How long a rival may take to tell what it is asked for. Others are before it in the queue.
 const TELLS: Duration = Duration::from_secs(20);
+/// What rivals compete for, and the clients of the oracle with them.
+const NAME: &str = "n0";
+
+/// What the keys of a queue begin with; what is done under its claims is written down there.
+fn root(kind: Kind) -> String {
+    match kind {
+        Kind::Lock => format!("lock/{NAME}"),
+        Kind::Term => format!("election/{NAME}"),
+    }
+}
 
 /// One such process. Killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Rival {
-    name: &'static str,
+    name: String,
     process: Child,
     heard: mpsc::UnboundedReceiver<Told>,
     /// All it has told so far.
-    pub(crate) told: Vec<Told>,
+    told: Vec<Told>,
     recorder: Recorder,
 }
 
 impl Rival {
     /// Starts one, which reaches all members without a door, and holds what it was granted until it is lost.
-    pub(crate) fn start(site: &mut Site, name: &'static str) -> Rival {
-        let orders = Orders::new(site, name);
+    pub(crate) fn start(site: &mut Site, name: &str) -> Rival {
+        let name = format!("rival-{name}");
+        let orders = Orders::new(site, &name);
         // What it starts dies with the thread that started it: that of a runtime, which lives as long as the round.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(&site.program);
@@ -51,7 +64,8 @@ impl Rival {
         let mut process = process.expect("setpriv (package util-linux) starts this program");
         let lines = BufReader::new(process.stdout.take().expect("its output")).lines();
         let (teller, heard) = mpsc::unbounded_channel();
-        tokio::spawn(listen(lines, teller));
+        let scribe = Scribe::new(&site.recorder, &name);
+        tokio::spawn(listen(lines, scribe, teller));
         Rival {
             name,
             process,
@@ -61,27 +75,33 @@ impl Rival {
         }
     }
 
+    /// The name of its session.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Waits until it has told of something.
     ///
     /// # Panics
     /// When it does not for long.
-    pub(crate) async fn tells(&mut self, what: &str, is_it: impl Fn(&Told) -> bool) -> Told {
-        if let Some(told) = self.told.iter().find(|told| is_it(told)) {
-            return *told;
+    async fn tells<T>(&mut self, what: &str, is_it: impl Fn(&Told) -> Option<T>) -> T {
+        if let Some(it) = self.told.iter().find_map(&is_it) {
+            return it;
         }
         let waited = timeout(TELLS, async {
             while let Some(told) = self.heard.recv().await {
+                let it = is_it(&told);
                 self.told.push(told);
-                if is_it(&told) {
-                    return told;
+                if let Some(it) = it {
+                    return it;
                 }
             }
-            panic!("rival {} ended before it told {what}", self.name)
+            panic!("{} ended before it told {what}", self.name)
         });
         let told = waited.await;
         told.unwrap_or_else(|_| {
             let last = self.told.iter().rev().take(4).collect::<Vec<_>>();
-            panic!("rival {} never told {what}, but {last:?}", self.name)
+            panic!("{} never told {what}, but {last:?}", self.name)
         })
     }
 
@@ -89,11 +109,25 @@ impl Rival {
     pub(crate) async fn is_granted(&mut self, kind: Kind, after: Option<Token>) -> Token {
         let after = after.map_or(0, |token| token.number);
         let what = format!("that it holds a {kind:?}");
-        let granted = |told: &Told| match told {
-            Told::Granted { kind: of, token } => *of == kind && token.number > after,
-            _ => false,
+        let granted = |told: &Told| match told.what {
+            What::Granted(token) if told.kind == kind && token.number > after => Some(token),
+            _ => None,
         };
-        self.tells(&what, granted).await.token()
+        self.tells(&what, granted).await
+    }
+
+    /// Waits until it has given up what it held by this token; whether it said after a moment that it holds it.
+    pub(crate) async fn has_lost(&mut self, token: Token, after: u64) -> bool {
+        let lost = |told: &Told| (told.what == What::Lost(token)).then_some(told.kind);
+        let kind = self.tells("that it has lost", lost).await;
+        let mut of_it = self.told.iter().filter(|told| told.kind == kind);
+        // What it holds later comes later.
+        let all = of_it
+            .by_ref()
+            .take_while(|told| told.what != What::Lost(token));
+        let late = all.filter(|told| told.call >= after);
+        late.into_iter()
+            .any(|told| told.what == What::Saw(Standing::Live))
     }
 
     /// Stops it where it is.
@@ -114,15 +148,12 @@ impl Rival {
     pub(crate) async fn dies(&mut self) {
         self.notes("is killed");
         self.process.kill().await.expect("it is killed");
-        while let Some(told) = self.heard.recv().await {
-            self.told.push(told);
-        }
+        while self.heard.recv().await.is_some() {}
     }
 
     fn notes(&self, what: &str) {
-        let effect = globe_oracle::Effect::Disturbs;
-        self.recorder
-            .fault(format!("the process of rival {} {what}", self.name), effect);
+        let what = format!("the process of {} {what}", self.name);
+        self.recorder.fault(what, Effect::Disturbs);
     }
 
     async fn signal(&self, signal: &str) {
@@ -135,17 +166,19 @@ impl Rival {
     }
 }
 
-/// Passes on every line that is a word of a rival.
+/// Writes down every line that is a word of a rival, and passes it on.
 async fn listen(
-    mut lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
+    mut lines: Lines<BufReader<ChildStdout>>,
+    mut scribe: Scribe,
     teller: mpsc::UnboundedSender<Told>,
 ) {
     while let Ok(Some(line)) = lines.next_line().await {
         let told = Told::from_text(&line);
-        if teller.send(told).is_err() {
-            return;
-        }
+        scribe.writes(&told);
+        // Nobody may wait for it any more.
+        let _ = teller.send(told);
     }
+    scribe.closes();
 }
 
 /// Whether every thread of a process stands still.

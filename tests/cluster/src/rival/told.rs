@@ -3,68 +3,52 @@
 //! Nothing is judged here.
 
 use globe::{Position, Token};
+use globe_oracle::Standing;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 /// What one competes for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Lock,
     Term,
 }
 
-impl Kind {
-    /// Under which key its holder writes down its token.
-    pub(crate) fn place(self) -> &'static str {
-        match self {
-            Kind::Lock => "lock",
-            Kind::Term => "term",
-        }
-    }
+/// What happened to a rival.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Told {
+    /// What it is about.
+    pub(crate) kind: Kind,
+    /// What it says.
+    pub(crate) what: What,
+    /// When it began, by [`micros`].
+    pub(crate) call: u64,
 }
 
-/// What happened to a rival.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Told {
-    /// It holds something.
-    Granted { kind: Kind, token: Token },
-    /// It asked whether it holds it, between these moments of [`micros`].
-    Looked {
-        token: Token,
-        call: u64,
-        ret: u64,
-        is_held: bool,
-    },
-    /// What it wrote under its guard is committed.
-    Wrote {
-        kind: Kind,
-        token: Token,
-        position: Position,
-    },
-    /// What it wrote under its guard was not: it does not hold that.
-    Refused { token: Token },
-    /// It was told that what it held is lost.
-    Lost { token: Token },
+/// What a rival says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum What {
+    /// It waits.
+    Asks,
+    /// It holds by this token.
+    Granted(Token),
+    /// It asked how its guard stands.
+    Saw(Standing),
+    /// It is about to write this, which may land only while it holds.
+    Writes(String),
+    /// That is committed.
+    Wrote(String, Position),
+    /// That is not: it does not hold.
+    Refused(String),
+    /// Whether that is, is not known.
+    Doubts(String),
+    /// It has given up what it held by this token, since it is lost.
+    Lost(Token),
 }
 
 impl Told {
-    pub(crate) fn token(self) -> Token {
-        match self {
-            Told::Granted { token, .. }
-            | Told::Looked { token, .. }
-            | Told::Wrote { token, .. }
-            | Told::Refused { token }
-            | Told::Lost { token } => token,
-        }
-    }
-
-    /// Whether it said after this moment that it holds by this token.
-    pub(crate) fn says_held(self, of: Token, after: u64) -> bool {
-        matches!(self, Told::Looked { token, call, is_held: true, .. } if token == of && call >= after)
-    }
-
-    pub(super) fn to_text(self) -> String {
-        serde_json::to_string(&self).expect("words")
+    pub(super) fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("words")
     }
 
     pub(super) fn from_text(line: &str) -> Told {

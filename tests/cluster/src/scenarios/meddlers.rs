@@ -2,19 +2,24 @@
 //!
 //! The members themselves are well.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use etcd_client::{Client, GetOptions, KeyValue};
+use globe::Claim;
+use globe_oracle::{At, Event, Meddled, Meddling, Place};
 use tokio::time::sleep;
 
-use crate::site::{CLAIMED, PRESENT, Site};
+use crate::site::{CLAIMS, PRESENT, SESSIONS, Site};
 
 /// How often somebody meddles.
 const TIMES: usize = 6;
 /// Between two times: some times a session was restored by then, and some times not.
 const REST: Duration = Duration::from_millis(500);
-/// How long something stands that nobody can read.
-const UNREADABLE: Duration = Duration::from_millis(300);
+/// What nobody can read,
+const UNREADABLE: &str = "?";
+/// and how long it stands.
+const STANDS: Duration = Duration::from_millis(300);
 
 /// Every lease of a session with an entry or a claim.
 pub(crate) async fn revoke(site: &mut Site) {
@@ -27,18 +32,19 @@ pub(crate) async fn revoke(site: &mut Site) {
 
 /// Once.
 pub(crate) async fn revoke_all(site: &Site, client: &mut Client) {
-    let mut leases: Vec<i64> = Vec::new();
-    for keyspace in [PRESENT, CLAIMED] {
-        let records = records(client, keyspace).await;
-        leases.extend(records.iter().map(KeyValue::lease));
+    let mut owners = BTreeMap::new();
+    for keyspace in [SESSIONS, PRESENT, CLAIMS] {
+        for record in records(client, keyspace).await {
+            owners.insert(record.lease(), owner(&record));
+        }
     }
-    leases.sort_unstable();
-    leases.dedup();
-    leases.retain(|lease| *lease != 0);
-    site.breaks(format!("{} leases are revoked", leases.len()));
-    for lease in leases {
+    owners.remove(&0);
+    site.breaks(format!("{} leases are revoked", owners.len()));
+    for (lease, owner) in owners {
+        let call = site.recorder.now();
         // Its session may have been faster.
-        let _ = client.lease_revoke(lease).await;
+        let revoked = client.lease_revoke(lease).await;
+        meddled(site, Meddling::Session(owner), call, revoked.is_ok());
     }
 }
 
@@ -46,25 +52,42 @@ pub(crate) async fn revoke_all(site: &Site, client: &mut Client) {
 pub(crate) async fn lay_hands_on_claims(site: &mut Site) {
     let mut client = client(site).await;
     for _ in 0..TIMES {
-        for keyspace in [PRESENT, CLAIMED] {
+        for keyspace in [SESSIONS, PRESENT, CLAIMS] {
             for record in some(site, records(&mut client, keyspace).await) {
-                site.breaks(format!("{} is deleted", name(&record)));
-                client.delete(record.key(), None).await.expect("a delete");
+                delete(site, &mut client, keyspace, &record).await;
             }
         }
         site.lasts(REST).await;
-        let written = some(site, records(&mut client, CLAIMED).await);
+        let written = some(site, records(&mut client, CLAIMS).await);
         for record in &written {
-            site.breaks(format!("{} is written over", name(record)));
-            client.put(record.key(), "?", None).await.expect("a put");
+            let place = place(CLAIMS, record);
+            site.breaks(format!("{} is written over", place.key));
+            let call = site.recorder.now();
+            let put = client.put(record.key(), UNREADABLE, None).await;
+            meddled(site, Meddling::Record(place), call, put.is_ok());
         }
-        sleep(UNREADABLE).await;
+        sleep(STANDS).await;
         for record in &written {
             // It is in the way of all others, and ends with no lease.
-            client.delete(record.key(), None).await.expect("a delete");
+            delete(site, &mut client, CLAIMS, record).await;
         }
         site.lasts(REST).await;
     }
+}
+
+async fn delete(site: &Site, client: &mut Client, keyspace: &str, record: &KeyValue) {
+    let place = place(keyspace, record);
+    site.breaks(format!("{} is deleted", place.key));
+    let call = site.recorder.now();
+    let deleted = client.delete(record.key(), None).await;
+    meddled(site, Meddling::Record(place), call, deleted.is_ok());
+}
+
+/// Says so: of what is done here, its owner learns only from the log.
+fn meddled(site: &Site, whose: Meddling, call: At, is_done: bool) {
+    let ret = is_done.then(|| site.recorder.now());
+    let meddled = Meddled { whose, call, ret };
+    site.recorder.record(Event::Meddled(meddled));
 }
 
 pub(crate) async fn client(site: &mut Site) -> Client {
@@ -84,6 +107,23 @@ fn some(site: &mut Site, mut records: Vec<KeyValue>) -> Vec<KeyValue> {
     records
 }
 
-fn name(record: &KeyValue) -> String {
-    String::from_utf8_lossy(record.key()).into_owned()
+fn place(keyspace: &str, record: &KeyValue) -> Place {
+    let name = String::from_utf8_lossy(record.key());
+    let key = name.split_once('/').map_or("", |(_, key)| key);
+    Place {
+        keyspace: keyspace.to_owned(),
+        key: key.to_owned(),
+    }
+}
+
+/// The name of the session that a record is of: a claim says it, and an entry of the oracle's has it in its key.
+fn owner(record: &KeyValue) -> String {
+    if let Ok(claim) = serde_json::from_slice::<Claim>(record.value())
+        && !claim.by.is_empty()
+    {
+        return claim.by;
+    }
+    let key = place("", record).key;
+    key.rsplit_once('-')
+        .map_or(String::new(), |(name, _)| name.to_owned())
 }

@@ -1,7 +1,8 @@
 //! Nothing outlives its session: what stood under its leases is gone when they are revoked, and otherwise when they have ended
 //! by themselves.
 //!
-//! A restored log may bring back what stood in its backup, with its lease, for one more time of it. When the truth heard that
+//! A restored log may bring back what stood in its backup, with its lease, for one more time of it; of that lease its session may
+//! know nothing any more, so that closing it does not end it. When the truth heard that
 //! something had gone it is later than that by an unknown time, which the bounds have to allow for.
 
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 use super::stays::{Stay, stays};
 use super::{Book, Tenure};
 use crate::checks::timeline::Timeline;
-use crate::history::History;
+use crate::history::{At, History};
 use crate::workload::PRESENT;
 
 pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
@@ -60,11 +61,14 @@ fn owner(stay: &Stay) -> Option<String> {
 fn bound(stay: &Stay, tenure: &Tenure<'_>, book: &Book<'_>) -> Option<u64> {
     let (ended, is_revoked) = tenure.ended?;
     let limits = &book.run.limits;
+    let whole = book.ttl() + limits.outlive_micros;
+    let bound = ended.micros + if is_revoked { limits.lag_micros } else { whole };
+    // A lease that a restore brought back may be one that its session had lost before, and forgotten.
     let began = book.timeline.began(stay.created.epoch);
-    let revived = began.filter(|began| *began > ended);
-    let from = revived.unwrap_or(ended).micros;
-    Some(match is_revoked && revived.is_none() {
-        true => from + limits.lag_micros,
-        false => from + book.ttl() + limits.outlive_micros,
-    })
+    let may_be_brought_back = |began: &At| {
+        let heard = began.micros + limits.lag_micros;
+        stay.created.epoch > 0 && stay.heard.micros <= heard
+    };
+    let revived = began.filter(|began| *began > ended || may_be_brought_back(began));
+    Some(revived.map_or(bound, |began| bound.max(began.micros + whole)))
 }
