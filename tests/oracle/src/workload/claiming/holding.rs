@@ -34,10 +34,10 @@ impl Claimant {
             }
         }
         if closes {
-            presence.close().await;
-            let presence = self.open_again().await;
-            // Who does not look goes on.
+            // What is under way then may land only while the claim stands, and who does not look goes on.
+            tokio::join!(presence.close(), self.write_under(&held));
             self.write_under(&held).await;
+            let presence = self.open_again().await;
             self.use_resource(&held);
             self.leave(held).await;
             return presence;
