@@ -266,6 +266,43 @@ fn an_entry_that_is_never_gone_is_found() {
     is_found("outlived", &history);
 }
 
+/// The log goes into another life just before a session is closed, and brings an entry of it back for so long.
+fn brought_back_for(ticks: u64) -> History {
+    let mut history = claiming();
+    let is_closed = |event: &Event| matches!(event, Event::SessionStep(step) if step.did == SessionDid::Closed(true));
+    let closed = history.events.iter().position(is_closed).unwrap();
+    let Event::SessionStep(step) = &history.events[closed] else {
+        unreachable!()
+    };
+    let began = step.call.tick;
+    let other = |revision| Position::new(Epoch::new(2), Revision(revision));
+    let restored = Event::Base(Base {
+        member: "log".into(),
+        keyspace: "present".into(),
+        position: other(5),
+        records: vec![("s0-0".into(), stored("s0-0", 2, 2))],
+        at: at(began),
+    });
+    history.events.truncate(closed + 1);
+    history.events.insert(closed, restored);
+    history.events.push(Event::Truth(Truth {
+        member: "log".into(),
+        keyspace: "present".into(),
+        position: other(6),
+        changes: vec![("s0-0".into(), None)],
+        at: at(began + ticks),
+    }));
+    history
+}
+
+#[test]
+fn what_a_restore_brought_back_may_stand_for_one_time_of_its_lease() {
+    let found = check_all(&brought_back_for(12));
+    let outlived = found.iter().find(|found| found.check == "outlived");
+    assert_eq!(outlived, None);
+    is_found("outlived", &brought_back_for(20));
+}
+
 #[test]
 fn a_live_session_without_its_entry_is_found() {
     let mut history = claiming();
