@@ -221,9 +221,16 @@ impl Queue {
             let asks = asking.remove(&place.key);
             if let Some(claimed) = asks.filter(|claimed| claimed.created() == created) {
                 let is_let_in = grants && before.lets_in(rule, place.weight, place.reads);
-                // Of the others it is enough that they stand, and are of no session that was lost.
-                let is_over = claimed.is_outlived(losses) || is_let_in;
-                if is_over && claimed.state() != SessionState::Suspended {
+                // Of the others it is enough that they stand, and were asked for of no session that was lost since. Not even
+                // that says that it is lost: it may have been written when the session was live again.
+                let is_over = is_let_in || claimed.is_outlived(losses);
+                let is_decided = is_over
+                    && match claimed.state() {
+                        SessionState::Live => is_let_in,
+                        SessionState::Suspended => false,
+                        SessionState::Lost(_) => true,
+                    };
+                if is_decided {
                     decided.push(place.key.clone());
                 }
             }

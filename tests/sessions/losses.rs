@@ -1,9 +1,11 @@
 //! When a lease is gone: what is put back, what is left to others, and what its owner is told.
 
-use globe::{ErrorKind, LogClient, Loss, Session, SessionEvent, SessionState};
+use globe::{
+    Claims, ErrorKind, Fenced, Lock, LogClient, Loss, Session, SessionEvent, SessionState,
+};
 use tokio::time::sleep;
 
-use crate::rig::{fails_with, follows_life, keyspace, put_all, until};
+use crate::rig::{fails_with, follows_life, keyspace, open, put_all, until, within};
 use crate::{Rig, TTL, give_up, is_in, reclaim};
 
 #[tokio::test(start_paused = true)]
@@ -254,4 +256,30 @@ async fn who_does_not_listen_is_told_how_much_was_missed() {
         assert!(matches!(rig.event().await, SessionEvent::Displaced { .. }));
         heard += 1;
     }
+}
+
+/// It was asked for under one lease, and is written under the next.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_is_written_after_a_loss_waits_its_turn() {
+    let mut rig = Rig::new().await;
+    let session = Session::open(rig.log.clone()).await.unwrap();
+    let theirs: Claims = open(&rig.log, "claims").await;
+    let holder = Lock::new(&theirs, &session, "a").unwrap().acquire().await;
+    let holder = holder.unwrap();
+
+    let claims: Claims = open(&rig.way, "claims").await;
+    let claims = claims.with_deadline(TTL * 10);
+    let lock = Lock::new(&claims, &rig.session, "a").unwrap();
+    rig.way.cut(true);
+    let asking = tokio::spawn(async move { lock.acquire().await });
+    assert_eq!(rig.event().await, SessionEvent::Suspended);
+    sleep(TTL).await;
+    rig.way.cut(false);
+    assert_eq!(rig.lost().await, Loss::Expired);
+    until("its claim stands", || theirs.len() == 2).await;
+    sleep(TTL).await;
+    assert!(!asking.is_finished() && holder.is_held());
+    holder.release().await.unwrap();
+    let next = within("it is let in", asking).await.unwrap().unwrap();
+    assert!(next.is_held());
 }

@@ -10,7 +10,7 @@ use etcd_client::{
     WatchStream,
 };
 use globe::{Epoch, Position, Revision};
-use globe_oracle::{Base, Commit, Event, KEYSPACES, Recorder, Stored, Value, folded};
+use globe_oracle::{Base, Commit, Event, Recorder, Stored, Value, folded};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -53,6 +53,7 @@ impl Source {
 #[derive(Debug)]
 pub(crate) struct Ears {
     sources: Vec<Source>,
+    keyspaces: Vec<&'static str>,
     heard: Vec<watch::Receiver<bool>>,
     listening: JoinSet<()>,
 }
@@ -69,14 +70,20 @@ struct Ear {
 
 impl Ears {
     /// Everything committed after this returned is heard from each member, unless it forgets it first.
-    pub(crate) async fn listen(sources: Vec<Source>, epoch: Epoch, recorder: &Recorder) -> Ears {
+    pub(crate) async fn listen(
+        sources: Vec<Source>,
+        keyspaces: &[&'static str],
+        epoch: Epoch,
+        recorder: &Recorder,
+    ) -> Ears {
         let mut ears = Ears {
             sources: sources.clone(),
+            keyspaces: keyspaces.to_vec(),
             heard: Vec::new(),
             listening: JoinSet::new(),
         };
         for source in sources {
-            for keyspace in KEYSPACES {
+            for keyspace in keyspaces {
                 let (heard, receiver) = watch::channel(false);
                 let mut ear = Ear {
                     source: source.clone(),
@@ -97,7 +104,7 @@ impl Ears {
     /// Waits until every member told everything; how many keyspaces of members did not.
     pub(crate) async fn finish(mut self, bound: Duration) -> usize {
         let deadline = Instant::now() + bound;
-        for keyspace in KEYSPACES {
+        for keyspace in &self.keyspaces {
             while Instant::now() < deadline && !self.write_last(keyspace).await {
                 sleep(AGAIN).await;
             }

@@ -2,6 +2,7 @@
 //!
 //! A round that cannot be played on this machine is listed, never forgotten.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use globe_test_support::netns::{self, Hosts};
@@ -20,6 +21,8 @@ pub struct Choice {
     pub rounds: u64,
     /// The first of the seeds.
     pub seed: u64,
+    /// Where this package's `globe-faults` is: it plays processes of their own.
+    pub program: PathBuf,
 }
 
 impl Choice {
@@ -52,7 +55,7 @@ pub async fn play_all(choice: &Choice, mut tell: impl FnMut(&Played)) -> Summary
                     continue;
                 }
                 let seed = choice.seed + 1_000 * round + number as u64;
-                let played = play(scenario, leg, hosts.clone(), seed).await;
+                let played = play(scenario, leg, hosts.clone(), &choice.program, seed).await;
                 tell(&played);
                 summary.rounds.push(played);
             }

@@ -14,10 +14,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::ear::Source;
 use crate::scenario::Scenario;
-use crate::site::{PRESENT, Site};
+use crate::site::{SESSIONS, Site, TTL};
 
-/// Shorter than most faults last, so that leases end in them; and longer than a cluster needs to elect a leader.
-const TTL: Duration = Duration::from_secs(3);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a member may take to answer. The next is asked after that.
@@ -39,8 +37,10 @@ pub(crate) struct Presence {
 struct Promise {
     /// No lease ends: a node that knows all members reaches one all the time.
     no_loss: bool,
-    /// The log has one life, so that who is live by its clocks has what it wrote.
+    /// The log has one life, so that who is live by its clocks has what it wrote, and who has closed has nothing.
     no_other_life: bool,
+    /// Nobody else ends its leases, nor deletes its entries.
+    no_meddler: bool,
 }
 
 /// One session, its entry, and who looks at them.
@@ -70,6 +70,7 @@ impl Presence {
             let promise = Promise {
                 no_loss: scenario.is_seamless && site.knows_all(node),
                 no_other_life: !scenario.rewrites_history,
+                no_meddler: !scenario.has_meddlers,
             };
             for leaves in [false, true] {
                 let key = format!("node-{node}-{}", if leaves { "leaves" } else { "stays" });
@@ -101,7 +102,7 @@ impl Looker {
         reader: Reader,
         promise: Promise,
     ) -> globe::Result<Looker> {
-        let map: Globe<String, u64> = Globe::open(log.clone(), PRESENT).await?;
+        let map: Globe<String, u64> = Globe::open(log.clone(), SESSIONS).await?;
         let session = Session::builder(log.clone()).ttl(TTL).open().await?;
         let events = session.events();
         map.put_ephemeral(&session, key.as_str(), 1).await?;
@@ -165,7 +166,7 @@ impl Looker {
         let was_live = !self.listen() && self.session.state() == SessionState::Live;
         if was_live {
             self.samples += 1;
-            if !stands && self.promise.no_other_life {
+            if !stands && self.promise.no_other_life && self.promise.no_meddler {
                 self.is_wrong("its session is live, and its entry is not there");
             }
         }
@@ -278,7 +279,7 @@ impl Reader {
             Some(client) => client,
             None => self.sources[self.asked].connect().await?,
         };
-        let answer = client.get(format!("{PRESENT}/{key}"), None).await?;
+        let answer = client.get(format!("{SESSIONS}/{key}"), None).await?;
         self.client = Some(client);
         Ok(!answer.kvs().is_empty())
     }

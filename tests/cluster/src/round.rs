@@ -4,15 +4,15 @@
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use globe::EtcdLog;
+use globe::{ErrorKind, EtcdLog};
 use globe_oracle::checks::check_all;
 use globe_oracle::{
-    Action, Asked, Effect, History, KEYSPACES, Limits, Op, Outcome, Truth, Workload,
+    Action, Asked, ClaimLimits, Claiming, Effect, History, Limits, Op, Outcome, Truth, Workload,
 };
 use globe_test_support::netns::Hosts;
 use tokio::time::{Instant, sleep};
@@ -22,12 +22,12 @@ use crate::held::Held;
 use crate::leg::Leg;
 use crate::presence::Presence;
 use crate::scenario::Scenario;
-use crate::site::{PATIENT, Site};
+use crate::site::{PATIENT, Site, TTL, all_keyspaces};
 
 /// How long everything is well before something is broken.
 const BEFORE: Duration = Duration::from_secs(1);
-/// And after it was mended, before the clients stop.
-const AFTER: Duration = Duration::from_secs(2);
+/// And after it was mended, before whoever claims stops; the clients of the maps go on meanwhile, for a second or more.
+const AFTER: Duration = Duration::from_secs(1);
 /// Of a hundred operations, how many their callers give up when they take a while.
 const IMPATIENT: u8 = 30;
 /// How long the end may take, and until when every node must be live again.
@@ -35,6 +35,17 @@ const END: Duration = Duration::from_secs(30);
 /// The same where snapshots are long: all maps may read one at once, and whoever then has to compare a whole keyspace
 /// with an old server rests before and after.
 const LONG_END: Duration = Duration::from_secs(90);
+
+/// On each node, so many take and leave locks, shares, permits and terms,
+const CLAIMANTS: usize = 2;
+/// of so many names each. Processes of their own meet them at the first.
+const NAMES: usize = 2;
+/// How much longer than its lease something may stand: etcd looks for leases that have ended twice a second, and the machine is
+/// busy with all members and nodes.
+const OUTLIVED: Duration = Duration::from_secs(2);
+/// The same where members elect a leader or start again, each time of which all leases live once more in full: no fault lasts
+/// longer. What one election adds is bounded where a process is killed and the leader moves.
+const PROLONGED: Duration = Duration::from_secs(40);
 
 /// A round that was played.
 #[derive(Debug)]
@@ -82,13 +93,21 @@ impl Played {
 }
 
 /// Plays a scenario on a leg. Whatever goes wrong is in the answer; nothing panics out of it.
-pub async fn play(scenario: &Scenario, leg: &Leg, hosts: Option<Arc<Hosts>>, seed: u64) -> Played {
+///
+/// `program` is this package's `globe-faults`, which plays processes of their own.
+pub async fn play(
+    scenario: &Scenario,
+    leg: &Leg,
+    hosts: Option<Arc<Hosts>>,
+    program: &Path,
+    seed: u64,
+) -> Played {
     let began = Instant::now();
     let mut played = Played::new(scenario, leg, seed);
     if let Some(hosts) = &hosts {
         hosts.heal();
     }
-    let run = AssertUnwindSafe(run(scenario, leg, hosts, seed));
+    let run = AssertUnwindSafe(run(scenario, leg, hosts, program, seed));
     match run.catch_unwind().await {
         Ok((history, wrong)) => {
             played.wrong = wrong;
@@ -115,16 +134,21 @@ async fn run(
     scenario: &Scenario,
     leg: &Leg,
     hosts: Option<Arc<Hosts>>,
+    program: &Path,
     seed: u64,
 ) -> (History, Vec<String>) {
     let mut wrong = Vec::new();
     let mut site = Site::open(leg, hosts, seed).await;
+    program.clone_into(&mut site.program);
     let recorder = site.recorder.clone();
     let before = Held::now();
     before.gauge(&recorder, site.under_way());
     let witness = witness(scenario, &mut site).await;
     let end = if leg.ballast > 0 { LONG_END } else { END };
     let presence = Presence::open(&mut site, scenario).await;
+    let claiming = claiming(scenario, &site, seed, end);
+    let claimants = claiming.start(&site.logs, &recorder).await;
+    site.claimants = Some(claimants.expect("sessions on a healthy cluster"));
     let running = workload(seed, end).start(&site.nodes, &recorder);
     sleep(BEFORE).await;
     let injected = AssertUnwindSafe((scenario.inject)(&mut site));
@@ -135,7 +159,9 @@ async fn run(
     site.heal().await;
     recorder.fault("everything is mended", Effect::HealsAll);
     sleep(AFTER).await;
-    wrong.extend(presence.finish(end).await);
+    let claimants = site.claimants.take().expect("they are played");
+    let (told, ()) = tokio::join!(presence.finish(end), claimants.finish(end));
+    wrong.extend(told);
     running.finish(end).await;
     let ballast = site.ballast.as_ref();
     wrong.extend(ballast.map_or(vec![], |it| it.missing(&site.nodes)));
@@ -162,11 +188,11 @@ async fn witness(scenario: &Scenario, site: &mut Site) -> Witness {
     if scenario.rewrites_history {
         let log = EtcdLog::connect([site.cluster[0].endpoint()]).await;
         let log = log.expect("good settings");
-        let truth = Truth::listen(log, "the log", &KEYSPACES, &site.recorder).await;
+        let truth = Truth::listen(log, "the log", &all_keyspaces(), &site.recorder).await;
         return Witness::Log(truth.expect("the truth of a healthy log"));
     }
     let epoch = site.nodes[0].first.position().unwrap_or_default().epoch;
-    Witness::Members(Ears::listen(sources, epoch, &site.recorder).await)
+    Witness::Members(Ears::listen(sources, &all_keyspaces(), epoch, &site.recorder).await)
 }
 
 fn workload(seed: u64, end: Duration) -> Workload {
@@ -184,6 +210,34 @@ fn workload(seed: u64, end: Duration) -> Workload {
         },
         impatient: IMPATIENT,
         ..Workload::heavy(seed)
+    }
+}
+
+/// Locks, shares, permits and terms beside the map's clients. None behind etcd's own proxy, where no session lives.
+fn claiming(scenario: &Scenario, site: &Site, seed: u64, end: Duration) -> Claiming {
+    let micros = |time: Duration| time.as_micros().try_into().unwrap_or(u64::MAX);
+    Claiming {
+        claimants: if site.is_behind_etcds_proxy() {
+            0
+        } else {
+            CLAIMANTS
+        },
+        ttl: TTL,
+        names: NAMES,
+        limits: ClaimLimits {
+            outlive_micros: micros(if scenario.prolongs_leases {
+                PROLONGED
+            } else {
+                OUTLIVED
+            }),
+            settle_micros: micros(end),
+            lag_micros: 1_000_000,
+            min_grants: 10,
+            min_looks: 100,
+            min_losses: 0,
+            min_effects: 10,
+        },
+        ..Claiming::heavy(seed)
     }
 }
 
@@ -231,11 +285,13 @@ fn resyncs(history: &History) -> u64 {
     last.values().sum()
 }
 
-/// Whether a user would call it one. A view no older than a moment may not be had, and then says so.
+/// Whether a user would call it one. A view no older than a moment may not be had, and then says so; and clients of the oracle
+/// write under what they have let go, to see that refused.
 fn is_failure(op: &Op) -> bool {
     let is_strict = matches!(op.action, Action::ViewAt(_, Asked::Within(_)));
+    let not_held = ErrorKind::NotHeld.to_string();
     match &op.outcome {
-        Outcome::Refused(_) => !is_strict,
+        Outcome::Refused(why) => !is_strict && *why != not_held,
         Outcome::Indeterminate | Outcome::Behind(_) => true,
         _ => false,
     }

@@ -4,12 +4,13 @@
 //! It breaks nothing by itself.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use globe::{EtcdLog, Globe};
 use globe_etcd::Tls;
-use globe_oracle::{Effect, KEYSPACES, Map, Node, Recorder};
+use globe_oracle::{CLAIM_KEYSPACES, Claimants, Effect, KEYSPACES, Map, Node, Recorder};
 use globe_test_support::netns::Hosts;
 use globe_test_support::{
     Backend, Balancer, Certificates, EtcdBuilder, EtcdCluster, EtcdServer, EtcdVersion, Gateway,
@@ -27,7 +28,16 @@ const NODES: usize = 3;
 /// The node whose calls have all the time they want by default. It knows all members.
 pub(crate) const PATIENT: usize = 0;
 /// Where the sessions have their entries: a keyspace that no client of the oracle's touches.
-pub(crate) const PRESENT: &str = "present";
+pub(crate) const SESSIONS: &str = "sessions";
+/// Where claims stand.
+pub(crate) const CLAIMS: &str = CLAIM_KEYSPACES[0];
+/// Where the oracle's sessions have their entries.
+pub(crate) const PRESENT: &str = CLAIM_KEYSPACES[1];
+/// What is written under claims.
+pub(crate) const GUARDED: &str = CLAIM_KEYSPACES[2];
+/// How long a session lives without its process. Shorter than most faults last, so that leases end in them; and longer than a
+/// cluster needs to elect a leader.
+pub(crate) const TTL: Duration = Duration::from_secs(3);
 
 /// How long the calls of the nodes may take; which of the hurried ones knows all members is diced.
 const DEADLINES: [Duration; NODES] = [
@@ -42,6 +52,11 @@ const RENEWALS: u64 = 30;
 
 /// How long nobody is let in while connections are reset: some of those who come back at once are refused.
 const RESET: Duration = Duration::from_millis(200);
+
+/// The keyspaces of which the truth is told.
+pub(crate) fn all_keyspaces() -> Vec<&'static str> {
+    KEYSPACES.into_iter().chain(CLAIM_KEYSPACES).collect()
+}
 
 /// A cluster, and the nodes on it.
 #[derive(Debug)]
@@ -66,6 +81,10 @@ pub(crate) struct Site {
     deadlines: [Duration; NODES],
     pub(crate) login: Option<Login>,
     pub(crate) certificates: Option<Certificates>,
+    /// Who takes and leaves locks, shares, permits and terms on the nodes.
+    pub(crate) claimants: Option<Claimants>,
+    /// What plays rivals: this package's `globe-faults`.
+    pub(crate) program: PathBuf,
 }
 
 impl Site {
@@ -102,6 +121,8 @@ impl Site {
             deadlines,
             login: leg.login,
             certificates,
+            claimants: None,
+            program: PathBuf::new(),
         };
         site.put_before(leg.front).await;
         if leg.ballast > 0 {
@@ -241,7 +262,14 @@ impl Site {
 
     /// Notes that something was broken.
     pub(crate) fn breaks(&self, what: impl Into<String>) {
-        self.recorder.fault(what, Effect::Disturbs);
+        self.notes(what, Effect::Disturbs);
+    }
+
+    fn notes(&self, what: impl Into<String>, effect: Effect) {
+        self.recorder.fault(what, effect);
+        if let Some(claimants) = &self.claimants {
+            claimants.look();
+        }
     }
 
     /// Notes that this member reaches nobody, or nobody reaches it: the node that knows no other is cut off.
@@ -251,13 +279,19 @@ impl Site {
             (0, None) => Effect::CutsOff(alone),
             _ => Effect::Disturbs,
         };
-        self.recorder.fault(what, effect);
+        self.notes(what, effect);
+    }
+
+    /// Notes that this node learns of nothing.
+    pub(crate) fn loses_node(&self, node: usize, what: impl Into<String>) {
+        let node = u32::try_from(node).unwrap_or(u32::MAX);
+        self.notes(what, Effect::CutsOff(node));
     }
 
     /// Notes that no node learns of anything.
     pub(crate) fn loses_all(&self, what: &str) {
         for node in 0..NODES as u32 {
-            self.recorder.fault(what, Effect::CutsOff(node));
+            self.notes(what, Effect::CutsOff(node));
         }
     }
 
@@ -306,7 +340,7 @@ impl Site {
 async fn enable_auth(cluster: &mut EtcdCluster, login: &Login) {
     let users = [(login.user, login.password, ".globe/")];
     cluster.enable_auth(login.root, &users).await;
-    for keyspace in KEYSPACES.into_iter().chain([PRESENT]) {
+    for keyspace in all_keyspaces().into_iter().chain([SESSIONS]) {
         let prefix = format!("{keyspace}/");
         let words = ["role", "grant-permission", login.user, "readwrite", &prefix];
         let words = [&words[..], &["--prefix=true"]].concat();

@@ -24,6 +24,7 @@ fn play(test: &str, rounds: &[(&str, &str)]) {
             .collect(),
         rounds: 1,
         seed: fastrand::u64(..1_000_000),
+        program: env!("CARGO_BIN_EXE_globe-faults").into(),
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let summary = runtime.block_on(play_all(&choice, |_| ()));
@@ -61,8 +62,11 @@ selection! {
         "3.5.16 +" => "the leader is cut from its peers";
 
     torn_and_silent_connections_lose_nothing:
-        "3 ×" => "one member is a black hole",
+        "3.5.30" => "a node is cut off for long",
         "3.5.30" => "messages are cut in the middle";
+
+    a_killed_owner_is_followed_in_time:
+        "3.5.30" => "a process that holds is killed";
 
     lost_and_late_writes_do_not_haunt:
         "3 ×" => "replies are lost",
@@ -80,7 +84,7 @@ selection! {
 
     replaced_history_is_noticed:
         "3.5.30" => "the log is wiped",
-        "3.5.30" => "a backup is restored";
+        "3.5.30" => "a backup is restored whose leases were gone";
 
     what_stands_before_servers_makes_nothing_twice:
         "gateway" => "a gateway loses answers",

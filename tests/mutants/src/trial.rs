@@ -38,7 +38,7 @@ pub enum Ended {
 const SEEDS: &str = "200";
 
 /// What an oracle's findings begin with.
-const FINDINGS: [&str; 17] = [
+const FINDINGS: [&str; 27] = [
     "delivery",
     "resync",
     "visibility",
@@ -56,6 +56,16 @@ const FINDINGS: [&str; 17] = [
     "isolation",
     "convergence",
     "truth",
+    "two holders",
+    "tokens",
+    "fences",
+    "gates",
+    "told late",
+    "resumed",
+    "outlived",
+    "presence",
+    "settled",
+    "enough claims",
 ];
 
 impl Trial {

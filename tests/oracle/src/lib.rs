@@ -26,11 +26,13 @@ pub mod wgl;
 
 pub use ballast::{BALLAST, folded, laid};
 pub use history::{
-    Action, Asked, At, Base, Cause, Delivered, Effect, Ended, Event, Fault, Filter, Gauge, Health,
-    History, Limits, Mode, Moved, Op, Opened, Outcome, Place, Read, Run, Sample, Shown, Stood,
-    Stored, Truth as Commit, Value, Version,
+    Action, Admission, Asked, At, Base, Cause, ClaimAsked, ClaimDid, ClaimLimits, ClaimRun,
+    ClaimStep, Delivered, Effect, Ended, EntryStep, Event, Fault, Fenced, Filter, Gauge, Health,
+    History, Limits, Meddled, Meddling, Mode, Moved, Op, Opened, Outcome, Place, Read, Run, Sample,
+    SessionDid, SessionStep, Share, Shown, Standing, Stood, Stored, Truth as Commit, Value,
+    Verdict, Version,
 };
 pub use judge::{judge, judge_except};
 pub use recorder::Recorder;
 pub use truth::Truth;
-pub use workload::{KEYSPACES, Map, Node, Running, Workload};
+pub use workload::{CLAIM_KEYSPACES, Claimants, Claiming, KEYSPACES, Map, Node, Running, Workload};

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use std::time::Duration;
 
-use globe_cluster_tests::{Choice, Extent, SCENARIOS, measure_all, play_all};
+use globe_cluster_tests::{Choice, Extent, SCENARIOS, compete, measure_all, play_all};
 use globe_test_support::netns;
 
 fn main() -> ExitCode {
@@ -28,6 +28,11 @@ fn main() -> ExitCode {
             list();
             ExitCode::SUCCESS
         }
+        // What a round starts as a process of its own.
+        Some("rival") => wait_for(async {
+            compete().await;
+            ExitCode::SUCCESS
+        }),
         Some("figures") => inside(&words, |words| figures(&words[1..])),
         Some("matrix") => inside(&words, |words| matrix(&words[1..])),
         _ => {
@@ -70,6 +75,7 @@ fn matrix(words: &[String]) -> ExitCode {
     let mut choice = Choice {
         rounds: number("GLOBE_ROUNDS", 1),
         seed: number("GLOBE_SEED", 1),
+        program: std::env::current_exe().unwrap_or_default(),
         ..Choice::default()
     };
     let (mut leg, mut names) = (String::new(), Vec::new());

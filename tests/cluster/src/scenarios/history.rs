@@ -11,6 +11,7 @@ use globe_test_support::Proxy;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use super::meddlers;
 use crate::site::Site;
 
 /// How long history is forgotten all the time; a third of it passes between a backup and its restore.
@@ -160,6 +161,23 @@ pub(crate) async fn restore_with_bump(site: &mut Site) {
     away(site, "an older log is restored, with a bump").await;
     let bump = Some(1_000_000);
     site.cluster[0].restore_snapshot(&snapshot, bump).await;
+}
+
+/// Before any lease in it can end: whoever holds something then held it when it was made.
+pub(crate) async fn restore_at_once(site: &mut Site) {
+    let snapshot = site.cluster[0].save_snapshot().await;
+    away(site, "a log is restored that is hardly older").await;
+    site.cluster[0].restore_snapshot(&snapshot, None).await;
+}
+
+/// It brings leases back that were revoked, and what stood under them, beside those that were granted since.
+pub(crate) async fn restore_dead_leases(site: &mut Site) {
+    let snapshot = site.cluster[0].save_snapshot().await;
+    let mut client = meddlers::client(site).await;
+    meddlers::revoke_all(site, &mut client).await;
+    sleep(WHILE / 3).await;
+    away(site, "a log is restored, with leases that were revoked").await;
+    site.cluster[0].restore_snapshot(&snapshot, None).await;
 }
 
 /// The nodes are away, and everything committed so far is heard by who tells the truth.

@@ -9,10 +9,13 @@ use globe_oracle::{KEYSPACES, Value};
 use globe_test_support::{Flow, Proxy, Weather, wait_until};
 use tokio::time::sleep;
 
-use crate::site::Site;
+use crate::site::{Site, TTL};
 
 /// How long a broken state lasts: longer than a client waits for a member that is silent.
 const WHILE: Duration = Duration::from_secs(4);
+
+/// Three times as long as a session lives without an answer.
+const LONG: Duration = TTL.saturating_mul(3);
 
 /// How many maps are on one server when it bounces.
 const CROWD: usize = 200;
@@ -56,6 +59,38 @@ pub(crate) async fn black_hole_all(site: &mut Site) {
     site.all_doors().for_each(Proxy::freeze);
     site.loses_all("everything is a black hole");
     sleep(WHILE).await;
+}
+
+pub(crate) async fn black_hole_all_for_long(site: &mut Site) {
+    site.all_doors().for_each(Proxy::freeze);
+    site.loses_all("everything is a black hole");
+    sleep(LONG).await;
+}
+
+/// What it has sent arrives when all it had is somebody else's.
+pub(crate) async fn cut_off_a_node(site: &mut Site) {
+    hold_a_node(site, Proxy::freeze, "nothing passes to or from").await;
+}
+
+/// Its renewals arrive, and it does not know.
+pub(crate) async fn lose_a_nodes_answers(site: &mut Site) {
+    hold_a_node(site, Proxy::freeze_replies, "no answer reaches").await;
+}
+
+/// It hears for a while how what it had is taken away.
+pub(crate) async fn lose_a_nodes_requests(site: &mut Site) {
+    let node = site.rng.usize(..site.nodes.len());
+    site.doors[node].iter().for_each(Proxy::freeze_requests);
+    site.breaks(format!("no request leaves node {node}"));
+    sleep(LONG).await;
+}
+
+/// The others go on.
+async fn hold_a_node(site: &mut Site, hold: fn(&Proxy), what: &str) {
+    let node = site.rng.usize(..site.nodes.len());
+    site.doors[node].iter().for_each(hold);
+    site.loses_node(node, format!("{what} node {node}"));
+    sleep(LONG).await;
 }
 
 pub(crate) async fn half_open_one(site: &mut Site) {

@@ -7,5 +7,7 @@ pub(crate) mod crash;
 pub(crate) mod fronts;
 pub(crate) mod history;
 pub(crate) mod links;
+pub(crate) mod meddlers;
 pub(crate) mod network;
+pub(crate) mod owners;
 pub(crate) mod storage;

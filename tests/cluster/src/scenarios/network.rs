@@ -7,7 +7,7 @@ use std::time::Duration;
 use globe_test_support::netns::Hosts;
 use tokio::time::sleep;
 
-use crate::site::Site;
+use crate::site::{Site, TTL};
 
 /// Longer than what a client may take for a live member that answers nobody.
 const WHILE: Duration = Duration::from_secs(6);
@@ -37,12 +37,21 @@ async fn heal(site: &mut Site) {
 }
 
 pub(crate) async fn cut_one_way(site: &mut Site) {
+    cut_each_way(site, WHILE / 2).await;
+}
+
+/// For three times as long as a session lives without an answer, each way.
+pub(crate) async fn cut_one_way_for_long(site: &mut Site) {
+    cut_each_way(site, TTL * 3).await;
+}
+
+async fn cut_each_way(site: &mut Site, lasting: Duration) {
     let leader = site.cluster.leader().await;
     let other = (leader + 1) % site.members();
     for (from, to) in [(leader, other), (other, leader)] {
         site.hosts().cut_one_way(from, to);
         site.breaks(format!("member {to} does not hear member {from}"));
-        sleep(WHILE / 2).await;
+        sleep(lasting).await;
         heal(site).await;
     }
 }
@@ -59,10 +68,19 @@ pub(crate) async fn bridge(site: &mut Site) {
 }
 
 pub(crate) async fn no_majority(site: &mut Site) {
+    cut_all(site, WHILE / 2).await;
+}
+
+/// For three times as long as a session lives without an answer. No lease ends meanwhile: nobody leads, who could end it.
+pub(crate) async fn no_majority_for_long(site: &mut Site) {
+    cut_all(site, TTL * 3).await;
+}
+
+async fn cut_all(site: &mut Site, lasting: Duration) {
     let all = |hosts: &Hosts| (0..hosts.len()).for_each(|member| hosts.cut_from_peers(member));
     all(site.hosts());
     site.loses_all("no member hears another");
-    sleep(WHILE / 2).await;
+    sleep(lasting).await;
 }
 
 pub(crate) async fn pull_the_cable(site: &mut Site) {

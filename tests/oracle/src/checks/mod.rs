@@ -4,6 +4,7 @@
 
 mod cas;
 mod causal;
+mod claims;
 mod convergence;
 mod delivery;
 mod enough;
@@ -70,6 +71,16 @@ const CHECKS: &[(&str, Check)] = &[
     ("liveness", liveness::check),
     ("leaks", leaks::check),
     ("isolation", isolation::check),
+    ("enough claims", claims::enough::check),
+    ("two holders", claims::holders::check),
+    ("tokens", claims::tokens::check),
+    ("fences", claims::fences::check),
+    ("gates", claims::gates::check),
+    ("told late", claims::late::check),
+    ("resumed", claims::resumed::check),
+    ("outlived", claims::outlived::check),
+    ("presence", claims::presence::check),
+    ("settled", claims::settled::check),
 ];
 
 /// The names of all checkers.

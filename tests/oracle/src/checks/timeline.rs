@@ -221,6 +221,24 @@ impl Timeline {
         Some(Position::new(*epoch, globe::Revision(moment.revision)))
     }
 
+    /// When the first was heard of any life of the log after this one.
+    pub(crate) fn began_after(&self, epoch: usize) -> Option<At> {
+        let stretches = self.stretches.values().flatten();
+        let later = stretches.filter(|stretch| {
+            let index = self.epochs.iter().position(|e| *e == stretch.epoch);
+            index.is_some_and(|index| index > epoch)
+        });
+        later.map(|stretch| stretch.began).min()
+    }
+
+    /// When the first was heard of this life of the log.
+    pub(crate) fn began(&self, epoch: usize) -> Option<At> {
+        let epoch = self.epochs.get(epoch)?;
+        let stretches = self.stretches.values().flatten();
+        let here = stretches.filter(|stretch| stretch.epoch == *epoch);
+        here.map(|stretch| stretch.began).min()
+    }
+
     pub(crate) fn epochs(&self) -> usize {
         self.epochs.len()
     }

@@ -3,6 +3,7 @@
 //!
 //! It judges nothing: that is what [`checks`](crate::checks) are for.
 
+mod claim;
 mod commit;
 mod operation;
 mod sight;
@@ -13,6 +14,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use claim::{
+    Admission, ClaimAsked, ClaimDid, ClaimLimits, ClaimRun, ClaimStep, EntryStep, Fenced, Meddled,
+    Meddling, SessionDid, SessionStep, Share, Standing, Verdict,
+};
 pub use commit::{Base, Stored, Truth};
 pub use operation::{Action, Asked, Op, Outcome, Place, Stood, Value};
 pub use sight::{
@@ -133,6 +138,14 @@ pub enum Event {
     Base(Base),
     Truth(Truth),
     Gauge(Gauge),
+    ClaimRun(ClaimRun),
+    SessionStep(SessionStep),
+    EntryStep(EntryStep),
+    ClaimAsked(ClaimAsked),
+    ClaimStep(ClaimStep),
+    Fenced(Fenced),
+    Admission(Admission),
+    Meddled(Meddled),
 }
 
 /// Everything that was recorded, in the order in which it was.
@@ -176,7 +189,23 @@ impl History {
         /// The commits.
         truths: Truth,
         /// The counts.
-        gauges: Gauge
+        gauges: Gauge,
+        /// What was said of the claims that were played.
+        claim_runs: ClaimRun,
+        /// The steps of all sessions.
+        session_steps: SessionStep,
+        /// The writes of entries that stand as long as their sessions.
+        entry_steps: EntryStep,
+        /// The claims.
+        claims: ClaimAsked,
+        /// The steps of all claims.
+        claim_steps: ClaimStep,
+        /// The attempts to write under a claim.
+        fenced: Fenced,
+        /// What was done under claims outside of the log.
+        admissions: Admission,
+        /// What third parties did.
+        meddled: Meddled
     }
 
     /// The header of the run; the default if none was recorded.

@@ -143,20 +143,8 @@ impl Client {
 
     /// Begins an operation.
     pub(crate) fn begin(&self, action: Action) -> Underway {
-        Underway {
-            recorder: self.recorder.clone(),
-            board: Arc::clone(&self.board),
-            op: Some(Op {
-                client: self.number,
-                node: u32::try_from(self.home).unwrap_or(u32::MAX),
-                action,
-                tags: Vec::new(),
-                call: self.recorder.now(),
-                ret: None,
-                given_up: None,
-                outcome: Outcome::Never,
-            }),
-        }
+        let node = u32::try_from(self.home).unwrap_or(u32::MAX);
+        Underway::begin(&self.recorder, &self.board, (self.number, node), action)
     }
 }
 
@@ -168,6 +156,29 @@ pub(crate) struct Underway {
 }
 
 impl Underway {
+    /// Begins an operation of a client on a node.
+    pub(crate) fn begin(
+        recorder: &Recorder,
+        board: &Arc<Board>,
+        (client, node): (u32, u32),
+        action: Action,
+    ) -> Underway {
+        Underway {
+            recorder: recorder.clone(),
+            board: Arc::clone(board),
+            op: Some(Op {
+                client,
+                node,
+                action,
+                tags: Vec::new(),
+                call: recorder.now(),
+                ret: None,
+                given_up: None,
+                outcome: Outcome::Never,
+            }),
+        }
+    }
+
     /// Begins an attempt: a value with a tag that nobody else ever uses.
     pub(crate) fn attempt(&mut self) -> Value {
         let number = self.recorder.number();

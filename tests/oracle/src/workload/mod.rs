@@ -2,6 +2,7 @@
 //!
 //! It injects no fault and judges nothing; it only does, and records what it did and saw.
 
+mod claiming;
 mod client;
 mod recording;
 mod sampler;
@@ -23,6 +24,8 @@ use crate::recorder::Recorder;
 use client::{Board, Client};
 use recording::shown;
 
+pub use claiming::{CLAIM_KEYSPACES, Claimants, Claiming};
+pub(crate) use claiming::{CLAIMS, PRESENT};
 pub(crate) use transactor::BALANCE;
 
 /// A map of a node.

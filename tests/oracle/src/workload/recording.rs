@@ -2,7 +2,7 @@
 //!
 //! Never records anything itself.
 
-use globe::{Change, Entry, Error, ErrorKind, Position, ResyncReason, View};
+use globe::{Change, Claim, Entry, Error, ErrorKind, Position, ResyncReason, View};
 
 use crate::ballast::{AROUND, BALLAST, standing_for};
 use crate::history::{Cause, Moved, Outcome, Place, Shown, Stood, Value, Version};
@@ -26,6 +26,19 @@ pub(crate) fn shown(view: &View<String, Value>) -> Vec<Shown> {
     let entries = view.len() - before.len() - behind.len();
     let ballast = (entries > 0).then(|| (BALLAST.to_owned(), standing_for(entries).version()));
     before.into_iter().chain(ballast).chain(behind).collect()
+}
+
+/// All that a view of claims holds: of each, its record is its tag.
+pub(crate) fn shown_claims(view: &View<String, Claim>) -> Vec<Shown> {
+    let version = |entry: &Entry<Claim>| Version {
+        tag: serde_json::to_string(&**entry.value()).unwrap_or_default(),
+        created: entry.created().revision().0,
+        modified: entry.version().revision().0,
+    };
+    let entries = view.iter();
+    entries
+        .map(|(key, entry)| (key.clone(), version(entry)))
+        .collect()
 }
 
 /// One change of a watch.

@@ -2,6 +2,8 @@
 //!
 //! Nothing runs here: the histories are made by hand.
 
+mod claiming;
+mod claims;
 mod good;
 mod reads;
 mod runs;
