@@ -192,7 +192,7 @@ mod tests {
     async fn three_renewals_may_wait_for_an_answer_and_no_more() {
         let (mut schedule, now) = schedule();
         for turn in 0..3 {
-            let sent = now + seconds(4 + 3 * turn);
+            let sent = now + seconds(5 + 3 * turn);
             assert!(schedule.due(sent).contains(&ONE), "{turn}");
             schedule.sent(ONE, sent);
             assert!(!schedule.due(sent + seconds(2)).contains(&ONE), "{turn}");
