@@ -25,6 +25,8 @@ pub(crate) fn deadline(sent: Moment, ttl: Duration) -> Moment {
 /// A lease that is held.
 struct Held {
     lease: Lease,
+    /// When the answer was asked for that it is trusted by.
+    sent: Moment,
     deadline: Moment,
     /// How many keys are under it, about.
     load: usize,
@@ -52,16 +54,17 @@ impl Leases {
         self.own.insert(lease.id);
         self.held.push(Held {
             lease,
+            sent,
             deadline: deadline(sent, lease.ttl),
             load: 0,
         });
     }
 
-    /// A lease was renewed by a request sent then.
+    /// A lease was renewed by a request sent then. One that was sent later, and is answered already, says more.
     pub(crate) fn renewed(&mut self, lease: Lease, sent: Moment) {
         let held = self.held.iter_mut().find(|held| held.lease.id == lease.id);
-        if let Some(held) = held {
-            held.lease = lease;
+        if let Some(held) = held.filter(|held| held.sent.steady() <= sent.steady()) {
+            (held.lease, held.sent) = (lease, sent);
             held.deadline = deadline(sent, lease.ttl);
         }
     }
@@ -86,6 +89,12 @@ impl Leases {
 
     pub(crate) fn held(&self) -> Vec<Lease> {
         self.held.iter().map(|held| held.lease).collect()
+    }
+
+    /// Those that are held, each with when the answer was asked for that it is trusted by.
+    pub(crate) fn held_since(&self) -> Vec<(Lease, Moment)> {
+        let held = self.held.iter();
+        held.map(|held| (held.lease, held.sent)).collect()
     }
 
     /// The life of the log they were granted in.
@@ -196,6 +205,10 @@ mod tests {
             Some(Duration::from_secs(2))
         );
         assert_eq!(leases.left(after(now, 12_001)), None);
+        // The answer to a request of before comes late.
+        leases.renewed(lease(1), after(now, 4_000));
+        leases.renewed(lease(2), after(now, 6_000));
+        assert_eq!(leases.deadline(), Some(after(now, 14_000)));
     }
 
     #[tokio::test]

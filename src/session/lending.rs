@@ -20,6 +20,17 @@ impl Shared {
         self.inner().leases.held()
     }
 
+    /// Those that are held, each with when the answer was asked for that it is trusted by.
+    pub(crate) fn held_since(&self) -> Vec<(Lease, Moment)> {
+        self.inner().leases.held_since()
+    }
+
+    /// Whether it is suspended, and its leases live.
+    pub(crate) fn may_resume(&self) -> bool {
+        let is_suspended = self.state() == SessionState::Suspended;
+        is_suspended && self.inner().leases.are_live(Moment::now())
+    }
+
     pub(crate) fn epoch(&self) -> Option<Epoch> {
         self.inner().leases.epoch()
     }
@@ -60,6 +71,9 @@ impl Shared {
             inner.last_error = None;
             is_news
         };
+        if self.may_resume() {
+            self.alive.notify_one();
+        }
         if is_news {
             self.tell(SessionEvent::Suspended);
             self.changed.notify_waiters();
@@ -137,7 +151,7 @@ impl Leasing for Shared {
         inner.wants_lease |= is_full;
         drop(inner);
         if is_full {
-            self.called.notify_one();
+            self.short.notify_one();
         }
         Ok(lease)
     }

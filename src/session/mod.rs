@@ -13,6 +13,8 @@ pub(crate) mod leases;
 pub(crate) mod lending;
 pub(crate) mod renewal;
 pub(crate) mod restoring;
+pub(crate) mod resuming;
+pub(crate) mod schedule;
 pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod state;

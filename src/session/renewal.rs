@@ -2,100 +2,134 @@
 //!
 //! Never decides by itself how the session stands: the clocks do, whenever somebody looks.
 
-use std::time::Duration;
+use std::convert::Infallible;
+use std::future::pending;
 
 use futures::future::join_all;
+use futures::stream::{FuturesUnordered, StreamExt};
 use globe_log_client::{Error, ErrorKind, Lease, LeaseId, Result};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::ground::backoff::Backoff;
 use crate::ground::clock::Moment;
-use crate::session::shared::Shared;
-use crate::session::state::{Loss, SessionEvent, SessionState};
+use crate::session::resuming::resuming;
+use crate::session::schedule::{Schedule, patience};
+use crate::session::shared::{Shared, no_answer};
+use crate::session::state::{Loss, SessionState};
 
-/// What came of asking the log to renew the leases.
-enum Round {
-    Renewed,
-    Lost(Loss),
-    /// To be tried again soon.
-    Failed,
-}
-
-/// Renews the leases until one is lost.
+/// Renews the leases until one is lost. What is under way then is dropped.
 pub(crate) async fn kept(shared: &Shared) -> Loss {
     tokio::select! {
         loss = renewing(shared) => loss,
+        loss = resuming(shared) => loss,
+        never = tending(shared) => match never {},
         never = looking(shared) => match never {},
     }
 }
 
 /// Compares the clocks, so that who waits hears of a suspension even where no timer of its own goes on.
-async fn looking(shared: &Shared) -> std::convert::Infallible {
+async fn looking(shared: &Shared) -> Infallible {
     loop {
         sleep(shared.settings.ttl / 10).await;
         shared.state();
     }
 }
 
-async fn renewing(shared: &Shared) -> Loss {
-    let ttl = shared.settings.ttl;
-    let mut pauses = Backoff::new(Duration::from_millis(50), ttl / 12);
-    let mut next = Instant::now() + a_third(ttl);
+/// Gives back and takes leases now and then, and at once when one is wanted.
+async fn tending(shared: &Shared) -> Infallible {
     loop {
-        tokio::select! {
-            () = sleep_until(next) => {}
-            () = shared.called.notified() => {}
-        }
-        let sent = Instant::now();
-        next = match round(shared).await {
-            Round::Lost(loss) => return loss,
-            Round::Renewed => {
-                pauses.reset();
-                sent + a_third(ttl)
-            }
-            Round::Failed => Instant::now() + pauses.next(),
-        };
+        // How that ends is no news: there is something to do either way.
+        let _ = timeout(shared.settings.ttl / 3, shared.short.notified()).await;
+        tend(shared).await;
     }
 }
 
-/// A third of the time, more or less, so that many sessions of one moment do not stay together.
-fn a_third(ttl: Duration) -> Duration {
-    (ttl / 3).mul_f64(0.9 + fastrand::f64() / 5.0)
+/// A renewal that was answered, or given up.
+struct Answered {
+    lease: LeaseId,
+    sent: Moment,
+    renewed: Result<Lease>,
 }
 
-/// Renews every lease once, all at the same time; and what has to be done now and then.
-async fn round(shared: &Shared) -> Round {
+/// Renews every lease by itself: one whose answers are slow, or do not come, is asked for beside them, and no other waits
+/// for that.
+async fn renewing(shared: &Shared) -> Loss {
+    let mut schedule = Schedule::new(shared.settings.ttl);
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        let held = shared.held_since();
+        schedule.follow(&held);
+        for lease in to_renew(shared, &mut schedule, &held) {
+            under_way.push(renew(shared, lease));
+        }
+        tokio::select! {
+            () = until(schedule.next()) => {}
+            () = shared.called.notified() => schedule.call(Instant::now()),
+            Some(answered) = under_way.next() => {
+                if settle(shared, &mut schedule, answered) {
+                    return why_lost(shared);
+                }
+            }
+        }
+    }
+}
+
+async fn until(next: Option<Instant>) {
+    match next {
+        Some(next) => sleep_until(next).await,
+        None => pending().await,
+    }
+}
+
+/// The leases that are to be renewed now, if what they are for is alive.
+fn to_renew(shared: &Shared, schedule: &mut Schedule, held: &[(Lease, Moment)]) -> Vec<Lease> {
+    let now = Instant::now();
+    let due = schedule.due(now);
+    if due.is_empty() {
+        return Vec::new();
+    }
     if let Err(error) = shared.check_alive() {
         shared.failed(&error);
-        return Round::Failed;
+        due.iter().for_each(|lease| schedule.put_off(*lease, now));
+        return Vec::new();
     }
-    let leases = shared.held();
-    let renewals = leases.iter().map(|lease| renew(shared, *lease));
-    let (renewed, ()) = tokio::join!(join_all(renewals), tend(shared));
-    let is_lost = |answer: &Result<()>| {
-        let error = answer.as_ref().err();
-        error.is_some_and(|error| *error.kind() == ErrorKind::LeaseLost)
-    };
-    if renewed.iter().any(is_lost) {
-        return Round::Lost(why_lost(shared));
-    }
-    if let Some(error) = renewed.into_iter().find_map(Result::err) {
-        shared.failed(&error);
-        return Round::Failed;
-    }
-    match shared.state() {
-        SessionState::Suspended => resume(shared).await,
-        _ => Round::Renewed,
+    due.iter().for_each(|lease| schedule.sent(*lease, now));
+    let leases = held.iter().map(|(lease, _)| *lease);
+    leases.filter(|lease| due.contains(&lease.id)).collect()
+}
+
+/// Renews a lease once; one that takes too long is given up.
+async fn renew(shared: &Shared, lease: Lease) -> Answered {
+    let sent = Moment::now();
+    let renewed = timeout(patience(shared.settings.ttl), shared.log.renew(lease)).await;
+    Answered {
+        lease: lease.id,
+        sent,
+        renewed: renewed.unwrap_or_else(|_| Err(no_answer("a renewal"))),
     }
 }
 
-/// Renews a lease; an attempt that takes too long is given up.
-async fn renew(shared: &Shared, lease: Lease) -> Result<()> {
-    let sent = Moment::now();
-    let renewed = timeout(shared.settings.ttl / 4, shared.log.renew(lease)).await;
-    let renewed = renewed.unwrap_or_else(|_| Err(no_answer("a renewal")))?;
-    shared.renewed(renewed, sent);
-    Ok(())
+/// Takes note of an answer; whether it says that a lease is gone. Of one that was given back meanwhile that is no news.
+fn settle(shared: &Shared, schedule: &mut Schedule, answered: Answered) -> bool {
+    let Answered {
+        lease,
+        sent,
+        renewed,
+    } = answered;
+    let now = Instant::now();
+    match renewed {
+        Ok(renewed) => {
+            shared.renewed(renewed, sent);
+            schedule.renewed(lease, now);
+        }
+        Err(error) if *error.kind() == ErrorKind::LeaseLost => {
+            return shared.is_own(lease) == Some(true);
+        }
+        Err(error) => {
+            shared.failed(&error);
+            schedule.failed(lease, now);
+        }
+    }
+    false
 }
 
 /// Why the log says that a lease is gone, as far as that can be told from here.
@@ -108,35 +142,6 @@ fn why_lost(shared: &Shared) -> Loss {
     match shared.state() {
         SessionState::Live => Loss::Revoked,
         _ => Loss::Expired,
-    }
-}
-
-/// The leases are alive although they might have ended. Nobody else was let in meanwhile, which every map has to show
-/// before anything is relied on again.
-async fn resume(shared: &Shared) -> Round {
-    let own = shared.epoch();
-    let attended = shared.attended();
-    let syncs = attended.iter().map(|map| map.sync());
-    let synced = timeout(shared.settings.ttl / 4, join_all(syncs)).await;
-    let Ok(synced) = synced else {
-        shared.failed(&no_answer("a look at the maps"));
-        return Round::Failed;
-    };
-    for (map, synced) in attended.iter().zip(synced) {
-        match synced {
-            Err(error) if *error.kind() == ErrorKind::Closed => shared.leave(&**map),
-            Err(error) => {
-                shared.failed(&error);
-                return Round::Failed;
-            }
-            Ok(()) if map.epoch() != own => return Round::Lost(Loss::EpochChanged),
-            Ok(()) => {}
-        }
-    }
-    if shared.resume(SessionEvent::Resumed) {
-        Round::Renewed
-    } else {
-        Round::Failed
     }
 }
 
@@ -188,11 +193,4 @@ pub(crate) async fn revoke(shared: &Shared, lease: LeaseId) -> Result<()> {
     revoked.unwrap_or_else(|_| Err(no_answer("a revocation")))?;
     shared.revoked(lease);
     Ok(())
-}
-
-fn no_answer(what: &str) -> Error {
-    Error::new(
-        ErrorKind::Unavailable,
-        format!("{what} was not answered in time"),
-    )
 }

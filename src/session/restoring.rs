@@ -15,9 +15,13 @@ use crate::session::renewal::{grant, kept, revoke_former};
 use crate::session::shared::Shared;
 use crate::session::state::SessionEvent;
 
+/// The longest pause before it is tried again, for a session whose ttl is long enough.
+const LONGEST: Duration = Duration::from_secs(2);
+
 /// Goes on under new leases, however long it takes until they are had and every entry is back.
 pub(crate) async fn restore(shared: &Shared) {
-    let mut pauses = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+    let longest = (shared.settings.ttl / 8).min(LONGEST);
+    let mut pauses = Backoff::new(Duration::from_millis(50), longest);
     let found = Mutex::default();
     loop {
         let restored = tokio::select! {

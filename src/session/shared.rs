@@ -37,8 +37,12 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     /// They have ended, and the leases are revoked, as far as the log could be reached.
     pub(crate) ended: CancellationToken,
-    /// The keeper is to look at once.
+    /// The leases are to be renewed at once.
     pub(crate) called: Notify,
+    /// Another lease is wanted.
+    pub(crate) short: Notify,
+    /// It has turned out that its leases live, although they might have ended.
+    pub(crate) alive: Notify,
     /// Part of the keys of its claims: drawn, so that no two sessions have the same.
     pub(crate) number: u64,
     pub(super) claims: AtomicU64,
@@ -95,6 +99,8 @@ impl Shared {
             stop: CancellationToken::new(),
             ended: CancellationToken::new(),
             called: Notify::new(),
+            short: Notify::new(),
+            alive: Notify::new(),
             number: fastrand::u64(..),
             claims: AtomicU64::new(0),
             common: Mutex::default(),
@@ -339,4 +345,9 @@ impl Shared {
 
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the session is closed")
+}
+
+pub(crate) fn no_answer(what: &str) -> Error {
+    let why = format!("{what} was not answered in time");
+    Error::new(ErrorKind::Unavailable, why)
 }

@@ -144,16 +144,60 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     }
 }
 
+/// The writes of keys that sessions want, and the set that is to be sent instead of the one that was announced.
+type Announced = (Vec<Option<Writing>>, Option<WriteSet>);
+
 /// What any write means for the keys that sessions want.
 impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
+    /// Tells the sessions of this process of a set of writes, before it is sent: as soon as those have leases that are to
+    /// keep one of its keys. Nothing, if its guards are of another life of the log than these, and may be taken anew.
+    ///
+    /// # Errors
+    /// `Unavailable` at the deadline, `Closed` of a session: then nothing was told.
+    pub(crate) async fn announced(
+        &self,
+        committer: &mut Committer<'_>,
+        set: &WriteSet,
+        basis: Basis,
+    ) -> Result<Option<Announced>> {
+        loop {
+            let error = match self.announce(set) {
+                Ok(announced) => return Ok(Some(announced)),
+                Err(error) => error,
+            };
+            match error.kind() {
+                ErrorKind::EpochChanged if basis != Basis::Exactly => {
+                    let has_time = committer.pause().await;
+                    return if has_time { Ok(None) } else { Err(error) };
+                }
+                ErrorKind::Unavailable => {
+                    for session in self.sessions_of(set) {
+                        let live = timeout_at(committer.deadline, session.live()).await;
+                        live.unwrap_or_else(|_| Err(error.clone()))?;
+                    }
+                    if !committer.pause().await {
+                        return Err(error);
+                    }
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// Those that want keys which are put.
+    fn sessions_of(&self, set: &WriteSet) -> Vec<Arc<dyn Leasing>> {
+        let puts = set.writes.iter();
+        let puts = puts.filter(|(_, guarded)| matches!(guarded.draft, Draft::Put(_)));
+        puts.filter_map(|(text, _)| self.wanted.session_of(text))
+            .collect()
+    }
+
     /// Tells the sessions of this process of a set of writes, before it is sent; and the set that is to be sent instead of it.
     ///
     /// # Errors
-    /// `Unavailable` while a session that wants one of its keys has no lease: then nothing was told.
-    pub(crate) fn announce(
-        &self,
-        set: &WriteSet,
-    ) -> Result<(Vec<Option<Writing>>, Option<WriteSet>)> {
+    /// `Unavailable` while a session that is to keep one of its keys has no lease, `EpochChanged` if that is of another life
+    /// than the guards: then nothing was told.
+    fn announce(&self, set: &WriteSet) -> Result<Announced> {
         let (mut intents, mut changed) = (Vec::new(), None);
         if self.wanted.is_empty() {
             return Ok((Vec::new(), changed));
@@ -205,7 +249,9 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         let lease = session.lease(None)?;
         if set.life.is_some_and(|life| life != lease.epoch) {
             session.doubt(lease);
-            return Err(suspended(&self.name(text)));
+            let name = self.name(text);
+            let why = format!("{name} was not written: its session is in another life of the log");
+            return Err(Error::new(ErrorKind::EpochChanged, why));
         }
         Ok(Some((session, lease)))
     }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use globe_log_client::{Error, ErrorKind, Position, Record, Result};
+use globe_log_client::{Error, ErrorKind, LeaseId, Position, Record, Result};
 
 use crate::entry::Entry;
 use crate::entry::key::Key;
@@ -15,22 +15,25 @@ use crate::write::write_set::{Draft, Stands, WriteSet};
 use crate::write::writer::Writer;
 use crate::write::written::{Edit, Updated};
 
-/// What a closure decided, and what was committed of it.
-struct Decided<V, D> {
-    decision: D,
+/// What was committed of what a closure decided.
+struct Done<V> {
     /// The key as it stands in the log, and the bytes that were put.
     record: (Bytes, Bytes),
+    /// The lease it was put under.
+    lease: Option<LeaseId>,
     old: Option<Entry<V>>,
     position: Position,
 }
 
-/// The entry that a put became: it goes on from the old one, and keeps its lease.
-fn entry<V>(record: (Bytes, Bytes), old: Option<&Entry<V>>, at: Position, value: V) -> Entry<V> {
-    let (key, bytes) = record;
-    let created = old.map_or(at.revision, |old| old.created().revision());
-    let record = Record::new(key, bytes, created, at.revision);
-    let record = record.with_lease(old.and_then(Entry::lease));
-    Entry::new(&record, at.epoch, value)
+impl<V> Done<V> {
+    /// The entry that a put became: it goes on from the old one.
+    fn entry(&self, value: V) -> Entry<V> {
+        let (key, bytes) = self.record.clone();
+        let (old, at) = (self.old.as_ref(), self.position);
+        let created = old.map_or(at.revision, |old| old.created().revision());
+        let record = Record::new(key, bytes, created, at.revision).with_lease(self.lease);
+        Entry::new(&record, at.epoch, value)
+    }
 }
 
 impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
@@ -46,9 +49,8 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             let draft = self.draft(text, &value, false)?;
             Ok::<_, Error>((draft, value))
         };
-        let done = self.decide(bound, key, decide).await?;
-        let (value, old) = (done.decision, done.old.as_ref());
-        Ok(entry(done.record, old, done.position, value))
+        let (value, done) = self.decide(bound, key, decide).await?;
+        Ok(done.entry(value))
     }
 
     /// Does what a closure decides on the old value.
@@ -67,16 +69,13 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             };
             Ok::<_, E>((draft, edit))
         };
-        let done = self.decide(bound, key, decide).await?;
-        let (old, position) = (done.old, done.position);
-        let replaced = old.is_some() && !matches!(done.decision, Edit::Keep);
-        let entry = match done.decision {
-            Edit::Keep => old,
+        let (decision, done) = self.decide(bound, key, decide).await?;
+        let replaced = done.old.is_some() && !matches!(decision, Edit::Keep);
+        let position = done.position;
+        let entry = match decision {
+            Edit::Keep => done.old,
             Edit::Delete => None,
-            Edit::Put(value) => {
-                let old = old.as_ref();
-                Some(entry(done.record, old, position, value))
-            }
+            Edit::Put(value) => Some(done.entry(value)),
         };
         Ok(Updated {
             position,
@@ -91,7 +90,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         bound: Duration,
         key: &K,
         mut decide: impl FnMut(&Bytes, Option<&V>) -> Result<(Draft, D), E>,
-    ) -> Result<Decided<V, D>, E> {
+    ) -> Result<(D, Done<V>), E> {
         let mut committer = self.committer(bound);
         let text = self.encode_key(key)?;
         loop {
@@ -105,14 +104,17 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             let (draft, decision) = decide(&text, old.as_ref().map(|old| &**old.value()))?;
             let record = (text.clone(), draft.bytes());
             let set = WriteSet::one(life, text.clone(), stands, draft);
-            let outcome = self.commit(&mut committer, &set, Basis::Read).await?;
+            let sent = self.commit_staying(&mut committer, &set, Basis::Read);
+            let (outcome, staying) = sent.await?;
             if let Outcome::Committed(position) = outcome {
-                return Ok(Decided {
-                    decision,
+                let lease = staying.as_ref().unwrap_or(&set).lease(&text);
+                let done = Done {
                     record,
+                    lease,
                     old,
                     position,
-                });
+                };
+                return Ok((decision, done));
             }
         }
     }

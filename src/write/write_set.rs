@@ -147,6 +147,16 @@ impl WriteSet {
         transaction
     }
 
+    /// The lease that a key is put under.
+    pub(crate) fn lease(&self, text: &Bytes) -> Option<LeaseId> {
+        let guarded = self.writes.get(text)?;
+        match guarded.draft {
+            Draft::Put(_) => guarded.stands.lease(),
+            Draft::PutLeased(_, lease) => Some(lease),
+            Draft::PutDetached(_) | Draft::Delete | Draft::Keep => None,
+        }
+    }
+
     /// Of how many of its keys it is known that there are such.
     pub(crate) fn standing(&self) -> usize {
         let stands = self.writes.values().map(|guarded| guarded.stands);

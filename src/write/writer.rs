@@ -212,11 +212,24 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         set: &WriteSet,
         basis: Basis,
     ) -> Result<Outcome> {
-        let (writings, staying) = self.announce(set)?;
+        let sent = self.commit_staying(committer, set, basis).await?;
+        Ok(sent.0)
+    }
+
+    /// As [`Writer::commit`]; and what was sent instead of the set, so that a key stays with its session.
+    pub(crate) async fn commit_staying(
+        &self,
+        committer: &mut Committer<'_>,
+        set: &WriteSet,
+        basis: Basis,
+    ) -> Result<(Outcome, Option<WriteSet>)> {
+        let Some((writings, staying)) = self.announced(committer, set, basis).await? else {
+            return Ok((Outcome::OtherLife, None));
+        };
         let outcome = self.send(committer, staying.as_ref().unwrap_or(set), basis);
         let outcome = outcome.await;
         end(writings, &outcome);
-        outcome
+        Ok((outcome?, staying))
     }
 
     /// As [`Writer::commit`], of writes that no session has to hear of.

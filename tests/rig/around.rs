@@ -48,6 +48,7 @@ struct Breaks {
     holds_progress: bool,
     delays_heads: Duration,
     delays_renewals: Duration,
+    refused_lease: Option<LeaseId>,
     /// Leases live so many times longer than is said.
     lengthens: u32,
     holds_revocations: bool,
@@ -230,6 +231,11 @@ impl Around {
     /// A renewal is done at once, and its answer then takes so long to arrive.
     pub(crate) fn delay_renewals(&self, delay: Duration) {
         self.change(|breaks| breaks.delays_renewals = delay);
+    }
+
+    /// Renewals of this lease fail, and are not counted.
+    pub(crate) fn refuse_lease(&self, lease: LeaseId) {
+        self.change(|breaks| breaks.refused_lease = Some(lease));
     }
 
     /// Leases live so many times longer from now on than their owner is told, as they do while a log elects a leader.
@@ -426,6 +432,9 @@ impl LogClient for Around {
     }
 
     async fn renew(&self, lease: Lease) -> Result<Lease> {
+        if self.way.breaks.borrow().refused_lease == Some(lease.id) {
+            return Err(cut_off());
+        }
         self.count(|calls| calls.renewals += 1);
         self.way.check()?;
         self.inner.renew(lease).await?;

@@ -102,3 +102,47 @@ async fn a_write_waits_for_a_live_session_until_its_deadline() {
     txn.unwrap();
     assert_eq!(rig.seen().await.len(), 3);
 }
+
+/// Of an entry that is gone as well, which a write that does not name the session would put back under no lease.
+#[tokio::test(start_paused = true)]
+async fn every_write_of_a_wanted_key_waits_for_its_session_alike() {
+    let rig = Rig::patient().await;
+    for key in ["put", "update", "put_all"] {
+        rig.put(key, 1).await;
+    }
+    rig.way.delay_renewals(TTL * 2);
+    rig.session.changed(globe::SessionState::Live).await;
+    rig.other.clear().await.unwrap();
+    rig.map.sync().await.unwrap();
+    let hasty = rig.map.with_deadline(SECOND);
+    let commits = rig.way.calls().commits;
+    let refused = |written: bool, asked: Instant| {
+        assert!(!written && asked.elapsed() > SECOND / 2);
+    };
+    let asked = Instant::now();
+    refused(hasty.put("put", 2).await.is_ok(), asked);
+    let asked = Instant::now();
+    refused(hasty.update("update", |_| 2).await.is_ok(), asked);
+    let asked = Instant::now();
+    let all = hasty.put_all([("put_all".to_owned(), 2)]).await;
+    let error = fails_with(all, ErrorKind::Unavailable);
+    assert!(error.to_string().contains("session"), "{error}");
+    refused(false, asked);
+    assert_eq!(rig.way.calls().commits, commits, "nothing was sent");
+    let patient = rig.map.with_deadline(SECOND * 60);
+    let (put, update, all, ()) = tokio::join!(
+        patient.put("put", 3),
+        patient.update("update", |_| 3),
+        patient.put_all([("put_all".to_owned(), 3)]),
+        async { rig.way.delay_renewals(Duration::ZERO) }
+    );
+    put.unwrap();
+    let updated = update.unwrap();
+    all.unwrap();
+    let seen = rig.seen().await;
+    assert!(seen.len() == 3 && seen.iter().all(|(_, value)| *value == 3));
+    assert_eq!(updated.lease(), rig.lease("update"));
+    for key in ["put", "update", "put_all"] {
+        assert!(rig.lease(key).is_some(), "{key}");
+    }
+}

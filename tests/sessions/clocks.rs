@@ -77,6 +77,49 @@ async fn an_answer_proves_only_from_when_it_was_asked() {
     assert_eq!(rig.event().await, SessionEvent::Resumed);
 }
 
+/// As etcd's own proxy answers them. Each proves from when it was asked for, so others have to be asked for meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_renewals_are_answered_late_is_live_all_the_same() {
+    let mut rig = Rig::new().await;
+    rig.put("a", 1).await;
+    for part in [4, 5, 6] {
+        rig.way.delay_renewals(TTL * part / 10);
+        let renewals = rig.way.calls().renewals;
+        sleep(TTL * 20).await;
+        let renewals = rig.way.calls().renewals - renewals;
+        assert!((50..=85).contains(&renewals), "{renewals} renewals");
+    }
+    rig.way.delay_renewals(std::time::Duration::ZERO);
+    sleep(TTL).await;
+    let renewals = rig.way.calls().renewals;
+    sleep(TTL * 10).await;
+    let renewals = rig.way.calls().renewals - renewals;
+    assert!((27..=34).contains(&renewals), "{renewals} renewals");
+    rig.session.close().await.unwrap();
+    let closed = SessionEvent::Lost(globe::Loss::Closed);
+    assert_eq!(rig.event().await, closed, "nothing happened before");
+}
+
+/// Although the one that was sent before it is still to be answered otherwise.
+#[tokio::test(start_paused = true)]
+async fn any_answer_that_a_lease_is_gone_is_a_loss() {
+    let mut rig = Rig::new().await;
+    rig.put("a", 1).await;
+    rig.other.sync().await.unwrap();
+    rig.way.delay_renewals(TTL * 7 / 10);
+    let renewals = rig.way.calls().renewals;
+    crate::rig::until("a renewal is under way", || {
+        rig.way.calls().renewals > renewals
+    })
+    .await;
+    let asked = Instant::now();
+    // The tail is held up as well: only the answer tells.
+    rig.way.distort(|_| Vec::new());
+    rig.revoke("a").await;
+    assert_eq!(rig.lost().await, globe::Loss::Revoked);
+    assert!(asked.elapsed() <= TTL * 3 / 10, "{:?}", asked.elapsed());
+}
+
 /// Half of its time passes without an answer, and nobody notices.
 #[tokio::test(start_paused = true)]
 async fn five_seconds_of_starvation_cost_nothing() {

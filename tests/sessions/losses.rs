@@ -6,7 +6,7 @@ use globe::{
 use tokio::time::sleep;
 
 use crate::rig::{fails_with, follows_life, keyspace, open, put_all, until, within};
-use crate::{Rig, TTL, give_up, is_in, reclaim};
+use crate::{Rig, SECOND, TTL, give_up, is_in, reclaim};
 
 #[tokio::test(start_paused = true)]
 async fn entries_are_put_back_under_another_lease_when_one_is_revoked() {
@@ -202,6 +202,29 @@ async fn a_session_is_restored_however_long_its_log_is_away() {
     way.cut(false);
     rig.restored().await;
     rig.shows(&[("a", 1)]).await;
+}
+
+/// The lease that was taken for that has ended as well when the log is back, which is one more attempt that fails.
+#[tokio::test(start_paused = true)]
+async fn the_next_lease_is_asked_for_within_half_of_the_time_it_lives() {
+    let mut rig = Rig::with(|builder| builder.ttl(SECOND)).await;
+    rig.put("a", 1).await;
+    rig.other.sync().await.unwrap();
+    rig.way.lose_requests(true);
+    rig.revoke("a").await;
+    rig.lost().await;
+    until("another lease is had", || rig.session.status().leases == 1).await;
+    rig.way.cut(true);
+    rig.way.lose_requests(false);
+    sleep(SECOND * 60).await;
+    rig.way.cut(false);
+    let (grants, healed) = (rig.way.calls().grants, tokio::time::Instant::now());
+    until("another lease is asked for", || {
+        rig.way.calls().grants > grants
+    })
+    .await;
+    assert!(healed.elapsed() <= SECOND / 2, "{:?}", healed.elapsed());
+    rig.restored().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -55,6 +55,25 @@ async fn leases_that_nothing_is_under_are_given_back_but_for_one() {
     assert_eq!(rig.seen().await.len(), 1);
 }
 
+/// Each is renewed by itself.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_not_renewed_changes_nothing_for_the_others() {
+    let rig = rig().await;
+    for number in 0..EACH as u64 * 2 {
+        rig.put(&format!("{number:02}"), number).await;
+        sleep(TTL / 1000).await;
+    }
+    sleep(TTL * 2).await;
+    let others = rig.session.status().leases - 1;
+    assert!(others > 0);
+    rig.way.refuse_lease(rig.lease_of("00").await.unwrap());
+    let renewals = rig.way.calls().renewals;
+    sleep(TTL * 9 / 10).await;
+    let renewals = rig.way.calls().renewals - renewals;
+    let each = renewals / others;
+    assert!((2..=3).contains(&each), "{renewals} of {others} leases");
+}
+
 /// A session is lost as a whole: what is under another lease goes over to a new one as well.
 #[tokio::test(start_paused = true)]
 async fn one_lease_of_several_that_is_revoked_loses_nothing_for_long() {

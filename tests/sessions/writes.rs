@@ -324,3 +324,23 @@ async fn every_write_under_a_lease_names_the_life_that_granted_it() {
         assert_eq!(transaction.epoch(), life, "{transaction:?}");
     }
 }
+
+/// The session itself is held up while it puts it back.
+#[tokio::test(start_paused = true)]
+async fn an_update_that_puts_an_entry_back_says_under_which_lease() {
+    let rig = Rig::new().await;
+    rig.put("a", 1).await;
+    rig.way.lose_requests(true);
+    let commits = rig.way.calls().commits;
+    rig.other.delete("a").await.unwrap();
+    until("the session tries to put it back", || {
+        rig.way.calls().commits > commits
+    })
+    .await;
+    rig.way.lose_requests(false);
+    let updated = rig.map.update("a", |old| old.map_or(7, |_| 8)).await;
+    let updated = updated.unwrap();
+    assert_eq!(**updated.value(), 7);
+    assert_eq!(updated.lease(), rig.lease_of("a").await);
+    assert!(rig.session.owns(&updated));
+}

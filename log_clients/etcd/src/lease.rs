@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use etcd_client::{Client, LeaseGrantOptions, LeaseGrantResponse};
+use etcd_client::{LeaseGrantOptions, LeaseGrantResponse};
 use globe_log_client::{Epoch, Error, ErrorKind, Lease, LeaseId, Result};
 use tokio::time::Instant;
 
@@ -15,6 +15,7 @@ use crate::cluster::Cluster;
 use crate::fault::{Class, Fault};
 use crate::life::{Judgement, Known, Signs, judge};
 use crate::members::call::{CallOptions, Repeat};
+use crate::members::calls::Calls;
 use crate::members::dial::Purpose;
 use crate::records::lease_number;
 
@@ -55,7 +56,7 @@ impl Wanted {
         }
     }
 
-    async fn ask(&self, client: Arc<Client>) -> Result<LeaseGrantResponse, etcd_client::Error> {
+    async fn ask(&self, client: Arc<Calls>) -> Result<LeaseGrantResponse, etcd_client::Error> {
         self.copies.fetch_add(1, Ordering::Relaxed);
         let options = LeaseGrantOptions::new().with_id(lease_number(self.id));
         let mut leases = client.lease_client();
@@ -201,20 +202,16 @@ impl Cluster {
         let renewed = self
             .endpoints
             .call_member(call_options, |client| async move {
-                let number = lease_number(lease);
-                let (mut keeper, mut answers) = client.lease_client().keep_alive(number).await?;
-                // What the first answer says of the time and of the log, the client keeps to itself.
-                keeper.keep_alive().await?;
-                answers.message().await
+                client.renew(lease_number(lease)).await
             })
             .await?;
         let Some(answer) = renewed.answer else {
             return Err(Fault::new(Class::Unknown, "the stream of renewals ended"));
         };
         let is_true = renewed.connection.version().renews_truthfully();
-        if answer.ttl() > 0 && (is_true || self.lease_exists(lease, deadline).await?) {
-            let signs = Signs::of(answer.0.header.as_ref());
-            return Ok((seconds_of(answer.ttl()), signs));
+        if answer.ttl > 0 && (is_true || self.lease_exists(lease, deadline).await?) {
+            let signs = Signs::of(answer.header.as_ref());
+            return Ok((seconds_of(answer.ttl), signs));
         }
         Err(Fault::new(Class::LeaseGone, "the lease has ended"))
     }

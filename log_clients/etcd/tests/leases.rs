@@ -37,9 +37,7 @@ async fn leases(server: &EtcdServer) -> Vec<LeaseId> {
     let listed = server.etcdctl(&["lease", "list"]).await;
     let lines = listed.lines().map(str::trim);
     let lines = lines.filter(|line| !line.contains("found") && !line.is_empty());
-    lines
-        .map(|line| line.trim_start_matches('0').parse().unwrap())
-        .collect()
+    lines.map(|line| line.parse().unwrap()).collect()
 }
 
 async fn grant(log: &EtcdLog) -> Lease {

@@ -9,13 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::position::Epoch;
 
-/// The name of a lease in its log. Opaque; it travels as text (`Display`, `FromStr`, and serde alike).
+/// The name of a lease in its log. Opaque; it travels as text (`Display`, `FromStr`, and serde alike), and is also read
+/// where it is filled up with zeros to 16 digits, as `etcdctl` writes it.
 ///
 /// ```
 /// # use globe_log_client::LeaseId;
 /// let lease = LeaseId::new(0xfeed);
 /// assert_eq!(lease.to_string(), "feed");
 /// assert_eq!("feed".parse::<LeaseId>().unwrap(), lease);
+/// assert_eq!("000000000000feed".parse::<LeaseId>().unwrap(), lease);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]

@@ -1,6 +1,7 @@
 //! The nouns that travel as text, read back from it: names of keyspaces, epochs, positions, versions, leases.
 //!
-//! Never takes two texts for one thing: only what [`Display`](fmt::Display) writes is read.
+//! Never takes two texts for one thing: only what [`Display`](fmt::Display) writes is read; a lease may be filled up with
+//! zeros besides, as the tools of logs write it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -69,7 +70,13 @@ impl FromStr for LeaseId {
 
     fn from_str(text: &str) -> Result<LeaseId> {
         let form = "a lease is written in hexadecimal digits, like 694d9a2f00e1c07b";
-        canonical(text, hexadecimal(text).map(LeaseId::new), form)
+        let zeros = text.len() - text.trim_start_matches('0').len();
+        // All of 16 digits may be zeros but the last.
+        let digits = match text.len() {
+            1..=16 => text.split_at(zeros.min(text.len() - 1)).1,
+            _ => text,
+        };
+        canonical(digits, hexadecimal(digits).map(LeaseId::new), form)
     }
 }
 
@@ -177,6 +184,27 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_is_read_as_the_tools_of_logs_write_it() {
+        for id in numbers() {
+            let lease: LeaseId = format!("{id:016x}").parse().unwrap();
+            assert_eq!(lease, LeaseId::new(id));
+        }
+        for bad in [
+            "",
+            "00000000000000001",
+            "0x1",
+            "0A",
+            "000g",
+            "+1",
+            "0+1",
+            "é",
+        ] {
+            let error = bad.parse::<LeaseId>().unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Invalid), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn a_noun_that_travels_can_be_a_key_of_a_json_object() {
         fn as_key<T: Eq + Hash + Ord + Serialize + DeserializeOwned>(noun: T) {
             let json = serde_json::to_string(&BTreeMap::from([(&noun, 1)])).unwrap();
@@ -260,7 +288,15 @@ mod tests {
         ] {
             refused::<Epoch>(text);
         }
-        for text in ["", "0fe", "FE", "+fe", "-1", "0xfe", "10000000000000000"] {
+        for text in [
+            "",
+            "000000000000000fe",
+            "FE",
+            "+fe",
+            "-1",
+            "0xfe",
+            "10000000000000000",
+        ] {
             refused::<LeaseId>(text);
         }
     }

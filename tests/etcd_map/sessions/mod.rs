@@ -142,9 +142,7 @@ impl Rig {
     async fn leases(&self) -> Vec<LeaseId> {
         let list = self.server.etcdctl(&["lease", "list"]).await;
         let leases = list.lines().skip(1);
-        // It fills them up with zeros.
-        let names = leases.map(|lease| lease.trim_start_matches('0'));
-        names.map(|lease| lease.parse().unwrap()).collect()
+        leases.map(|lease| lease.parse().unwrap()).collect()
     }
 
     /// A third party ends a lease.

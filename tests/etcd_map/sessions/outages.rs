@@ -2,11 +2,12 @@
 //!
 //! Never says how an outage must end where that is the server's to say: only that what it says fits what stands there.
 
-use globe::{LeaseId, Loss, SessionEvent, SessionState, Version};
-use globe_test_support::{EtcdVersion, Proxy};
-use tokio::time::sleep;
+use globe::{LeaseId, Loss, Session, SessionEvent, SessionState, Version};
+use globe_test_support::{EtcdServer, EtcdVersion, GrpcProxy, Proxy};
+use tokio::time::{sleep, timeout};
 
 use super::{End, Rig, SHORT};
+use crate::node::{Numbers, node, within};
 
 /// etcd starts each lease again in full when it has been away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -113,4 +114,23 @@ async fn is_under_another_lease(rig: &Rig, before: (Version, LeaseId)) {
     rig.is_kept("a").await;
     assert_ne!(rig.standing("a").await.1, before.1);
     rig.is_in(SessionState::Live).await;
+}
+
+/// It renews by a timer of its own, and answers only then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_behind_etcds_own_proxy_stays_live() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let proxy = GrpcProxy::start(EtcdVersion::Reference, &[server.address()]).await;
+    let log = globe::connect(&proxy.url()).await.unwrap();
+    let map = within("a map", Numbers::open(log.clone(), "flags")).await;
+    let session = Session::builder(log).ttl(SHORT).open();
+    let session = within("a session", session).await.unwrap();
+    let map = map.unwrap();
+    let put = map.put_ephemeral(&session, "a", 1);
+    within("an ephemeral put", put).await.unwrap();
+    let changed = session.changed(SessionState::Live);
+    let changed = timeout(SHORT * 4, changed).await;
+    assert!(changed.is_err(), "it is {changed:?}");
+    let straight = node(&server.url()).await;
+    assert_eq!(straight.get("a").as_deref(), Some(&1));
 }

@@ -115,6 +115,7 @@ impl Cluster {
             Err(fault) => return Err(self.refusal(transaction, fault, deadline).await),
         };
         let position = self.position_of(&known, &answer, keyspace, deadline).await;
+        let position = position.map_err(Fault::into_error)?;
         if answer.succeeded {
             return Ok(position);
         }
@@ -195,24 +196,25 @@ impl Cluster {
         Ok(Txn::new().when(compares).and_then(writes).or_else(standing))
     }
 
-    /// The position of an answer to a request that was sent when `known` was known.
+    /// The position of an answer to a request that was sent when `known` was known. None, rather than one of a life that the
+    /// answer is not of, when it shows another and nobody says in time which that is.
     pub(crate) async fn position_of(
         &self,
         known: &Known,
         answer: &PbTxnResponse,
         keyspace: &Keyspace,
         deadline: Instant,
-    ) -> Position {
+    ) -> Result<Position, Fault> {
         let signs = Signs::of(answer.header.as_ref());
         let revision = Revision(signs.revision);
         let is_same = judge(Some(known), &signs) == Judgement::Same;
         if is_same && self.life.raise(known.epoch, &signs) {
-            return Position::new(known.epoch, revision);
+            return Ok(Position::new(known.epoch, revision));
         }
         // Another life: a read names it.
-        let now = self.now(keyspace, deadline).await;
-        let epoch = now.map_or(known.epoch, |now| now.epoch);
-        Position::new(epoch, revision)
+        let now = self.now(keyspace, deadline);
+        let now = now.await.map_err(Fault::never_sent);
+        Ok(Position::new(now?.epoch, revision))
     }
 }
 

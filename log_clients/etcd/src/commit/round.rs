@@ -88,12 +88,15 @@ impl Round<'_> {
         outcome: Outcome,
         answer: PbTxnResponse,
     ) -> Result<Attempt> {
-        let position = self.position_of(&answer).await;
         match outcome {
             Outcome::Applied(at) => {
+                let position = self.position_of(&answer).await.map_err(unplaced)?;
                 Ok(self.done(held, Position::new(position.epoch, Revision(at))))
             }
-            Outcome::Refused => Err(self.conflict(position, answer)),
+            Outcome::Refused => {
+                let position = self.position_of(&answer).await;
+                Err(self.conflict(position.map_err(Fault::into_error)?, answer))
+            }
             _ => {
                 self.look_again().await?;
                 let text = "the writer's fence was moved";
@@ -179,14 +182,15 @@ impl Round<'_> {
                 .await
             {
                 Ok(answer) if answer.succeeded => {
-                    return Ok(Attempt::Done(self.position_of(&answer).await));
+                    let position = self.position_of(&answer).await;
+                    return position.map(Attempt::Done).map_err(unplaced);
                 }
                 Ok(answer) => {
                     if let Some(fault) = unknown {
                         return Err(indeterminate(&fault));
                     }
                     let position = self.position_of(&answer).await;
-                    return Err(self.conflict(position, answer));
+                    return Err(self.conflict(position.map_err(Fault::into_error)?, answer));
                 }
                 Err(fault) if fault.class == Class::Unchecked => {
                     self.look_again().await?;
@@ -236,7 +240,7 @@ impl Round<'_> {
             .await
     }
 
-    async fn position_of(&self, answer: &PbTxnResponse) -> Position {
+    async fn position_of(&self, answer: &PbTxnResponse) -> Result<Position, Fault> {
         let (known, keyspace) = (&self.known, self.keyspace);
         self.cluster
             .position_of(known, answer, keyspace, self.deadline)
@@ -251,6 +255,13 @@ pub(crate) async fn pause(failures: u32, deadline: Instant) {
         let pause = backoff::pause(failures - 1, 1, fastrand::f64());
         sleep_until(deadline.min(Instant::now() + pause)).await;
     }
+}
+
+/// What is told of a commit that was done in a life of the log which is not known.
+fn unplaced(fault: Fault) -> Error {
+    let why =
+        "it was committed in another life of the log than the known one, or undone by a restore";
+    Error::new(ErrorKind::Indeterminate, why).with_source(fault.into_error())
 }
 
 /// What is told when nothing could be proved.
@@ -356,6 +367,32 @@ mod tests {
         let next = Transaction::new().put(flags, "next", "1");
         let attempt = rig.round(&next).fenced(rig.held().await).await;
         assert!(matches!(attempt, Ok(Attempt::Done(_))));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_answer_of_a_life_that_nobody_names_is_of_no_position() {
+        let rig = Rig::new().await;
+        let put = Transaction::new().put(&rig.keyspace, "key", "1");
+        let answer = || PbTxnResponse {
+            header: Some(etcd_client::proto::PbResponseHeader {
+                cluster_id: 7,
+                revision: 1,
+                ..Default::default()
+            }),
+            ..PbTxnResponse::default()
+        };
+        let mut round = rig.round(&put);
+        // No time is left to ask.
+        round.deadline = Instant::now();
+        let table = [
+            (Outcome::Applied(1), ErrorKind::Indeterminate),
+            (Outcome::Refused, ErrorKind::Unavailable),
+        ];
+        for (outcome, kind) in table {
+            let held = rig.held().await;
+            let told = round.answered(&held, outcome, answer()).await;
+            assert_eq!(*told.err().unwrap().kind(), kind, "{outcome:?}");
+        }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,11 +6,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use etcd_client::Client;
 use globe_log_client::Epoch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::fault::{Class, Fault};
+use crate::members::calls::Calls;
 use crate::members::connection::Connection;
 use crate::members::dial::Purpose;
 use crate::members::endpoints::{Choice, Chosen, Endpoints};
@@ -156,7 +156,7 @@ impl Endpoints {
         request: F,
     ) -> Result<T, Fault>
     where
-        F: Fn(Arc<Client>) -> Fut,
+        F: Fn(Arc<Calls>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         E: Into<Fault>,
     {
@@ -171,7 +171,7 @@ impl Endpoints {
         request: F,
     ) -> Result<Answered<T>, Fault>
     where
-        F: Fn(Arc<Client>) -> Fut,
+        F: Fn(Arc<Calls>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         E: Into<Fault>,
     {
@@ -258,7 +258,7 @@ impl Endpoints {
         request: &F,
     ) -> Result<(Arc<Connection>, T), Fault>
     where
-        F: Fn(Arc<Client>) -> Fut,
+        F: Fn(Arc<Calls>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         E: Into<Fault>,
     {
@@ -283,7 +283,7 @@ impl Endpoints {
         request: &F,
     ) -> Result<T, Fault>
     where
-        F: Fn(Arc<Client>) -> Fut,
+        F: Fn(Arc<Calls>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
         E: Into<Fault>,
     {

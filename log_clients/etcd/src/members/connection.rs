@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::fault::refusal;
 use crate::fault::transport;
 use crate::fault::{Class, Fault};
+use crate::members::calls::Calls;
 use crate::members::dial;
 use crate::members::order;
 use crate::members::socket::TlsFailure;
@@ -27,7 +28,7 @@ const TOKEN_PROBE: &str = ".globe/epoch";
 /// One connection, its two clients, and what was learned over it. It dials with its first request.
 pub(crate) struct Connection {
     // Cloning a client clones what it holds for each service, which costs more than the rest of sending a request.
-    client: Arc<Client>,
+    client: Arc<Calls>,
     /// The same, without a token.
     anonymous: Client,
     /// What TLS said of it.
@@ -70,11 +71,11 @@ impl Connection {
         settings: &Settings,
     ) -> Result<Connection, Fault> {
         let tls_failure = TlsFailure::default();
-        let (client, anonymous) = dial::clients(address, token, settings, tls_failure.clone())?;
+        let (signed, anonymous) = dial::channels(address, token, settings, tls_failure.clone())?;
         Ok(Connection {
             tls_failure,
-            client: Arc::new(client),
-            anonymous,
+            client: Arc::new(Calls::new(signed)?),
+            anonymous: dial::client(etcd_client::Channel::Tonic(anonymous))?,
             handshake: OnceCell::new(),
             orders: OnceCell::new(),
             life: Mutex::default(),
@@ -83,7 +84,7 @@ impl Connection {
         })
     }
 
-    pub(crate) fn client(&self) -> &Arc<Client> {
+    pub(crate) fn client(&self) -> &Arc<Calls> {
         &self.client
     }
 

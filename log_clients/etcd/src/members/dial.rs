@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use etcd_client::{Channel, Client, ConnectOptions};
+use etcd_client::{Client, ConnectOptions};
 use futures::FutureExt;
 use globe_log_client::Result;
 use http::Uri;
@@ -18,12 +18,12 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
-use tonic::transport::Endpoint;
-use tower::util::BoxCloneSyncService;
-use tower::{BoxError, Service, ServiceBuilder};
+use tonic::transport::{Channel, Endpoint};
+use tower::{BoxError, Service};
 
 use crate::fault::transport::{Ended, NotConnected};
 use crate::fault::{Class, Fault};
+use crate::members::signed::Signed;
 use crate::members::socket::{Socket, TlsFailure};
 use crate::members::token::Token;
 use crate::settings::{Settings, TCP_KEEP_ALIVE, invalid};
@@ -42,29 +42,23 @@ pub(crate) enum Purpose {
 const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
 
-/// Two clients of one connection to one member. The first request dials. Every request of the first client bears the
+/// Two channels of one connection to one member. The first request dials. Every request of the first bears the
 /// authenticator's token of that time, and none of the second.
-pub(crate) fn clients(
+pub(crate) fn channels(
     address: &str,
     token: &Arc<Token>,
     settings: &Settings,
     tls_failure: TlsFailure,
-) -> std::result::Result<(Client, Client), Fault> {
+) -> std::result::Result<(Signed, Channel), Fault> {
     let connector = Connector::new(address, settings, tls_failure)?;
     let channel = endpoint(address, settings)?.connect_with_connector_lazy(connector);
-    let token = Arc::clone(token);
-    let anonymous = client(Channel::Tonic(channel.clone()))?;
-    let service = ServiceBuilder::new()
-        .map_err(BoxError::from)
-        .map_request(move |request| token.sign(request))
-        .service(channel);
-    let signed = client(Channel::Custom(BoxCloneSyncService::new(service)))?;
-    Ok((signed, anonymous))
+    let signed = Signed::new(channel.clone(), token);
+    Ok((signed, channel))
 }
 
 /// An etcd client on a channel. With "require leader", a watch on a member that has lost its quorum ends with `no
 /// leader` after some seconds; without, it would stay open and silent.
-fn client(channel: Channel) -> std::result::Result<Client, Fault> {
+pub(crate) fn client(channel: etcd_client::Channel) -> std::result::Result<Client, Fault> {
     let options = ConnectOptions::new().with_require_leader(true);
     // Without a user of its own it has nothing to wait for.
     let client = Client::from_channel(channel, Some(options)).now_or_never();

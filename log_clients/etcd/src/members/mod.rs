@@ -5,6 +5,7 @@
 pub(crate) mod authenticator;
 pub(crate) mod backoff;
 pub(crate) mod call;
+pub(crate) mod calls;
 pub(crate) mod connection;
 pub(crate) mod connections;
 pub(crate) mod dial;
@@ -14,6 +15,7 @@ pub(crate) mod identity;
 pub(crate) mod order;
 pub(crate) mod patience;
 pub(crate) mod preferred;
+pub(crate) mod signed;
 pub(crate) mod silence;
 pub(crate) mod socket;
 pub(crate) mod token;

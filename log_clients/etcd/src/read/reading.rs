@@ -15,6 +15,7 @@ use crate::fault::{Class, Fault};
 use crate::heads::{Head, HeadAnswer, Turn};
 use crate::life::{Judgement, Known, Signs, judge};
 use crate::members::call::{CallOptions, Repeat};
+use crate::members::calls::Calls;
 use crate::members::connection::Connection;
 use crate::records::marker::Marker;
 use crate::records::witness::{Testimony, Witness};
@@ -270,7 +271,7 @@ impl Cluster {
         transaction: Txn,
     ) -> Result<(Arc<Connection>, PbTxnResponse), Fault> {
         let largest = self.endpoints.settings.max_message_bytes;
-        let request = |client: Arc<etcd_client::Client>| {
+        let request = |client: Arc<Calls>| {
             let transaction = transaction.clone();
             async move {
                 let mut kv = client.kv_client().max_decoding_message_size(largest);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::proto::PbWatchResponse;
-use etcd_client::{Client, WatchOptions, WatchStream};
+use etcd_client::{WatchOptions, WatchStream};
 use globe_log_client::Keyspace;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::cluster::Cluster;
 use crate::fault::{Class, Fault};
 use crate::members::call::{Answered, CallOptions, Repeat};
+use crate::members::calls::Calls;
 use crate::members::connection::Connection;
 use crate::members::dial::Purpose;
 use crate::members::endpoints::Chosen;
@@ -232,7 +233,7 @@ impl Cluster {
 /// from a refusal. An open stream proves nothing: what is wrong with the watch, a compacted start or a token that is
 /// too old, comes as a message on it.
 async fn open(
-    client: Arc<Client>,
+    client: Arc<Calls>,
     largest: usize,
     start: Vec<u8>,
     options: WatchOptions,
