@@ -148,6 +148,10 @@ impl<G: From<Hold>> Request<G> {
         loop {
             self.queue.may_grant().await?;
             match self.claim().await {
+                // Nobody stands before it: there is nothing to be woken by.
+                Ok(claimed) if self.queue.lets_in(&claimed) => {
+                    return Ok(self.held(Arc::new(claimed)));
+                }
                 Ok(claimed) => {
                     if let Some(claimed) = self.queue.wait(claimed).await {
                         return Ok(self.held(claimed));
