@@ -65,7 +65,7 @@ impl Reader {
         let mut watch = claims.watch().every_revision(100_000);
         let noting = Arc::clone(&seen);
         let reading = tokio::spawn(async move {
-            let mut list = None;
+            let (mut list, mut is_of_this_life) = (None, true);
             while let Some(changes) = watch.next().await {
                 let (view, mut seen) = (changes.after(), noting.lock().unwrap());
                 let now = listed(&view);
@@ -77,9 +77,13 @@ impl Reader {
                     seen.owners.insert(key.clone(), claim.by.clone());
                 }
                 if now != list && !is_resync {
-                    ends_well(list.as_deref(), &view);
+                    // Of what a restore brought back nobody is in any more, whatever stands.
+                    if is_of_this_life {
+                        ends_well(list.as_deref(), &view);
+                    }
                     begins_well(now.as_deref(), &view, &seen);
                 }
+                is_of_this_life = !is_resync && (is_of_this_life || now != list);
                 seen.listed.extend(now.iter().flatten().cloned());
                 list = now;
             }

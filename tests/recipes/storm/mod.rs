@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use crate::TTL;
 use crate::rig::{Around, open};
 
-const SEEDS: u64 = 24;
+const SEEDS: u64 = 16;
 const STORM: Duration = Duration::from_secs(120);
 
 fn setting(name: &str) -> Option<u64> {
@@ -35,6 +35,8 @@ fn storms<T, F: Future<Output = T>>(storm: impl Fn(u64) -> F) -> Vec<T> {
     };
     let live = |seed| {
         println!("seed {seed}");
+        // Sessions and logs draw their numbers as well.
+        fastrand::seed(seed);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
