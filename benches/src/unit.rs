@@ -12,6 +12,8 @@ pub enum Unit {
     Bytes,
     /// Messages.
     Messages,
+    /// Claims.
+    Claims,
 }
 
 impl Unit {
@@ -21,10 +23,12 @@ impl Unit {
             Unit::Time => match amount.abs() {
                 short if short < 1e3 => format!("{amount:.1} ns"),
                 short if short < 1e6 => format!("{:.1} µs", amount / 1e3),
-                _ => format!("{:.1} ms", amount / 1e6),
+                short if short < 1e9 => format!("{:.1} ms", amount / 1e6),
+                _ => format!("{:.2} s", amount / 1e9),
             },
             Unit::Bytes => format!("{amount:.0} B"),
             Unit::Messages => format!("{amount:.0} messages"),
+            Unit::Claims => format!("{amount:.0} claims"),
         }
     }
 }

@@ -92,7 +92,7 @@ impl DoubleBarrier {
     ///
     /// # Errors
     /// `Busy` when not enough came in time; `Unavailable` when there was no live session until then; `NotHeld` when it was in,
-    /// and lost its session before it could be told; otherwise as every write.
+    /// or may have been, and lost its session before it could be told; otherwise as every write.
     pub async fn enter(&self, wait: Duration) -> Result<Entered> {
         let deadline = Instant::now() + wait;
         loop {
@@ -110,6 +110,10 @@ impl DoubleBarrier {
                 Err(_) if self.gives_up(&claimed).await? => {
                     let why = format!("{}: fewer than {} came in time", self.root, self.count);
                     return Err(Error::new(ErrorKind::Busy, why));
+                }
+                // It was in, and is not any more.
+                Err(_) if matches!(claimed.state(), SessionState::Lost(_)) => {
+                    return Err(not_held(claimed.text()));
                 }
                 Err(_) => {
                     let barrier = self.clone();
@@ -136,9 +140,9 @@ impl DoubleBarrier {
             let view = self.claims.view();
             let is_lost = matches!(claimed.state(), SessionState::Lost(_));
             match (inside(&view, &self.root), is_lost) {
-                (Some(list), true) if list.contains(&key) => return Err(not_held(key.as_bytes())),
-                (Some(list), false) if list.contains(&key) => return Ok(true),
+                (_, true) if self.was_in(&key).await? => return Err(not_held(key.as_bytes())),
                 (_, true) => return Ok(false),
+                (Some(list), false) if list.contains(&key) => return Ok(true),
                 (Some(list), false) => self.clear(&view, &list).await?,
                 (None, false) => self.begin(&view).await?,
             }
@@ -147,6 +151,21 @@ impl DoubleBarrier {
                     self.claims.sync().await?;
                 },
                 _ = self.session.changed(session) => {}
+            }
+        }
+    }
+
+    /// Whether a key of a session that was lost is in the list. The session may know of its loss before the map shows what
+    /// others have done since, so the log is asked.
+    async fn was_in(&self, key: &String) -> Result<bool> {
+        loop {
+            match self.claims.sync().await {
+                Ok(_) => {
+                    let list = inside(&self.claims.view(), &self.root);
+                    return Ok(list.is_some_and(|list| list.contains(key)));
+                }
+                Err(error) if is_passing(&error) => tokio::time::sleep(AGAIN).await,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -192,7 +211,8 @@ impl DoubleBarrier {
         passing(cleared.await)
     }
 
-    /// Takes its claim back, unless it is in a list: whether it did. Tries until one of the two is certain.
+    /// Takes its claim back, unless it is in a list: whether it did. Tries until one of the two is certain. Of a claim that
+    /// does not stand any more it never is: it may have been in a list that is gone as well.
     async fn gives_up(&self, claimed: &Claimed) -> Result<bool> {
         let key = claimed.key();
         loop {
@@ -201,6 +221,9 @@ impl DoubleBarrier {
                 let list = record.and_then(|record| listed(&record));
                 if list.is_some_and(|list| list.contains(&key)) {
                     return Ok(false);
+                }
+                if !txn.contains_key(&self.claims, key.as_str())? {
+                    return Err(not_held(key.as_bytes()));
                 }
                 txn.delete(&self.claims, key.as_str())?;
                 Ok(true)

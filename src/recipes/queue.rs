@@ -56,7 +56,7 @@ struct Waiting {
 
 struct Waiter {
     claimed: Arc<Claimed>,
-    answer: oneshot::Sender<()>,
+    answer: oneshot::Sender<Result<()>>,
 }
 
 impl Queue {
@@ -147,6 +147,21 @@ impl Queue {
         false
     }
 
+    /// Whether there are so many permits at all.
+    ///
+    /// # Errors
+    /// `Invalid` if not: it would be in the way of all behind it for ever.
+    pub(crate) fn check(&self, rule: Rule, weight: u32) -> Result<()> {
+        match rule {
+            Rule::Permits(Some(limit)) if weight > limit => {
+                let root = &self.root;
+                let why = format!("{root} has {limit} permits: {weight} at once cannot be had");
+                Err(Error::new(ErrorKind::Invalid, why))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Who of these is first, in a view: who holds, of a queue in which one does.
     pub(crate) fn first(&self, view: &View<String, Claim>) -> Option<Place> {
         let claims = view.with_prefix(&self.prefix.as_str());
@@ -164,7 +179,10 @@ impl Queue {
     }
 
     /// Waits until a claim is let in, and returns it; nothing when it is lost. Cancel safe: dropping it lets the claim go.
-    pub(crate) async fn wait(self: &Arc<Self>, claimed: Claimed) -> Option<Arc<Claimed>> {
+    ///
+    /// # Errors
+    /// `Invalid` when it asks for more permits than there are by now.
+    pub(crate) async fn wait(self: &Arc<Self>, claimed: Claimed) -> Result<Option<Arc<Claimed>>> {
         let claimed = Arc::new(claimed);
         let key = claimed.key();
         let (answer, answered) = oneshot::channel();
@@ -183,30 +201,37 @@ impl Queue {
         } else {
             self.session.spawn(serve(Arc::clone(self)));
         }
-        // Without an answer the runtime is going away.
-        let is_answered = answered.await.is_ok();
+        let Ok(answer) = answered.await else {
+            // The runtime is going away.
+            return Ok(None);
+        };
+        answer?;
         let is_lost = matches!(claimed.state(), SessionState::Lost(_));
-        (is_answered && !is_lost).then_some(claimed)
+        Ok((!is_lost).then_some(claimed))
     }
 
     /// Answers those who are let in, and those whose claim is lost; whether anybody still waits.
     fn answer(&self) -> bool {
         let decided = self.decide();
         let mut waiting = self.waiting();
-        let answered = decided.iter().filter_map(|key| waiting.waiters.remove(key));
-        let answered: Vec<Waiter> = answered.collect();
+        let answered = decided.into_iter().filter_map(|(key, answer)| {
+            let waiter = waiting.waiters.remove(&key)?;
+            Some((waiter, answer))
+        });
+        let answered: Vec<(Waiter, Result<()>)> = answered.collect();
         let still = !waiting.waiters.is_empty();
         waiting.is_served = still;
         drop(waiting);
-        for waiter in answered {
+        for (waiter, answer) in answered {
             // Who is not there any more has let its claim go.
-            let _ = waiter.answer.send(());
+            let _ = waiter.answer.send(answer);
         }
         still
     }
 
-    /// Whose wait is over, by the keys of their claims. Looks at clocks and wakes who listens to them, so under no lock.
-    fn decide(&self) -> Vec<String> {
+    /// Whose wait is over, by the keys of their claims, and whether in vain. Looks at clocks and wakes who listens to them, so
+    /// under no lock.
+    fn decide(&self) -> Vec<(String, Result<()>)> {
         let asking = |(key, waiter): (&String, &Waiter)| (key.clone(), Arc::clone(&waiter.claimed));
         let mut asking: HashMap<String, Arc<Claimed>> =
             self.waiting().waiters.iter().map(asking).collect();
@@ -221,17 +246,18 @@ impl Queue {
             let asks = asking.remove(&place.key);
             if let Some(claimed) = asks.filter(|claimed| claimed.created() == created) {
                 let is_let_in = grants && before.lets_in(rule, place.weight, place.reads);
+                let can_ever = self.check(rule, place.weight);
+                let is_over = is_let_in || can_ever.is_err();
                 // Of the others it is enough that they stand, and were asked for of no session that was lost since. Not even
                 // that says that it is lost: it may have been written when the session was live again.
-                let is_over = is_let_in || claimed.is_outlived(losses);
-                let is_decided = is_over
+                let is_decided = (is_over || claimed.is_outlived(losses))
                     && match claimed.state() {
-                        SessionState::Live => is_let_in,
+                        SessionState::Live => is_over,
                         SessionState::Suspended => false,
                         SessionState::Lost(_) => true,
                     };
                 if is_decided {
-                    decided.push(place.key.clone());
+                    decided.push((place.key.clone(), can_ever));
                 }
             }
             before.add(place);
@@ -239,7 +265,7 @@ impl Queue {
         // What does not stand, or cannot be told from what cannot be read.
         let is_lost = |claimed: &Claimed| matches!(claimed.state(), SessionState::Lost(_));
         let lost = asking.into_iter().filter(|(_, claimed)| is_lost(claimed));
-        decided.extend(lost.map(|(key, _)| key));
+        decided.extend(lost.map(|(key, _)| (key, Ok(()))));
         decided
     }
 }

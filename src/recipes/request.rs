@@ -88,7 +88,7 @@ impl<G: From<Hold>> Request<G> {
     ///
     /// # Errors
     /// `Busy` when others held it for as long as it waited; `Unavailable` when it waited for the log or for a live session;
-    /// `Invalid` for a bound of nothing, or of more than a year; `Closed` of the map or the session; otherwise as every write
+    /// `Invalid` for a bound of nothing, or of more than a year, and for more permits than there are by now; `Closed` of the map or the session; otherwise as every write
     /// that is not tried again.
     pub async fn acquire(self) -> Result<G> {
         self.check()?;
@@ -148,8 +148,12 @@ impl<G: From<Hold>> Request<G> {
         loop {
             self.queue.may_grant().await?;
             match self.claim().await {
+                // Nobody stands before it: there is nothing to be woken by.
+                Ok(claimed) if self.queue.lets_in(&claimed) => {
+                    return Ok(self.held(Arc::new(claimed)));
+                }
                 Ok(claimed) => {
-                    if let Some(claimed) = self.queue.wait(claimed).await {
+                    if let Some(claimed) = self.queue.wait(claimed).await? {
                         return Ok(self.held(claimed));
                     }
                 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::recipes::claim::{Claim, Claims, Mode};
 use crate::recipes::hold::guard;
+use crate::recipes::order::Rule;
 use crate::recipes::queue::{Kind, Queue, permits};
 use crate::recipes::request::Request;
 use crate::{Error, ErrorKind, Result, Session};
@@ -78,11 +79,7 @@ impl Semaphore {
     pub async fn request(&self, permits: u32) -> Result<Request<Permit>> {
         check(&self.queue.root, permits)?;
         let limit = self.limit().await?;
-        if permits > limit {
-            let root = &self.queue.root;
-            let why = format!("{root} has {limit} permits: {permits} at once cannot be had");
-            return Err(Error::new(ErrorKind::Invalid, why));
-        }
+        self.queue.check(Rule::Permits(Some(limit)), permits)?;
         Ok(Request::new(&self.queue, Mode::Write, permits))
     }
 
@@ -93,7 +90,7 @@ impl Semaphore {
     }
 
     /// Changes how many permits there are, for everybody. When it is fewer than are held, those who hold keep theirs, and
-    /// nobody is let in until there are.
+    /// nobody is let in until there are. Who waits for more than there are now is told `Invalid`.
     ///
     /// # Errors
     /// `Invalid` for none; otherwise as every write.

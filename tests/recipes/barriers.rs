@@ -1,6 +1,7 @@
 //! Barriers and latches: who waits, who goes on together, and what is left when somebody dies.
 
-use globe::{Barrier, DoubleBarrier, ErrorKind, Latch, MemoryLog};
+use futures::FutureExt;
+use globe::{Barrier, DoubleBarrier, ErrorKind, Latch, MemoryLog, SessionState};
 use tokio::time::sleep;
 
 use crate::rig::{fails_with, until, within};
@@ -184,4 +185,97 @@ async fn none_and_too_many_are_invalid() {
         assert!(error.to_string().contains("from 1 to 126"), "{error}");
     }
     fails_with(Barrier::new(&one.claims, ""), ErrorKind::Invalid);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_one_who_is_in_leaves() {
+    let (_log, one, other) = two().await;
+    let (here, there) = (double(&one, 2), double(&other, 2));
+    let (inside, dropped) = tokio::join!(here.enter(TTL), there.enter(TTL));
+    drop(dropped.unwrap());
+    inside.unwrap().leave(TTL / 2).await.unwrap();
+    one.counts(0).await;
+}
+
+/// At every await: one that was dropped has not come, or has left; it is in nobody's way.
+#[tokio::test(start_paused = true)]
+async fn an_enter_that_was_dropped_leaves_nothing() {
+    for polls in 0..40 {
+        let (_log, one, other) = two().await;
+        let there = double(&other, 2);
+        let waiting = beside(async move { there.enter(TTL).await?.leave(TTL).await });
+        one.counts(1).await;
+        let here = double(&one, 2);
+        let mut entering = Box::pin(here.enter(TTL));
+        for _ in 0..polls {
+            if (&mut entering).now_or_never().is_some() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(entering);
+        match within("the other is told", waiting).await.unwrap() {
+            Ok(()) => one.counts(0).await,
+            // Nobody came, for all the log knows.
+            Err(error) => assert_eq!(*error.kind(), ErrorKind::Busy, "{error}"),
+        }
+        one.counts(0).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_while_the_log_is_away_is_told_so() {
+    let (_log, one, other) = two().await;
+    one.way.cut(true);
+    until("it is suspended", || {
+        one.session.state() == SessionState::Suspended
+    })
+    .await;
+    let late = double(&one, 2).enter(SECOND).await;
+    fails_with(late, ErrorKind::Unavailable);
+    one.way.cut(false);
+    other.counts(0).await;
+}
+
+/// The others count on it: it is told that it was in, if it can be seen, and never that it was not.
+#[tokio::test(start_paused = true)]
+async fn who_was_in_and_lost_its_session_before_it_was_told_is_never_told_that_it_was_not() {
+    let bounds = [TTL * 20, TTL / 2];
+    for (bound, is_over_before) in bounds.into_iter().flat_map(|at| [(at, false), (at, true)]) {
+        let (_log, one, other) = two().await;
+        let (here, there) = (double(&one, 2), double(&other, 2));
+        let entering = beside(async move { here.enter(bound).await });
+        other.counts(1).await;
+        // Its claim has been answered.
+        one.claims.sync().await.unwrap();
+        one.way.cut(true);
+        let inside = within("the other is in", there.enter(TTL)).await.unwrap();
+        until("who is away has died", || {
+            other
+                .claims
+                .view()
+                .keys()
+                .filter(|key| *key != "double/training")
+                .count()
+                == 1
+        })
+        .await;
+        let mut inside = Some(inside);
+        if is_over_before {
+            let left = inside.take().unwrap().leave(TTL).await;
+            left.unwrap();
+            other.counts(0).await;
+        }
+        one.way.cut(false);
+        if bound < TTL || !is_over_before {
+            let told = within("it is told", entering).await.unwrap();
+            fails_with(told.map(drop), ErrorKind::NotHeld);
+        } else {
+            // All that is known is that it has to come anew.
+            let there = double(&other, 2);
+            let (told, again) = tokio::join!(within("it is in", entering), there.enter(TTL));
+            drop(again.unwrap());
+            drop(told.unwrap().unwrap());
+        }
+    }
 }

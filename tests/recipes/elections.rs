@@ -158,3 +158,42 @@ async fn work_that_goes_on_is_called_again_in_the_same_term_and_others_have_thei
     tokio::time::timeout(SECOND, lead).await.unwrap().unwrap();
     assert_eq!(calls, 1000);
 }
+
+#[tokio::test(start_paused = true)]
+async fn when_its_work_is_done_a_leader_resigns_and_the_next_leads() {
+    let (_log, one, other) = two().await;
+    let works = Arc::new(AtomicUsize::new(0));
+    let (election, working) = (one.election(), Arc::clone(&works));
+    let leading = beside(async move {
+        let work = |_term| {
+            let working = Arc::clone(&working);
+            async move {
+                working.store(1, Ordering::SeqCst);
+                sleep(SECOND).await;
+                working.store(2, Ordering::SeqCst);
+                ControlFlow::Break(())
+            }
+        };
+        election.lead("one", work).await
+    });
+    until("it works", || works.load(Ordering::SeqCst) == 1).await;
+    let election = other.election();
+    let next = within("the next leads", election.campaign("other"));
+    let next = next.await.unwrap();
+    assert_eq!(works.load(Ordering::SeqCst), 2);
+    within("its call returns", leading).await.unwrap().unwrap();
+    assert!(next.is_held());
+    other.counts(1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_is_told_when_its_map_has_ended() {
+    let (_log, one, other) = two().await;
+    let mut observe = other.election().observe();
+    assert_eq!(observe.next().await, Some(None));
+    let _term = one.election().campaign("one").await.unwrap();
+    let leader = within("a leader is seen", observe.next()).await.unwrap();
+    assert_eq!(leader.unwrap().by, "one");
+    other.claims.close().await;
+    assert_eq!(within("it ends", observe.next()).await, None);
+}

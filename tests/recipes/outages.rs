@@ -242,3 +242,53 @@ async fn a_map_that_was_opened_after_a_restore_waits_as_well() {
     );
     assert!(next.is_held() && !guard.is_held());
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_while_the_log_is_away_waits_for_a_live_session() {
+    let (_log, one, other) = two().await;
+    one.way.cut(true);
+    until("it is suspended", || {
+        one.session.state() == SessionState::Suspended
+    })
+    .await;
+    let lock = one.lock();
+    let waiting = beside(async move { lock.acquire().await.unwrap() });
+    sleep(TTL * 5).await;
+    assert!(!waiting.is_finished());
+    one.way.cut(false);
+    let guard = within("it is had", waiting).await.unwrap();
+    assert!(guard.is_held());
+    other.counts(1).await;
+}
+
+/// The log has forgotten what happened while it was away: what stands there now is what counts.
+#[tokio::test(start_paused = true)]
+async fn a_gap_in_the_log_loses_no_claim_and_no_place() {
+    let (log, one, other) = two().await;
+    let guard = one.acquire().await;
+    let token = guard.token();
+    let lock = other.lock();
+    let waiting = beside(async move { lock.acquire().await.unwrap() });
+    one.counts(2).await;
+    let before: Vec<String> = other.claims.view().keys().cloned().collect();
+    for process in [&one, &other] {
+        process.way.cut(true);
+    }
+    let third = Process::new(&log, "third").await;
+    for name in ["a", "b"] {
+        let lock = globe::Lock::new(&third.claims, &third.session, name).unwrap();
+        lock.acquire().await.unwrap().release().await.unwrap();
+    }
+    log.compact(log.head_position().revision).unwrap();
+    for process in [&one, &other] {
+        process.way.cut(false);
+        process.claims.sync().await.unwrap();
+        let after: Vec<String> = process.claims.view().keys().cloned().collect();
+        assert_eq!(after, before);
+    }
+    within("it is held", guard.resumed()).await.unwrap();
+    assert_eq!(guard.token(), token);
+    assert!(!waiting.is_finished());
+    guard.release().await.unwrap();
+    let _guard = within("the next has it", waiting).await.unwrap();
+}

@@ -2,7 +2,7 @@
 
 use futures::FutureExt;
 use globe::{ErrorKind, Fenced, LogClient, Loss, SessionState};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::rig::{fails_with, until, within};
 use crate::{SECOND, TTL, beside, is_in, two};
@@ -192,4 +192,57 @@ async fn a_guard_of_a_map_that_was_closed_is_not_held() {
     fails_with(one.lock().acquire().await, ErrorKind::Closed);
     one.session.close().await.unwrap();
     other.counts(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiter_that_queues_anew_keeps_its_bound() {
+    let (log, one, other) = two().await;
+    let guard = other.acquire().await;
+    let (asked, request) = (Instant::now(), one.lock().request());
+    let waiting = beside(async move { request.wait_at_most(2 * TTL).acquire().await });
+    let of_one = || {
+        let view = other.claims.view();
+        let mut claims = view.iter().filter(|(_, claim)| claim.by == "one");
+        let (key, claim) = claims.next()?;
+        Some((key.clone(), claim.lease()?))
+    };
+    other.counts(2).await;
+    for _ in 0..3 {
+        let (key, lease) = of_one().unwrap();
+        log.revoke(lease).await.unwrap();
+        until("it queues anew", || {
+            of_one().is_some_and(|(anew, _)| anew != key)
+        })
+        .await;
+        sleep(TTL / 4).await;
+    }
+    let late = within("its bound is over", waiting).await.unwrap();
+    fails_with(late, ErrorKind::Busy);
+    assert_eq!(asked.elapsed().as_secs(), 2 * TTL.as_secs());
+    other.counts(1).await;
+    assert!(guard.is_held());
+}
+
+/// It is under no lease, so nothing ends it: not even a restart of everybody.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_was_put_by_hand_holds_until_somebody_deletes_it() {
+    let (log, one, other) = two().await;
+    let keyspace = crate::rig::keyspace("claims");
+    let put = globe::log_client::Transaction::new().put(
+        &keyspace,
+        "lock/invoices/by-hand",
+        "{\"by\":\"ops\"}",
+    );
+    LogClient::commit(&log, put).await.unwrap();
+    one.counts(1).await;
+    assert_eq!(one.lock().holder().unwrap().by, "ops");
+    assert!(one.lock().try_acquire().await.unwrap().is_none());
+    let lock = one.lock();
+    let waiting = beside(async move { lock.acquire().await.unwrap() });
+    other.counts(2).await;
+    sleep(TTL * 3).await;
+    assert!(!waiting.is_finished());
+    other.claims.delete("lock/invoices/by-hand").await.unwrap();
+    let guard = within("it is had", waiting).await.unwrap();
+    assert!(guard.is_held());
 }

@@ -102,3 +102,27 @@ async fn without_the_record_of_the_permits_nobody_is_let_in() {
     other.semaphore(2).resize(2).await.unwrap();
     let _guard = within("it is had", waiting).await.unwrap().unwrap();
 }
+
+/// It would be in the way of all behind it for ever.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_more_permits_than_there_are_by_now_is_told_and_in_nobodys_way() {
+    let (_log, one, other) = two().await;
+    let held = one.semaphore(3).acquire(2).await.unwrap();
+    let waits = |process: &crate::Process, permits| {
+        let semaphore = process.semaphore(3);
+        beside(async move { semaphore.acquire(permits).await })
+    };
+    let large = waits(&other, 3);
+    one.counts(3).await; // with the record of the permits
+    let small = waits(&one, 1);
+    one.counts(4).await;
+    other.semaphore(3).resize(2).await.unwrap();
+    let large = within("it is told", large).await.unwrap();
+    let error = fails_with(large, ErrorKind::Invalid);
+    assert!(error.to_string().contains("has 2 permits"), "{error}");
+    one.counts(3).await;
+    assert!(!small.is_finished() && held.is_held());
+    held.release().await.unwrap();
+    let small = within("who was behind has it", small).await.unwrap();
+    assert!(small.unwrap().is_held());
+}

@@ -1,48 +1,19 @@
-//! Locks and elections on a real server: outages in which nothing changes hands, owners that die or are stopped, third parties.
+//! Locks on a real server: outages in which nothing changes hands, owners that die or are stopped, third parties.
 //!
 //! Never takes a holder's word for what it wrote: what was committed says that.
 
-use globe::{Claims, ErrorKind, EtcdLog, Fenced, Globe, Lock, Session, SessionState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use globe::{ErrorKind, Fenced, LockGuard, SessionState};
 use globe_test_support::{EtcdServer, EtcdVersion, wait_until};
-use tokio::time::{Instant, sleep};
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::SHORT;
 use super::processes::{LATE, signal, starts};
+use super::rival::Rival;
 use crate::node::{BOUND, TOLD, within};
-
-/// One who wants the lock.
-struct Rival {
-    claims: Claims,
-    state: Globe<String, u64>,
-    session: Session,
-}
-
-impl Rival {
-    async fn new(url: &str) -> Rival {
-        let log = EtcdLog::from_url(url).await.unwrap();
-        let claims = within("the claims", Globe::open(log.clone(), "claims")).await;
-        let state = within("the state", Globe::open(log.clone(), "state")).await;
-        let session = Session::builder(log).ttl(SHORT).open();
-        Rival {
-            claims: claims.unwrap(),
-            state: state.unwrap(),
-            session: within("a session", session).await.unwrap(),
-        }
-    }
-
-    fn lock(&self) -> Lock {
-        Lock::new(&self.claims, &self.session, "invoices").unwrap()
-    }
-
-    async fn counts(&self, expected: usize) {
-        let what = format!("{expected} claims");
-        wait_until(&what, BOUND, || async { self.claims.len() == expected }).await;
-    }
-
-    fn keys(&self) -> Vec<String> {
-        self.claims.view().keys().cloned().collect()
-    }
-}
 
 /// An outage of twice the time to live. etcd starts each lease again in full when it has been away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,11 +27,14 @@ async fn in_an_outage_of_two_ttls_no_claim_changes_hands_and_none_is_acquired_an
     let lock = other.lock();
     let waiting = tokio::spawn(async move { lock.acquire().await });
     other.counts(2).await;
+    // A claim whose commit was not answered would be made anew.
+    other.is_answered().await;
     let (token, before) = (guard.token(), other.keys());
     server.kill();
+    let killed = Instant::now();
     let unsure = within("its holder stops", guard.unsure()).await;
     assert_eq!(unsure, SessionState::Suspended);
-    sleep(SHORT).await;
+    sleep_until(killed + 2 * SHORT).await;
     assert!(!guard.is_held());
     server.restart().await;
     within("it is held again", guard.resumed()).await.unwrap();
@@ -71,6 +45,54 @@ async fn in_an_outage_of_two_ttls_no_claim_changes_hands_and_none_is_acquired_an
     within("a release", guard.release()).await.unwrap();
     let next = within("the other has it", waiting).await.unwrap().unwrap();
     assert!(next.token().number > token.number);
+}
+
+/// All of them have seen each release when it is counted who was woken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_release_wakes_one_of_a_thousand_waiters() {
+    const WAITERS: usize = 1_000;
+    const RELEASES: usize = 20;
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let mut rivals = Vec::new();
+    for _ in 0..5 {
+        rivals.push(Rival::patient(&server.url()).await);
+    }
+    let first = within("the lock", rivals[0].lock().acquire()).await;
+    let (woken, (sender, mut had)) = (Arc::new(AtomicUsize::new(0)), unbounded_channel());
+    for waiter in 0..WAITERS {
+        let lock = rivals[waiter % rivals.len()].lock();
+        let (sender, woken) = (sender.clone(), Arc::clone(&woken));
+        tokio::spawn(async move {
+            let guard = lock.acquire().await;
+            // Who waits to the end is told that its session is closed.
+            if guard.is_ok() {
+                woken.fetch_add(1, Ordering::SeqCst);
+                let _ = sender.send(guard);
+            }
+        });
+    }
+    for rival in &rivals {
+        rival.counts(WAITERS + 1).await;
+    }
+    let mut held: LockGuard = first.unwrap();
+    for release in 1..=RELEASES {
+        let token = held.token();
+        within("a release", held.release()).await.unwrap();
+        held = within("the next has it", had.recv())
+            .await
+            .unwrap()
+            .unwrap();
+        for rival in &rivals {
+            within("all was seen", rival.claims.sync()).await.unwrap();
+        }
+        assert_eq!(woken.load(Ordering::SeqCst), release);
+        assert!(held.is_held() && held.token().number > token.number);
+        assert_eq!(rivals[0].claims.len(), WAITERS + 1 - release);
+    }
+    for rival in &rivals {
+        within("a close", rival.session.close()).await.unwrap();
+    }
+    rivals[0].counts(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

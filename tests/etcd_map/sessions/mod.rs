@@ -2,11 +2,13 @@
 //!
 //! Never takes a session's word for what stands in the log: another process' map, or etcd's own tool, says that.
 
+mod elections;
 mod locks;
 mod losses;
 mod many;
 mod outages;
 mod processes;
+mod rival;
 
 use std::time::Duration;
 

@@ -8,10 +8,12 @@
     reason = "the map uses more of its own than what a model asks"
 )]
 
+pub mod double;
 #[path = "../../../src/fence.rs"]
 mod fence;
 pub mod lock;
 mod recipes;
+mod search;
 mod session;
 mod stand_ins;
 mod transaction;

@@ -1,48 +1,27 @@
-//! Locks, shared locks and permits in storms: processes on faulty ways to one log, which are cut off for longer than their leases
-//! live, with restores in every third seed, on a paused clock.
+//! Locks, shared locks and permits in storms.
 //!
-//! `GLOBE_SEEDS=1000` makes it more, `GLOBE_SEED=7` replays one.
+//! Never asks the log who holds: those who hold say so themselves, all in one moment.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fastrand::Rng;
 use futures::future::join_all;
 use globe::{
-    Claims, Epoch, Fenced, Globe, Hold, Lock, LockGuard, MemoryLog, Permit, ReadGuard, RwLock,
-    Semaphore, Session, WriteGuard,
+    Fenced, Globe, Hold, Lock, LockGuard, MemoryLog, Permit, ReadGuard, RwLock, Semaphore,
+    WriteGuard,
 };
-use globe_faulty::{Fault, Faults, FaultyLog};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::rig::{Around, open, until, within};
-use crate::{SECOND, TTL};
+use super::{Process, STORM, faults, heal, processes, storms};
+use crate::SECOND;
+use crate::rig::{open, until, within};
 
-const SEEDS: u64 = 24;
 const PERMITS: u32 = 3;
-const STORM: Duration = Duration::from_secs(120);
-
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
 
 #[test]
 fn in_no_storm_do_two_hold_at_once_and_after_it_everybody_is_let_in() {
-    let seeds = match setting("GLOBE_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..setting("GLOBE_SEEDS").unwrap_or(SEEDS),
-    };
-    let mut granted = 0;
-    for seed in seeds {
-        println!("seed {seed}");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        granted += runtime.block_on(storm(seed));
-    }
+    let granted: usize = storms(storm).into_iter().sum();
     assert!(granted > 20, "{granted} guards were had: that says nothing");
 }
 
@@ -91,7 +70,7 @@ impl Judge {
             let hold: &Hold = guard;
             let token = hold.token();
             let mut granted = self.granted.lock().unwrap();
-            let last = granted.entry(epoch(token.epoch)).or_default();
+            let last = granted.entry(token.epoch.to_string()).or_default();
             assert!(token.number > *last, "{token} was granted after {last}");
             *last = token.number;
         }
@@ -124,51 +103,20 @@ impl Judge {
     }
 }
 
-fn epoch(epoch: Epoch) -> String {
-    epoch.to_string()
-}
-
-struct Process {
-    way: Around,
-    log: FaultyLog,
-    session: Session,
-    claims: Claims,
+/// One process, and the map of what is done under the lock.
+struct Rival {
+    process: Process,
     state: Globe<String, u64>,
-    rng: Rng,
 }
 
-impl Process {
-    async fn new(log: &MemoryLog, seed: u64, number: u64) -> Process {
-        let way = Around::new(log);
-        let faulty = FaultyLog::builder(way.clone())
-            .seed(seed * 100 + number)
-            .operator(log.clone())
-            .faults(Faults::none())
-            .build();
-        let session = Session::builder(faulty.clone())
-            .name(format!("{number}"))
-            .ttl(TTL);
-        Process {
-            session: session.open().await.unwrap(),
-            claims: open(&faulty, "claims").await,
-            state: open(&faulty, "state").await,
-            way,
-            log: faulty,
-            rng: Rng::with_seed(seed * 1000 + number),
-        }
-    }
-
+impl Rival {
     /// Takes and lets go, drops what it was doing, is cut off, until the storm is over.
     async fn live(&mut self, judge: &Judge, end: Instant) {
         while Instant::now() < end {
-            let bound = Duration::from_millis(self.rng.u64(1..20_000));
-            let holding = Duration::from_millis(self.rng.u64(1..8_000));
-            match self.rng.usize(..10) {
-                0 => {
-                    self.way.cut(true);
-                    sleep(Duration::from_millis(self.rng.u64(1..25_000))).await;
-                    self.way.cut(false);
-                }
+            let bound = Duration::from_millis(self.process.rng.u64(1..20_000));
+            let holding = Duration::from_millis(self.process.rng.u64(1..8_000));
+            match self.process.rng.usize(..10) {
+                0 => self.process.cut_off().await,
                 1 => drop(timeout(bound / 20, self.lock().acquire()).await),
                 2 => {
                     if let Ok(Some(guard)) = self.lock().try_acquire().await {
@@ -195,12 +143,12 @@ impl Process {
                     }
                 }
             }
-            sleep(Duration::from_millis(self.rng.u64(1..500))).await;
+            sleep(Duration::from_millis(self.process.rng.u64(1..500))).await;
         }
     }
 
     fn lock(&self) -> Lock {
-        Lock::new(&self.claims, &self.session, "a").unwrap()
+        Lock::new(&self.process.claims, &self.process.session, "a").unwrap()
     }
 
     /// Writes under the lock now and then, while it holds.
@@ -215,13 +163,13 @@ impl Process {
                 txn.put(&state, "token", guard.token().number)
             });
             let _ = written.await;
-            sleep(Duration::from_millis(self.rng.u64(1..1_000))).await;
+            sleep(Duration::from_millis(self.process.rng.u64(1..1_000))).await;
         }
         judge.look();
     }
 
     async fn read(&mut self, judge: &Judge, bound: Duration, holding: Duration) {
-        let lock = RwLock::new(&self.claims, &self.session, "b").unwrap();
+        let lock = RwLock::new(&self.process.claims, &self.process.session, "b").unwrap();
         if let Ok(guard) = lock.request_read().wait_at_most(bound).acquire().await {
             let guard = Arc::new(guard);
             judge.grant(Held::Read(Arc::clone(&guard)));
@@ -230,7 +178,7 @@ impl Process {
     }
 
     async fn write(&mut self, judge: &Judge, bound: Duration, holding: Duration) {
-        let lock = RwLock::new(&self.claims, &self.session, "b").unwrap();
+        let lock = RwLock::new(&self.process.claims, &self.process.session, "b").unwrap();
         if let Ok(guard) = lock.request_write().wait_at_most(bound).acquire().await {
             let guard = Arc::new(guard);
             judge.grant(Held::Write(Arc::clone(&guard)));
@@ -239,8 +187,9 @@ impl Process {
     }
 
     async fn permits(&mut self, judge: &Judge, bound: Duration, holding: Duration) {
-        let semaphore = Semaphore::new(&self.claims, &self.session, "c", PERMITS).unwrap();
-        let weight = self.rng.u32(1..=PERMITS);
+        let semaphore =
+            Semaphore::new(&self.process.claims, &self.process.session, "c", PERMITS).unwrap();
+        let weight = self.process.rng.u32(1..=PERMITS);
         let Ok(request) = semaphore.request(weight).await else {
             return;
         };
@@ -258,7 +207,7 @@ async fn tokens_never_fall(log: MemoryLog) {
     let mut watch = state.watch_key("token").every_revision(100_000);
     let mut newest: BTreeMap<String, u64> = BTreeMap::new();
     while let Some(changes) = watch.next().await {
-        let life = epoch(changes.to().epoch);
+        let life = changes.to().epoch.to_string();
         // What a restore brought back is not written in the new life.
         let is_resync = matches!(changes.cause(), globe::Cause::Resync(_));
         for change in changes.iter().filter(|_| !is_resync) {
@@ -274,24 +223,18 @@ async fn tokens_never_fall(log: MemoryLog) {
 /// One storm; how many guards were had.
 async fn storm(seed: u64) -> usize {
     let log = MemoryLog::new();
-    let mut rng = Rng::with_seed(seed);
-    let mut faults = Faults::legal().with(Fault::Compact, 0.0);
-    if seed % 3 == 2 {
-        faults = faults.with(Fault::Backup, 0.02).with(Fault::Restore, 0.005);
-    }
-    let mut processes = Vec::new();
-    for number in 0..rng.u64(2..=4) {
-        processes.push(Process::new(&log, seed, number).await);
+    let mut rivals = Vec::new();
+    for process in processes(&log, seed, 2..=4).await {
+        let state = open(&process.log, "state").await;
+        rivals.push(Rival { process, state });
     }
     let judge = Arc::new(Judge::default());
     let reading = tokio::spawn(tokens_never_fall(log.clone()));
-    for process in &processes {
-        process.log.set_faults(faults.clone());
+    for rival in &rivals {
+        rival.process.log.set_faults(faults(seed));
     }
     let end = Instant::now() + STORM;
-    let lives = processes
-        .iter_mut()
-        .map(|process| process.live(&judge, end));
+    let lives = rivals.iter_mut().map(|rival| rival.live(&judge, end));
     let looking = async {
         loop {
             judge.look();
@@ -302,14 +245,11 @@ async fn storm(seed: u64) -> usize {
         _ = join_all(lives) => {}
         () = looking => {}
     }
-    for process in &processes {
-        process.log.heal();
-        process.way.cut(false);
-    }
+    heal(rivals.iter().map(|rival| &rival.process));
     judge.look();
     // Everybody is let in once more, and nothing is left behind.
-    for process in &processes {
-        let guard = within("everybody is let in", process.lock().acquire()).await;
+    for rival in &rivals {
+        let guard = within("everybody is let in", rival.lock().acquire()).await;
         judge.grant(Held::Lock(Arc::new(guard.unwrap())));
         judge.look();
     }
