@@ -167,10 +167,10 @@ fn permits_are_never_exceeded_and_whoever_waits_is_let_in() {
         cancels: 1,
         ..NONE
     };
-    holds(permits(3, 1, faults), 1);
+    holds(permits(3, 1, faults), 76_000);
     let faults = Faults {
         restores: 1,
         ..NONE
     };
-    holds(permits(2, 1, faults), 1);
+    holds(permits(2, 1, faults), 13_500);
 }
