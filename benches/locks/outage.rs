@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use etcd_client::Client;
-use globe::{Claims, EtcdLog, Fenced, Globe, Lock, LockGuard};
+use globe::{Claims, EtcdLog, Globe, Lock, LockGuard};
 use globe_bench::{Done, Target, Turns, Unit, report};
 use globe_test_support::EtcdServer;
 use tokio::time::{Duration, Instant, sleep, sleep_until};

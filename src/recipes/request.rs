@@ -88,8 +88,8 @@ impl<G: From<Hold>> Request<G> {
     ///
     /// # Errors
     /// `Busy` when others held it for as long as it waited; `Unavailable` when it waited for the log or for a live session;
-    /// `Invalid` for a bound of nothing, or of more than a year, and for more permits than there are by now; `Closed` of the map or the session; otherwise as every write
-    /// that is not tried again.
+    /// `Invalid` for a bound of nothing, or of more than a year, and for more permits than there are by now; `Closed` of the
+    /// map or the session; otherwise as every write that is not tried again.
     pub async fn acquire(self) -> Result<G> {
         self.check()?;
         let Some(wait) = self.wait else {

@@ -2,6 +2,7 @@
 //!
 //! Never takes a session's word for what stands in the log: another process' map, or etcd's own tool, says that.
 
+mod barriers;
 mod elections;
 mod locks;
 mod losses;

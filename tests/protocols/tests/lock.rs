@@ -3,7 +3,7 @@
 //! Nothing is sampled. Each scope is as large as a search of a few seconds allows, and has to have as many states as it had
 //! when it was chosen, about: a tenth less is a mistake of the model.
 
-use globe_protocols::lock::scope::{Faults, NONE, Scope};
+use globe_protocols::lock::scope::{Faults, Kind, NONE, Scope};
 use globe_protocols::lock::search::holds;
 
 #[test]
@@ -142,7 +142,7 @@ fn an_operator_who_deletes_a_claim_lets_the_next_in() {
 #[test]
 fn readers_share_and_writers_do_not() {
     let shared = |clients, claims, faults| Scope {
-        shared: true,
+        kind: Kind::Shared,
         ..Scope::new(clients, claims, faults)
     };
     let faults = Faults {
@@ -153,4 +153,24 @@ fn readers_share_and_writers_do_not() {
     holds(shared(3, 1, faults), 74_000);
     let faults = Faults { cancels: 1, ..NONE };
     holds(shared(2, 2, faults), 34_000);
+}
+
+/// Of three permits some take two, the others one.
+#[test]
+fn permits_are_never_exceeded_and_whoever_waits_is_let_in() {
+    let permits = |clients, claims, faults| Scope {
+        kind: Kind::Permits(3),
+        ..Scope::new(clients, claims, faults)
+    };
+    let faults = Faults {
+        suspensions: 1,
+        cancels: 1,
+        ..NONE
+    };
+    holds(permits(3, 1, faults), 76_000);
+    let faults = Faults {
+        restores: 1,
+        ..NONE
+    };
+    holds(permits(2, 1, faults), 13_500);
 }

@@ -2,7 +2,7 @@
 //!
 //! Each is searched in a scope in which the right one holds.
 
-use globe_protocols::lock::scope::{Faults, Mutant, NONE, Scope};
+use globe_protocols::lock::scope::{Faults, Kind, Mutant, NONE, Scope};
 use globe_protocols::lock::search::{
     COMES_TO_REST, GRANTED_IN_ORDER, ONE_AT_A_TIME, ONE_WHEN_ALL_IS_SEEN, REQUIRED_IN_ITS_LIFE,
     finds, holds,
@@ -62,7 +62,7 @@ fn a_mutant_that_is_woken_by_claims_alone_is_found() {
 #[test]
 fn a_mutant_that_uses_a_key_for_two_modes_is_found() {
     let scope = Scope {
-        shared: true,
+        kind: Kind::Shared,
         ..Scope::new(2, 2, CANCELS)
     };
     is_found(Mutant::KeyUsedTwice, scope, ONE_AT_A_TIME);
@@ -116,6 +116,16 @@ fn a_mutant_whose_transactions_land_in_any_life_is_found() {
     };
     let scope = Scope::new(2, 1, faults);
     is_found(Mutant::RequiredInAnyLife, scope, REQUIRED_IN_ITS_LIFE);
+}
+
+#[test]
+fn mutants_that_do_not_weigh_claims_are_found() {
+    let scope = Scope {
+        kind: Kind::Permits(3),
+        ..Scope::new(3, 1, NONE)
+    };
+    is_found(Mutant::WeightsOfOne, scope, ONE_AT_A_TIME);
+    is_found(Mutant::OwnWeightForgotten, scope, ONE_AT_A_TIME);
 }
 
 /// Who has seen nothing of the life before, neither by his session nor by his map, has no grace: nobody told him that somebody

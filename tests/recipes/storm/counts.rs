@@ -36,6 +36,20 @@ struct Sum {
     unknown: i64,
 }
 
+impl Sum {
+    /// What an addition of this bit was answered, if it was.
+    fn note(&mut self, bit: i64, answer: Option<globe::Result<i64>>) {
+        match answer {
+            Some(Ok(value)) => {
+                assert_ne!(value & bit, 0, "its own addition is in {value:#b}");
+                self.counted |= bit;
+            }
+            Some(Err(error)) if !error.may_be_committed() => {}
+            _ => self.unknown |= bit,
+        }
+    }
+}
+
 async fn add(process: &mut Process, sum: &Mutex<Sum>, end: Instant) {
     let counts: Counts = open(&process.log, "counts").await;
     process.log.set_faults(without_restores());
@@ -51,16 +65,7 @@ async fn add(process: &mut Process, sum: &Mutex<Sum>, end: Instant) {
         };
         let bound = process.time(60_000);
         let added = timeout(bound, counter.add(bit)).await;
-        let mut sum = sum.lock().unwrap();
-        match added {
-            Ok(Ok(value)) => {
-                assert_ne!(value & bit, 0, "its own addition is in {value:#b}");
-                sum.counted |= bit;
-            }
-            Ok(Err(error)) if !error.may_be_committed() => {}
-            _ => sum.unknown |= bit,
-        }
-        drop(sum);
+        sum.lock().unwrap().note(bit, added.ok());
         if process.rng.usize(..5) == 0 {
             process.cut_off().await;
         }
@@ -71,12 +76,12 @@ async fn add(process: &mut Process, sum: &Mutex<Sum>, end: Instant) {
 async fn counters(seed: u64) -> usize {
     let log = MemoryLog::new();
     let mut all = processes(&log, seed, 2..=4).await;
-    let (sum, end) = (Mutex::default(), Instant::now() + STORM);
+    let (sum, end) = (Mutex::new(Sum::default()), Instant::now() + STORM);
     join_all(all.iter_mut().map(|process| add(process, &sum, end))).await;
     heal(&all);
     // What is still under way arrives.
     sleep(SECOND * 60).await;
-    let sum = sum.lock().unwrap();
+    let sum = sum.into_inner().unwrap();
     for process in &all {
         let counts: Counts = open(&process.log, "counts").await;
         let value = Counter::new(&counts, "a").unwrap().get();

@@ -28,6 +28,7 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// Lives through the storm of each seed; what came of each.
+#[expect(clippy::print_stdout, reason = "a storm that fails says by which seed")]
 fn storms<T, F: Future<Output = T>>(storm: impl Fn(u64) -> F) -> Vec<T> {
     let seeds = match setting("GLOBE_SEED") {
         Some(seed) => seed..seed + 1,

@@ -6,7 +6,7 @@ use crate::lock::client::{Renewal, Request, Session};
 use crate::lock::commit::Commit;
 use crate::lock::log::{Lease, Record};
 use crate::lock::look::Rules;
-use crate::lock::scope::Mutant;
+use crate::lock::scope::{Kind, Mutant};
 use crate::lock::state::State;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +129,7 @@ pub(crate) fn disturbing(rules: &Rules, state: &State, actions: &mut Vec<Action>
                 client,
                 reads: false,
             });
-            if rules.scope.shared {
+            if rules.scope.kind != Kind::Lock {
                 actions.push(Action::Ask {
                     client,
                     reads: true,

@@ -4,7 +4,7 @@
 
 use crate::lock::client::{Request, stands};
 use crate::lock::log::{Content, Record};
-use crate::lock::scope::{Mutant, Scope};
+use crate::lock::scope::{Kind, Mutant, Scope};
 use crate::lock::state::{Broken, State};
 use crate::recipes::claim::{Claim, Mode};
 use crate::recipes::order::{Before, Rule, queue};
@@ -86,12 +86,13 @@ impl Rules {
             state.client_mut(at).request = Request::Idle;
         } else if is_waiting
             && state.client(at).grants()
-            && lets_in(self.scope.shared, state.view(at), (at, made.number))
+            && self.lets_in(state.view(at), (at, made.number))
         {
             state.client_mut(at).request = Request::Held(made);
             let last = &mut state.granted[usize::from(made.epoch)];
             let is_late = *last > made.created;
-            if !made.reads {
+            // Who shares may see sooner than another who came before that there is room.
+            if !made.reads && !matches!(self.scope.kind, Kind::Permits(_)) {
                 *last = made.created;
             }
             if is_late && self.is_faithful(state) {
@@ -103,27 +104,49 @@ impl Rules {
 
 const PREFIX: &str = "lock/";
 
-/// Whether a claim is let in, by what a view shows.
-fn lets_in(shared: bool, view: &Content, (client, number): (u8, u8)) -> bool {
-    let rule = if shared { Rule::Shared } else { Rule::Alone };
-    let key = |client, number| format!("{PREFIX}{client}-{number}");
-    let entries = view.records.iter().map(|record| {
-        let mode = if record.reads {
-            Mode::Read
-        } else {
-            Mode::Write
-        };
-        let claim = Claim { mode, weight: 1 };
-        let entry = Entry::new(claim, u64::from(record.created));
-        (key(record.client, record.number), entry)
-    });
-    let own = key(client, number);
-    let mut before = Before::default();
-    for place in queue(&View::new(entries), PREFIX).iter().flatten() {
-        if place.key == own {
-            return before.lets_in(rule, place.weight, place.reads);
+impl Rules {
+    /// How many permits a claim takes.
+    pub(crate) fn weight(&self, reads: bool) -> u32 {
+        match self.scope.kind {
+            Kind::Permits(_) if !reads => 2,
+            _ => 1,
         }
-        before.add(place);
     }
-    false
+
+    /// Whether a claim is let in, by what a view shows.
+    fn lets_in(&self, view: &Content, (client, number): (u8, u8)) -> bool {
+        let rule = match self.scope.kind {
+            Kind::Lock => Rule::Alone,
+            Kind::Shared => Rule::Shared,
+            Kind::Permits(limit) => Rule::Permits(Some(limit)),
+        };
+        let key = |client, number| format!("{PREFIX}{client}-{number}");
+        let entries = view.records.iter().map(|record| {
+            let mode = if record.reads {
+                Mode::Read
+            } else {
+                Mode::Write
+            };
+            let weight = match self.is(Mutant::WeightsOfOne) {
+                true => 1,
+                false => self.weight(record.reads),
+            };
+            let claim = Claim { mode, weight };
+            let entry = Entry::new(claim, u64::from(record.created));
+            (key(record.client, record.number), entry)
+        });
+        let own = key(client, number);
+        let mut before = Before::default();
+        for place in queue(&View::new(entries), PREFIX).iter().flatten() {
+            if place.key == own {
+                let weight = match self.is(Mutant::OwnWeightForgotten) {
+                    true => 1,
+                    false => place.weight,
+                };
+                return before.lets_in(rule, weight, place.reads);
+            }
+            before.add(place);
+        }
+        false
+    }
 }

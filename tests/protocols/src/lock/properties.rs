@@ -8,6 +8,7 @@ use crate::lock::action::{Action, disturbing, goes_on, going_on};
 use crate::lock::client::{Renewal, Request, Session};
 use crate::lock::commit::Commit;
 use crate::lock::look::Rules;
+use crate::lock::scope::Kind;
 use crate::lock::state::{Broken, State};
 
 pub const ONE_AT_A_TIME: &str = "without hidden pauses and operators one holds at a time";
@@ -26,7 +27,7 @@ const LANDED_TWICE: &str = "a claim that was deleted landed once more";
 const HELD_IN_ANOTHER_LIFE: &str = "somebody holds in another life";
 const REQUIRED_LATE: &str = "a transaction of one who does not hold any more is under way";
 const ONLY_FENCED: &str = "two say that they hold, and only a fence tells them apart";
-const READ_TOGETHER: &str = "two read together";
+const HELD_TOGETHER: &str = "two hold together, who share";
 
 impl Model for Rules {
     type State = State;
@@ -81,18 +82,22 @@ impl Model for Rules {
     }
 }
 
-/// Whether two hold, of some, who may not do so together.
+/// Whether some hold who may not do so together.
 fn is_shared_by(rules: &Rules, state: &State, which: impl Fn(u8) -> bool) -> bool {
-    let (mut holders, mut writers) = (0, 0);
+    let (mut holders, mut writers, mut permits) = (0, 0, 0);
     for client in state.ids().filter(|client| which(*client)) {
         if let Request::Held(made) = state.client(client).request
             && state.is_held(client, rules.by_key())
         {
             holders += 1;
             writers += usize::from(!made.reads);
+            permits += rules.weight(made.reads);
         }
     }
-    holders > 1 && writers > 0
+    match rules.scope.kind {
+        Kind::Permits(limit) => permits > limit,
+        Kind::Lock | Kind::Shared => holders > 1 && writers > 0,
+    }
 }
 
 fn is_at_rest(state: &State) -> bool {
@@ -171,8 +176,8 @@ impl Rules {
                 }),
             ),
             (
-                self.scope.shared,
-                Property::sometimes(READ_TOGETHER, |rules: &Rules, state: &State| {
+                self.scope.kind != Kind::Lock,
+                Property::sometimes(HELD_TOGETHER, |rules: &Rules, state: &State| {
                     let holders = state.ids().filter(|at| state.is_held(*at, rules.by_key()));
                     holders.count() > 1
                 }),

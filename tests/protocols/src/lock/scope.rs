@@ -44,6 +44,17 @@ pub const NONE: Faults = Faults {
     requires: 0,
 };
 
+/// What is claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One holds at a time.
+    Lock,
+    /// Some read, and hold together.
+    Shared,
+    /// Some take one permit, the others two, of so many.
+    Permits(u32),
+}
+
 /// What a search goes through.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope {
@@ -51,8 +62,8 @@ pub struct Scope {
     /// How many claims each may try to make.
     pub claims: u8,
     pub faults: Faults,
-    /// Whether claims may share, as those of readers do.
-    pub shared: bool,
+    /// Whether claims may share.
+    pub kind: Kind,
     /// Whether a session that is lost is opened anew, rather than that it goes on under another lease. It then knows nothing
     /// of the life of the log before.
     pub newcomers: bool,
@@ -64,7 +75,7 @@ impl Scope {
             clients,
             claims,
             faults,
-            shared: false,
+            kind: Kind::Lock,
             newcomers: false,
         }
     }
@@ -93,6 +104,10 @@ pub enum Mutant {
     AnswerCountsFromItsArrival,
     /// The claim is deleted before its holder stops.
     ReleasedBeforeItStops,
+    /// Each claim counts as one permit, whatever it takes.
+    WeightsOfOne,
+    /// A claim is let in when there is any permit left, whatever it takes.
+    OwnWeightForgotten,
     /// A transaction that requires a claim is not bound to the life of the log.
     RequiredInAnyLife,
 }
