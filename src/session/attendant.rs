@@ -56,6 +56,13 @@ struct Found<V> {
     value: Option<Arc<V>>,
 }
 
+impl<V> Found<V> {
+    /// Whether what was written here with an outcome that nobody knows may land yet: a copy of it finds what it is sent over.
+    fn may_yet_be(&self, wanted: &Wanted) -> bool {
+        wanted.over.is_some() && wanted.over == self.stands.revision() && self.seen != Seen::Mine
+    }
+}
+
 impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
     pub(crate) fn new(map: &Globe<K, V>, session: &Arc<Shared>) -> Attendant<K, V> {
         Attendant {
@@ -214,6 +221,7 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
                 let stands = wanted.claim == found.created;
                 (Want::Claim { stands }, None)
             }
+            Wish::Wanted(wanted) if found.may_yet_be(&wanted) => (Want::Later, None),
             Wish::Wanted(wanted) if wanted.is_sure => (Want::Entry, Some(wanted)),
             Wish::Wanted(wanted) => (Want::Unsure, Some(wanted)),
         };

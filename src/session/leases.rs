@@ -44,7 +44,8 @@ pub(crate) struct Former {
 pub(crate) struct Leases {
     held: Vec<Held>,
     former: Vec<Former>,
-    /// All it ever had: what stands under one of them is its own.
+    /// All it ever had: what stands under one of them is its own. None is ever forgotten, since a backup, however old it is,
+    /// may bring its entries back. That is some 16 bytes each: 150 kB for a loss an hour, for a year.
     own: HashSet<LeaseId>,
 }
 

@@ -48,11 +48,20 @@ async fn try_restore(shared: &Shared, found: &Mutex<Restoration>) -> Result<()> 
     take_leases(shared).await?;
     let attended = shared.attended();
     let restoring = attended.iter().map(|map| map.restore(found));
+    let (mut behind, mut why) = (Vec::new(), None);
     for (map, restored) in attended.iter().zip(join_all(restoring).await) {
         match restored {
             Err(error) if *error.kind() == ErrorKind::Closed => shared.leave(&**map),
-            restored => restored?,
+            Err(error) => {
+                behind.push(map.keyspace().clone());
+                why.get_or_insert(error);
+            }
+            Ok(()) => {}
         }
+    }
+    shared.wait_for(behind);
+    if let Some(error) = why {
+        return Err(error);
     }
     // Only now: what was written again is bound to the new ones, and stays.
     revoke_former(shared).await;

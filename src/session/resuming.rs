@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use globe_log_client::ErrorKind;
+use globe_log_client::{ErrorKind, Result};
 use tokio::time::{sleep, timeout};
 
 use crate::ground::backoff::Backoff;
+use crate::session::attended::Attended;
 use crate::session::shared::{Shared, no_answer};
 use crate::session::state::{Loss, SessionEvent};
 
@@ -37,29 +38,33 @@ pub(crate) async fn resuming(shared: &Shared) -> Loss {
     }
 }
 
+/// Has a map show what was committed before; one that takes too long is behind.
+async fn synced(shared: &Shared, map: &dyn Attended) -> Result<()> {
+    let synced = timeout(shared.settings.ttl / 4, map.sync()).await;
+    synced.unwrap_or_else(|_| Err(no_answer(&format!("a look at {}", map.keyspace()))))
+}
+
 /// The leases are alive although they might have ended. Nobody else was let in meanwhile, which every map has to show
 /// before anything is relied on again.
 async fn resume(shared: &Shared) -> Look {
     let own = shared.epoch();
     let attended = shared.attended();
-    let syncs = attended.iter().map(|map| map.sync());
-    let synced = timeout(shared.settings.ttl / 4, join_all(syncs)).await;
-    let Ok(synced) = synced else {
-        shared.failed(&no_answer("a look at the maps"));
-        return Look::Failed;
-    };
-    for (map, synced) in attended.iter().zip(synced) {
+    let syncs = attended.iter().map(|map| synced(shared, &**map));
+    let mut behind = Vec::new();
+    for (map, synced) in attended.iter().zip(join_all(syncs).await) {
         match synced {
             Err(error) if *error.kind() == ErrorKind::Closed => shared.leave(&**map),
             Err(error) => {
                 shared.failed(&error);
-                return Look::Failed;
+                behind.push(map.keyspace().clone());
             }
             Ok(()) if map.epoch() != own => return Look::Lost(Loss::EpochChanged),
             Ok(()) => {}
         }
     }
-    if shared.resume(SessionEvent::Resumed) {
+    let are_all_seen = behind.is_empty();
+    shared.wait_for(behind);
+    if are_all_seen && shared.resume(SessionEvent::Resumed) {
         Look::Resumed
     } else {
         Look::Failed

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use globe_log_client::{Epoch, Error, ErrorKind, Lease, LogClient, Result};
+use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, Lease, LogClient, Result};
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 use tokio::time::timeout_at;
@@ -61,6 +61,8 @@ pub(super) struct Inner {
     attended: Vec<Arc<dyn Attended>>,
     pub(super) wants_lease: bool,
     pub(super) last_error: Option<Error>,
+    /// The maps that could not be looked at.
+    behind: Vec<Keyspace>,
     /// How often it has lost its leases, and why at last.
     pub(super) losses: (u64, Option<Loss>),
     /// In which life of the log its newest lease was granted.
@@ -87,6 +89,7 @@ impl Shared {
             attended: Vec::new(),
             wants_lease: false,
             last_error: None,
+            behind: Vec::new(),
             losses: (0, None),
             life: lease.epoch,
             grace: None,
@@ -192,6 +195,11 @@ impl Shared {
         self.inner().last_error = Some(error.clone());
     }
 
+    /// These maps could not be looked at, without which it is not live.
+    pub(crate) fn wait_for(&self, behind: Vec<Keyspace>) {
+        self.inner().behind = behind;
+    }
+
     pub(crate) fn status(&self) -> SessionStatus {
         let (now, time_left) = (self.state(), self.time_left());
         let attended = self.attended();
@@ -204,6 +212,7 @@ impl Shared {
             time_left,
             leases: inner.leases.count(),
             entries,
+            behind: inner.behind.iter().map(ToString::to_string).collect(),
             last_error: inner.last_error.as_ref().map(Error::to_string),
         }
     }
@@ -236,6 +245,7 @@ impl Shared {
             return false;
         }
         inner.phase = SessionState::Live;
+        inner.behind.clear();
         drop(inner);
         self.tell(event);
         self.changed.notify_waiters();

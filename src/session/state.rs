@@ -112,6 +112,9 @@ pub struct SessionStatus {
     pub leases: usize,
     /// How many entries it wants to stand, in all maps.
     pub entries: usize,
+    /// The keyspaces of the maps that keep it from being live, because they have not shown yet what happened while it was
+    /// not. To go on without one, close that map.
+    pub behind: Vec<String>,
     /// What went wrong when the log was last asked, if it has not answered since.
     pub last_error: Option<String>,
 }

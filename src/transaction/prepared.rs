@@ -46,7 +46,7 @@ impl Pending {
             _ => return None,
         };
         let mut writing = self.wanted.begin(text, intent)?;
-        writing.is_rewrite = stands != Stands::Nothing;
+        writing.over = stands;
         Some(writing)
     }
 }

@@ -116,13 +116,13 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         intent: Intent,
         basis: Basis,
     ) -> Result<Leased> {
-        let Some((text, _)) = set.writes.first_key_value() else {
+        let Some(text) = set.writes.keys().next().cloned() else {
             return Err(Error::new(ErrorKind::Invalid, "nothing is to be written"));
         };
-        let mut writing = self.wanted.begin(text, intent);
+        let mut writing = self.wanted.begin(&text, intent);
         loop {
             if let Some(writing) = &mut writing {
-                writing.is_rewrite = set.standing() > 0;
+                writing.over = set.stands(&text);
             }
             let outcome = self.send(committer, &set, basis).await;
             if let Ok(Outcome::Overtaken(conflict)) = &outcome {
@@ -227,7 +227,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         }
         let begin = |(text, stands, intent)| {
             let mut writing = self.wanted.begin(text, intent)?;
-            writing.is_rewrite = stands != Stands::Nothing;
+            writing.over = stands;
             Some(writing)
         };
         Ok((intents.into_iter().map(begin).collect(), changed))

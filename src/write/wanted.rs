@@ -15,6 +15,7 @@ use crate::write::attempt::Outcome;
 use crate::write::due::{Due, tell};
 use crate::write::ending::{Ending, ending};
 use crate::write::leasing::Leasing;
+use crate::write::write_set::Stands;
 
 /// A value, of whatever type the map has.
 pub(crate) type AnyValue = Arc<dyn Any + Send + Sync>;
@@ -63,6 +64,8 @@ pub(crate) struct Wanted {
     pub(crate) life: Epoch,
     /// Of a claim, the commit that created it: it counts only while that stands, and is never put back.
     pub(crate) claim: Option<Revision>,
+    /// Of a write whose outcome is not known, what it was sent over: as long as that stands it may land, and no longer.
+    pub(crate) over: Option<Revision>,
 }
 
 /// What a session knows of a key, when it judges what stands there.
@@ -127,16 +130,16 @@ impl WantedKeys {
             keys: Arc::clone(self),
             text: text.clone(),
             intent,
-            is_rewrite: false,
+            over: Stands::Nothing,
             ending: Ending::Unknown,
         })
     }
 
-    /// The session that wants a key.
+    /// The session that wants a key. Of what it only may come to want it is none.
     pub(crate) fn session_of(&self, text: &[u8]) -> Option<Arc<dyn Leasing>> {
         let table = self.table();
         let row = table.keys.get(text)?;
-        row.wanted.as_ref()?;
+        row.wanted.as_ref().filter(|wanted| wanted.over.is_none())?;
         row.session.upgrade()
     }
 
@@ -176,7 +179,7 @@ impl WantedKeys {
         let before = row.and_then(|row| {
             let wanted = row.wanted.as_mut()?;
             row.lease = lease;
-            (wanted.is_sure, wanted.life) = (true, life);
+            (wanted.is_sure, wanted.life, wanted.over) = (true, life, None);
             Some(std::mem::replace(&mut wanted.value, value))
         });
         drop(table);
@@ -314,8 +317,8 @@ pub(crate) struct Writing {
     keys: Arc<WantedKeys>,
     text: Bytes,
     intent: Intent,
-    /// Whether it is sent over something that stands there.
-    pub(crate) is_rewrite: bool,
+    /// What it is sent over.
+    pub(crate) over: Stands,
     ending: Ending,
 }
 
@@ -342,7 +345,7 @@ impl Drop for Writing {
         let before = match &self.intent {
             // What it wrote goes with its leases.
             Intent::Want { .. } if is_over => None,
-            intent => row.end(intent, self.is_rewrite, self.ending),
+            intent => row.end(intent, self.over, self.ending),
         };
         table.tidy(&self.text);
         let listeners = table.listeners();
@@ -354,7 +357,7 @@ impl Drop for Writing {
 
 impl Row {
     /// What is wanted after a write has ended; returns what was wanted before, to be dropped outside of any lock.
-    fn end(&mut self, intent: &Intent, is_rewrite: bool, ending: Ending) -> Option<Wanted> {
+    fn end(&mut self, intent: &Intent, over: Stands, ending: Ending) -> Option<Wanted> {
         match (intent, ending) {
             (
                 Intent::Want {
@@ -373,16 +376,19 @@ impl Row {
                     is_sure: true,
                     life: at.epoch,
                     claim: is_claim.then_some(at.revision),
+                    over: None,
                 })
             }
             (Intent::Keep { value }, Ending::Committed(at)) if self.is_newer(at) => {
                 self.decided = Some(at);
-                let claim = self.wanted.as_ref()?.claim;
+                let wanted = self.wanted.as_ref()?;
+                let (claim, is_sure) = (wanted.claim, wanted.over.is_none());
                 self.wanted.replace(Wanted {
                     value: value.clone(),
-                    is_sure: true,
+                    is_sure,
                     life: at.epoch,
                     claim,
+                    over: None,
                 })
             }
             (Intent::Leave, Ending::Committed(at)) if self.is_newer(at) => {
@@ -399,13 +405,14 @@ impl Row {
                     ..
                 },
                 Ending::Unknown,
-            ) if is_rewrite && self.wanted.is_none() => {
+            ) if over != Stands::Nothing && self.wanted.is_none() => {
                 self.session = Weak::clone(session);
                 self.wanted.replace(Wanted {
                     value: value.clone(),
                     is_sure: false,
                     life: *life,
                     claim: None,
+                    over: over.revision(),
                 })
             }
             (Intent::Want { session, .. }, Ending::Unknown)

@@ -47,6 +47,14 @@ impl Stands {
         }
     }
 
+    /// The revision of a record.
+    pub(crate) fn revision(self) -> Option<Revision> {
+        match self {
+            Stands::Nothing | Stands::Since(_) => None,
+            Stands::Record(revision, _) => Some(revision),
+        }
+    }
+
     pub(crate) fn lease(self) -> Option<LeaseId> {
         match self {
             Stands::Nothing | Stands::Since(_) => None,
@@ -145,6 +153,12 @@ impl WriteSet {
             }
         }
         transaction
+    }
+
+    /// What is known to stand at a key.
+    pub(crate) fn stands(&self, text: &Bytes) -> Stands {
+        let guarded = self.writes.get(text);
+        guarded.map_or(Stands::Nothing, |guarded| guarded.stands)
     }
 
     /// The lease that a key is put under.

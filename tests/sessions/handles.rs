@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
-use globe::{ErrorKind, LogClient, Loss, MemoryLog, Session, SessionEvent, SessionState};
+use globe::{ErrorKind, Globe, LogClient, Loss, MemoryLog, Session, SessionEvent, SessionState};
 use tokio::time::sleep;
 
 use crate::rig::{Around, fails_with, follows_life, numbers, open, until, within};
-use crate::{Numbers, Rig, SECOND, TTL};
+use crate::{Numbers, Rig, SECOND, TTL, is_in};
 
 /// Each sees the other's entries under a lease of its own session.
 #[tokio::test(start_paused = true)]
@@ -168,4 +168,37 @@ async fn nothing_is_kept_when_the_last_handle_is_dropped() {
     drop(session);
     until("no task is left", || metrics.num_alive_tasks() == before).await;
     assert_eq!(Arc::strong_count(&log), 1);
+}
+
+/// It may be that its role was taken away: nobody knows what became of the entries there.
+#[tokio::test(start_paused = true)]
+async fn a_map_that_keeps_a_session_from_being_live_is_named_until_it_is_closed() {
+    for is_lost in [false, true] {
+        let mut rig = Rig::patient().await;
+        let way = Around::new(&rig.log);
+        let behind: Numbers = Globe::open(way.clone(), "behind").await.unwrap();
+        rig.put("a", 1).await;
+        let put = behind.put_ephemeral(&rig.session, "a", 1);
+        put.await.unwrap();
+        assert!(rig.session.status().behind.is_empty());
+        rig.other.sync().await.unwrap();
+        way.freeze_reads(true);
+        if is_lost {
+            rig.revoke("a").await;
+            rig.lost().await;
+        } else {
+            rig.way.cut(true);
+            assert_eq!(rig.event().await, SessionEvent::Suspended);
+            rig.way.cut(false);
+        }
+        let names = || rig.session.status().behind;
+        until("it is named", || names() == ["behind"]).await;
+        sleep(TTL * 5).await;
+        assert_ne!(rig.session.state(), SessionState::Live);
+        assert_eq!(names(), ["behind"]);
+        behind.close().await;
+        is_in(&rig.session, SessionState::Live).await;
+        assert!(names().is_empty());
+        rig.shows(&[("a", 1)]).await;
+    }
 }

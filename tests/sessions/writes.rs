@@ -344,3 +344,45 @@ async fn an_update_that_puts_an_entry_back_says_under_which_lease() {
     assert_eq!(updated.lease(), rig.lease_of("a").await);
     assert!(rig.session.owns(&updated));
 }
+
+/// What it replaced is gone by then, so it is not swept, and its session looks after it: also when nothing was to be seen of
+/// it for long.
+#[tokio::test(start_paused = true)]
+async fn a_put_over_a_permanent_record_that_lands_late_is_kept() {
+    let rig = Rig::new().await;
+    rig.put("kept", 1).await;
+    let lease = rig.lease_of("kept").await.unwrap();
+    for key in ["late", "never", "own"] {
+        rig.map.put(key, 1).await.unwrap();
+    }
+    let hasty = rig.map.with_deadline(SECOND);
+    rig.way.lose_requests(true);
+    for key in ["late", "never", "own"] {
+        let put = hasty.put_ephemeral(&rig.session, key, 2).await;
+        fails_with(put, ErrorKind::Indeterminate);
+    }
+    rig.way.lose_requests(false);
+    sleep(TTL * 3).await;
+    let over = rig.map.get_entry("late").unwrap().version();
+    let late = globe::log_client::Transaction::new().within(Some(over.epoch()));
+    let at = globe::log_client::Precondition::At(over.revision());
+    let late = late.when(&keyspace("numbers"), "late", at);
+    let late = late.put_leased(&keyspace("numbers"), "late", "2", lease);
+    rig.log.commit(late).await.unwrap();
+    sleep(TTL).await;
+    rig.shows(&[("kept", 1), ("late", 2), ("never", 1), ("own", 1)])
+        .await;
+    rig.other.delete("late").await.unwrap();
+    rig.shows(&[("kept", 1), ("late", 2), ("never", 1), ("own", 1)])
+        .await;
+    // What is written over a record without a lease meanwhile is permanent, and no copy can land over it.
+    rig.other.put("never", 3).await.unwrap();
+    rig.map.put("own", 3).await.unwrap();
+    until("the others are not waited for", || {
+        rig.session.status().entries == 2
+    })
+    .await;
+    rig.session.close().await.unwrap();
+    let left = [("never".to_owned(), 3), ("own".to_owned(), 3)];
+    assert_eq!(rig.seen().await, left);
+}

@@ -10,12 +10,14 @@ use globe_etcd::EtcdLog;
 use globe_log_client::{
     Epoch, ErrorKind, Keyspace, Lease, LeaseId, LogClient, Position, Result, Transaction,
 };
-use globe_test_support::{Act, EtcdServer, EtcdVersion, Gateway, Proxy, Rule, Said, wait_until};
+use globe_test_support::{
+    Act, EtcdServer, EtcdVersion, Flow, Gateway, Proxy, Rule, Said, Weather, wait_until,
+};
 use rig::{
     BOUND, answer, as_narrow, connect, flags, guard, hurried, on_each_version, put, record,
     when_reachable, within, write_past,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use two_ways::TwoWays;
 
 on_each_version! {
@@ -229,6 +231,40 @@ async fn a_renewal_that_nobody_answers_is_unavailable_in_time(version: EtcdVersi
 fn is_unavailable(answer: Result<Lease>) {
     let error = answer.unwrap_err();
     assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}");
+}
+
+/// As behind a balancer that led a connection to a member which is dead, whether it answered before or never did.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewal_goes_over_another_connection_beside_one_that_is_silent() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let proxy = Proxy::start(server.port()).await;
+    let patience = 6 * SECOND;
+    let builder = EtcdLog::builder().endpoint(proxy.endpoint());
+    let builder = builder.request_timeout(patience).deadline(BOUND);
+    let log = builder.connect().await.unwrap();
+    let lease = grant(&log).await;
+    for answered_before in [false, true] {
+        let silent = proxy.connections() - u64::from(answered_before);
+        proxy.set_one(silent, Weather::both(Flow::held()));
+        let asked = Instant::now();
+        let first = log.clone();
+        let first = tokio::spawn(async move { first.renew(lease).await });
+        let renewed = loop {
+            // Who asks has little time.
+            if let Ok(renewed) = timeout(SECOND / 2, log.renew(lease)).await {
+                break renewed;
+            }
+            assert!(asked.elapsed() < patience, "they wait for each other");
+        };
+        assert_eq!(renewed.unwrap(), lease);
+        assert!(!first.is_finished(), "it waits still");
+        assert_eq!(proxy.connections(), silent + 2, "one is enough");
+        let late = within("the first", first).await.unwrap();
+        assert_eq!(late.unwrap(), lease);
+        // The member is none the worse for it.
+        assert_eq!(renew(&log, lease).await.unwrap(), lease);
+        assert_eq!(proxy.connections(), silent + 2);
+    }
 }
 
 async fn a_role_for_one_keyspace_has_leases_once_it_has_read_there(version: EtcdVersion) {

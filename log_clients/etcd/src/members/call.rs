@@ -14,6 +14,7 @@ use crate::members::calls::Calls;
 use crate::members::connection::Connection;
 use crate::members::dial::Purpose;
 use crate::members::endpoints::{Choice, Chosen, Endpoints};
+use crate::members::pending::{Listening, PendingRequest};
 
 /// Whether a request may be sent again although an earlier copy may have been, or may still be, carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,32 +58,6 @@ pub(crate) struct Answered<T> {
     pub(crate) chosen: Chosen,
     pub(crate) connection: Arc<Connection>,
     pub(crate) answer: T,
-}
-
-/// A request that waits for its answer. Dropped when it does no more: with its answer, at its time limit, or because its
-/// caller gave up.
-struct PendingRequest<'a> {
-    endpoints: &'a Endpoints,
-    chosen: &'a Chosen,
-}
-
-impl<'a> PendingRequest<'a> {
-    fn new(endpoints: &'a Endpoints, chosen: &'a Chosen) -> PendingRequest<'a> {
-        chosen.connections.silence.begins();
-        PendingRequest { endpoints, chosen }
-    }
-}
-
-impl Drop for PendingRequest<'_> {
-    fn drop(&mut self) {
-        let silent = self.chosen.connections.silence.ends();
-        let is_long = silent >= self.endpoints.settings.request_timeout;
-        if is_long {
-            let text = "it answered nobody in time";
-            let fault = Fault::new(Class::Unknown, text);
-            self.endpoints.put_aside(self.chosen, &fault);
-        }
-    }
 }
 
 /// What to do after a failed attempt.
@@ -262,12 +237,21 @@ impl Endpoints {
         Fut: Future<Output = Result<T, E>>,
         E: Into<Fault>,
     {
-        let connection = self
-            .contact(chosen, call_options.purpose, call_options.deadline)
-            .await?;
+        let connection = self.connection(chosen, call_options.purpose)?;
+        let _listening = Listening::to(&connection);
+        self.introduce(
+            chosen,
+            &connection,
+            call_options.purpose,
+            call_options.deadline,
+        )
+        .await?;
         let answer = self.send(chosen, &connection, call_options, request).await;
         match answer {
-            Ok(answer) => Ok((connection, answer)),
+            Ok(answer) => {
+                connection.silence.reset();
+                Ok((Arc::clone(&connection), answer))
+            }
             Err(fault) => Err(chosen.noted(fault, call_options.purpose, &connection)),
         }
     }
@@ -313,68 +297,6 @@ impl Endpoints {
             },
             fault = self.exhausted(chosen, connection, call_options) => Err(fault),
         }
-    }
-
-    /// A connection to a member that is known to answer. Whatever fails here, the request itself was not sent.
-    pub(crate) async fn contact(
-        &self,
-        chosen: &Chosen,
-        purpose: Purpose,
-        deadline: Instant,
-    ) -> Result<Arc<Connection>, Fault> {
-        let connection = chosen.connection(purpose, self)?;
-        if connection.known().is_none() || self.authenticator.token.is_needed() {
-            let done = self
-                .log_in_and_handshake(chosen, &connection, deadline)
-                .await;
-            done.map_err(|fault| chosen.noted(fault, purpose, &connection))?;
-        }
-        Ok(connection)
-    }
-
-    /// Logs in and learns who is at the other end, as far as that was not done.
-    async fn log_in_and_handshake(
-        &self,
-        chosen: &Chosen,
-        connection: &Arc<Connection>,
-        deadline: Instant,
-    ) -> Result<(), Fault> {
-        let time_up = |text| Fault::new(Class::TimeUp, text);
-        let log_in = timeout_at(
-            deadline,
-            self.authenticator
-                .log_in(&chosen.endpoint.address, connection),
-        )
-        .await;
-        log_in
-            .map_err(|_| time_up("the login did not end in time"))?
-            .map_err(|fault| chosen.guess_cause(fault))?;
-        let _pending = PendingRequest::new(self, chosen);
-        let limit = Instant::now() + self.settings.connect_timeout + self.settings.request_timeout;
-        let has_token = self.authenticator.token.is_there();
-        let handshake = connection.handshake(self.settings.server_version, has_token);
-        match timeout_at(limit.min(deadline), handshake).await {
-            Ok(handshake) => {
-                let handshake =
-                    handshake.map_err(|fault| chosen.guess_cause(fault.never_sent()))?;
-                chosen.connections.silence.reset();
-                chosen.warn_of(handshake.version);
-                self.admit(chosen, handshake.cluster).await
-            }
-            Err(_) if limit > deadline => Err(time_up("it could not be contacted in time")),
-            Err(_) => Err(self.why_silent(connection, deadline).await),
-        }
-    }
-
-    /// Why a member could not be contacted in time. One that was restored from a backup keeps everybody waiting who bears a
-    /// token of its old life: a token counts from a moment of the log's, which has yet to come again.
-    async fn why_silent(&self, connection: &Connection, deadline: Instant) -> Fault {
-        let limit = deadline.min(Instant::now() + self.settings.request_timeout);
-        let is_alive = timeout_at(limit, connection.is_alive());
-        if self.authenticator.token.is_there() && is_alive.await.is_ok_and(|is_alive| is_alive) {
-            return Fault::new(Class::Mute, "it is silent to who bears this token");
-        }
-        Fault::new(Class::NeverSent, "it could not be contacted in time")
     }
 }
 

@@ -9,7 +9,6 @@ use std::ops::Deref;
 use etcd_client::proto::PbLeaseKeepAliveResponse;
 use etcd_client::{Channel, Client};
 use futures::stream::{StreamExt, once};
-
 use http::uri::PathAndQuery;
 use tokio::sync::oneshot;
 use tonic::client::Grpc;

@@ -16,6 +16,7 @@ use crate::fault::{Class, Fault};
 use crate::members::calls::Calls;
 use crate::members::dial;
 use crate::members::order;
+use crate::members::silence::Silence;
 use crate::members::socket::TlsFailure;
 use crate::members::token::Token;
 use crate::records::number;
@@ -33,6 +34,8 @@ pub(crate) struct Connection {
     anonymous: Client,
     /// What TLS said of it.
     tls_failure: TlsFailure,
+    /// How long nothing has come over it although something was waited for.
+    pub(crate) silence: Silence,
     /// Set once it has answered.
     handshake: OnceCell<Handshake>,
     /// Whether it was seen to order progress. Asked for when its version is not known.
@@ -74,6 +77,7 @@ impl Connection {
         let (signed, anonymous) = dial::channels(address, token, settings, tls_failure.clone())?;
         Ok(Connection {
             tls_failure,
+            silence: Silence::default(),
             client: Arc::new(Calls::new(signed)?),
             anonymous: dial::client(etcd_client::Channel::Tonic(anonymous))?,
             handshake: OnceCell::new(),

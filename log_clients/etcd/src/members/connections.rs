@@ -75,6 +75,13 @@ impl Connections {
         }
     }
 
+    /// Whether another connection serves that purpose now.
+    pub(crate) fn is_replaced(&self, purpose: Purpose, connection: &Arc<Connection>) -> bool {
+        let current = self.cell(purpose);
+        let is_other = |current: &Arc<Connection>| !Arc::ptr_eq(current, connection);
+        current.as_ref().is_some_and(is_other)
+    }
+
     fn cell(&self, purpose: Purpose) -> MutexGuard<'_, Option<Arc<Connection>>> {
         let cell = match purpose {
             Purpose::Unary => &self.unary,

@@ -294,7 +294,9 @@ impl Chosen {
         )
     }
 
-    /// The fault of a connection. One that has ended is forgotten, so that the next request gets another.
+    /// The fault of a connection. One that has ended is forgotten, so that the next request gets another; and that one
+    /// failed which another stands in for already says nothing of the member. (Only what concerns leases, which may be asked
+    /// for again, has another beside it.)
     pub(crate) fn noted(
         &self,
         fault: Fault,
@@ -303,6 +305,11 @@ impl Chosen {
     ) -> Fault {
         if fault.class == Class::Ended {
             self.connections.forget(purpose, connection);
+        }
+        let is_lease = purpose == Purpose::Lease;
+        if is_lease && !fault.class.is_answer() && self.connections.is_replaced(purpose, connection)
+        {
+            return fault.because(Class::Ended, &"another connection is used meanwhile");
         }
         connection.explained(fault)
     }

@@ -76,6 +76,7 @@ impl Endpoints {
     async fn ask(&self, chosen: &Chosen, connection: &Connection) {
         if let Some(liveness) = connection.liveness_every(LOOK_AGAIN).await {
             chosen.connections.silence.reset();
+            connection.silence.reset();
             self.observe_term(liveness.term);
         }
     }
