@@ -108,6 +108,7 @@ fn story(history: &History) -> Vec<String> {
     history.events.iter().map(line).collect()
 }
 
+/// But for those with claims: sessions ask a second clock, which is not paused.
 #[test]
 fn a_seed_is_the_same_storm_every_time() {
     for seed in [0, 1, 3, 4, 8, 9, 14] {

@@ -11,8 +11,8 @@ use fastrand::Rng;
 use globe::log_client::LogClient;
 use globe::{Globe, MemoryLog, Revision};
 use globe_faulty::{FaultyLog, Operator, Restore};
-use globe_oracle::{Effect, History, KEYSPACES, Map, Node, Recorder, Truth};
-use tokio::time::{Instant, sleep};
+use globe_oracle::{CLAIM_KEYSPACES, Effect, History, KEYSPACES, Map, Node, Recorder, Truth};
+use tokio::time::{Instant, sleep, timeout};
 use weather::Weather;
 
 /// How long after the last fault a commit may still be on its way, and a bit.
@@ -36,7 +36,11 @@ pub(crate) fn live_through(weather: &Weather) -> History {
 async fn run(weather: &Weather) -> History {
     let recorder = Recorder::new();
     let memory = MemoryLog::builder().page_size(3).build();
-    let truth = Truth::listen(memory.clone(), "memory", &KEYSPACES, &recorder);
+    let mut keyspaces = KEYSPACES.to_vec();
+    if weather.has_claims {
+        keyspaces.extend(CLAIM_KEYSPACES);
+    }
+    let truth = Truth::listen(memory.clone(), "memory", &keyspaces, &recorder);
     let truth = truth.await.unwrap();
     let logs = logs(weather, &memory, &truth, &recorder);
     let mut nodes = Vec::new();
@@ -44,7 +48,10 @@ async fn run(weather: &Weather) -> History {
         nodes.push(node(log).await);
     }
     let mut running = weather.workload(&*logs[0]).start(&nodes, &recorder);
-    let _ = tokio::time::timeout(BOUND, running.done()).await;
+    let bare: Vec<FaultyLog> = logs.iter().map(|log| FaultyLog::clone(log)).collect();
+    let claimants = weather.claiming().start(&bare, &recorder).await.unwrap();
+    let _ = timeout(BOUND, running.done()).await;
+    let _ = timeout(BOUND, claimants.done()).await;
 
     logs.iter().for_each(|log| log.heal());
     recorder.fault("healed", Effect::HealsAll);
@@ -53,6 +60,7 @@ async fn run(weather: &Weather) -> History {
         memory.restore(&memory.backup());
     }
     sleep(AFTERMATH).await;
+    claimants.finish(BOUND).await;
     running.finish(BOUND).await;
     assert!(truth.finish(BOUND).await, "the truth was heard to its end");
     recorder.history()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use globe::LogClient;
 use globe_faulty::{Fault, Faults};
-use globe_oracle::{Limits, Workload};
+use globe_oracle::{ClaimLimits, Claiming, Limits, Workload};
 
 /// The storm of one seed.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct Weather {
     pub(crate) is_foul: bool,
     /// It is broken in a way that only a snapshot is certain to mend.
     pub(crate) needs_a_snapshot: bool,
+    /// Claims are played beside the map's clients, which takes longer.
+    pub(crate) has_claims: bool,
 }
 
 /// Ways of breaking the contract that are always found in the end.
@@ -36,6 +38,7 @@ const HIDDEN: [Fault; 3] = [Fault::SkipBatch, Fault::HalveBatch, Fault::HoleInSn
 
 impl Weather {
     /// Four in five seeds keep the contract, and one in five of those lets operators restore backups; the others break it.
+    /// Of those that keep it, one in ten has claims, with and without restores.
     pub(crate) fn of(seed: u64) -> Weather {
         let mut rng = Rng::with_seed(seed ^ 0x5eed);
         let mut weather = Weather {
@@ -44,6 +47,7 @@ impl Weather {
             faults: legal(&mut rng),
             is_foul: seed % 5 == 4,
             needs_a_snapshot: false,
+            has_claims: matches!(seed % 20, 5 | 13),
         };
         if seed % 5 == 3 {
             weather.faults = weather
@@ -83,6 +87,22 @@ impl Weather {
                 ..Limits::default()
             },
             ..Workload::light(self.seed)
+        }
+    }
+}
+
+impl Weather {
+    /// The claims that are played meanwhile, if any are.
+    pub(crate) fn claiming(&self) -> Claiming {
+        let light = Claiming::light(self.seed);
+        Claiming {
+            claimants: usize::from(self.has_claims),
+            limits: ClaimLimits {
+                min_grants: 5,
+                min_looks: 5,
+                ..light.limits.clone()
+            },
+            ..light
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Never asks Globe what stands in the log: a bare client reads that, linearizably, from whichever member answers.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use etcd_client::Client;
@@ -33,7 +35,7 @@ pub(crate) struct Presence {
 }
 
 /// What is promised of the sessions in a scenario.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Promise {
     /// No lease ends: a node that knows all members reaches one all the time.
     no_loss: bool,
@@ -41,6 +43,15 @@ struct Promise {
     no_other_life: bool,
     /// Nobody else ends its leases, nor deletes its entries.
     no_meddler: bool,
+    /// Not even a member that takes itself for the leader.
+    in_doubt: Arc<AtomicBool>,
+}
+
+impl Promise {
+    /// A lease that lives is not ended by anybody.
+    fn keeps_leases(&self) -> bool {
+        self.no_meddler && !self.in_doubt.load(Ordering::SeqCst)
+    }
 }
 
 /// One session, its entry, and who looks at them.
@@ -71,11 +82,12 @@ impl Presence {
                 no_loss: scenario.is_seamless && site.knows_all(node),
                 no_other_life: !scenario.rewrites_history,
                 no_meddler: !scenario.has_meddlers,
+                in_doubt: Arc::clone(&site.in_doubt),
             };
             for leaves in [false, true] {
                 let key = format!("node-{node}-{}", if leaves { "leaves" } else { "stays" });
                 let reader = Reader::new(sources.clone());
-                let looker = Looker::open(log, key, reader, promise).await;
+                let looker = Looker::open(log, key, reader, promise.clone()).await;
                 let looker = looker.expect("a session on a healthy cluster");
                 let close = leaves.then(|| Instant::now() + CLOSE);
                 lookers.spawn(looker.run(close, stopped.clone()));
@@ -166,7 +178,7 @@ impl Looker {
         let was_live = !self.listen() && self.session.state() == SessionState::Live;
         if was_live {
             self.samples += 1;
-            if !stands && self.promise.no_other_life && self.promise.no_meddler {
+            if !stands && self.promise.no_other_life && self.promise.keeps_leases() {
                 self.is_wrong("its session is live, and its entry is not there");
             }
         }
@@ -188,7 +200,7 @@ impl Looker {
             was_away = true;
             match event {
                 SessionEvent::Lost(Loss::Closed) => {}
-                SessionEvent::Lost(loss) if self.promise.no_loss => {
+                SessionEvent::Lost(loss) if self.promise.no_loss && self.promise.keeps_leases() => {
                     self.is_wrong(format!("it was lost: {loss}"));
                 }
                 SessionEvent::Restored { kept_out, .. } if !kept_out.is_empty() => {

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use globe::{EtcdLog, Globe};
@@ -83,6 +84,8 @@ pub(crate) struct Site {
     pub(crate) certificates: Option<Certificates>,
     /// Who takes and leaves locks, shares, permits and terms on the nodes.
     pub(crate) claimants: Option<Claimants>,
+    /// A lease may have been ended before its time, by a member that took itself for the leader.
+    pub(crate) in_doubt: Arc<AtomicBool>,
     /// What plays rivals: this package's `globe-faults`.
     pub(crate) program: PathBuf,
 }
@@ -122,6 +125,7 @@ impl Site {
             login: leg.login,
             certificates,
             claimants: None,
+            in_doubt: Arc::default(),
             program: PathBuf::new(),
         };
         site.put_before(leg.front).await;

@@ -120,14 +120,13 @@ impl Rival {
     pub(crate) async fn has_lost(&mut self, token: Token, after: u64) -> bool {
         let lost = |told: &Told| (told.what == What::Lost(token)).then_some(told.kind);
         let kind = self.tells("that it has lost", lost).await;
-        let mut of_it = self.told.iter().filter(|told| told.kind == kind);
         // What it holds later comes later.
-        let all = of_it
-            .by_ref()
+        let until_then = self
+            .told
+            .iter()
             .take_while(|told| told.what != What::Lost(token));
-        let late = all.filter(|told| told.call >= after);
-        late.into_iter()
-            .any(|told| told.what == What::Saw(Standing::Live))
+        let mut since = until_then.filter(|told| told.kind == kind && told.call >= after);
+        since.any(|told| told.what == What::Saw(Standing::Live))
     }
 
     /// Stops it where it is.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::site::Site;
+use super::meddlers;
+use crate::site::{Site, TTL};
 
 /// How long a broken state lasts.
 const WHILE: Duration = Duration::from_secs(3);
@@ -90,7 +91,10 @@ async fn freeze(site: &mut Site, member: usize, lasting: Duration) {
     site.loses(member, format!("member {member} is frozen for {lasting:?}"));
     sleep(lasting).await;
     site.mends("the member goes on");
-    site.cluster[member].resume();
+    match lasting < TTL / 2 {
+        true => site.cluster[member].resume(),
+        false => meddlers::goes_on(site, member).await,
+    }
 }
 
 pub(crate) async fn freeze_all(site: &mut Site) {

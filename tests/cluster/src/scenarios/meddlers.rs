@@ -3,12 +3,13 @@
 //! The members themselves are well.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use etcd_client::{Client, GetOptions, KeyValue};
 use globe::Claim;
 use globe_oracle::{At, Event, Meddled, Meddling, Place};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::site::{CLAIMS, PRESENT, SESSIONS, Site};
 
@@ -16,6 +17,11 @@ use crate::site::{CLAIMS, PRESENT, SESSIONS, Site};
 const TIMES: usize = 6;
 /// Between two times: some times a session was restored by then, and some times not.
 const REST: Duration = Duration::from_millis(500);
+/// How long a member may take to answer, and how often it is asked.
+const ANSWER: Duration = Duration::from_secs(1);
+const TRIES: usize = 20;
+/// How long a member may take to hear that it leads no more.
+const HEARS: Duration = Duration::from_secs(1);
 /// What nobody can read,
 const UNREADABLE: &str = "?";
 /// and how long it stands.
@@ -32,6 +38,20 @@ pub(crate) async fn revoke(site: &mut Site) {
 
 /// Once.
 pub(crate) async fn revoke_all(site: &Site, client: &mut Client) {
+    let owners = owners(client).await;
+    site.breaks(format!("{} leases are revoked", owners.len()));
+    for (lease, owner) in owners {
+        let call = site.recorder.now();
+        let revoked = client.lease_revoke(lease).await;
+        // Its session may have been faster.
+        if !revoked.as_ref().is_err_and(is_no_lease) {
+            meddled(site, Meddling::Session(owner), call, revoked.is_ok());
+        }
+    }
+}
+
+/// The leases that something stands under, and the names of the sessions they are of.
+async fn owners(client: &mut Client) -> BTreeMap<i64, String> {
     let mut owners = BTreeMap::new();
     for keyspace in [SESSIONS, PRESENT, CLAIMS] {
         for record in records(client, keyspace).await {
@@ -39,13 +59,28 @@ pub(crate) async fn revoke_all(site: &Site, client: &mut Client) {
         }
     }
     owners.remove(&0);
-    site.breaks(format!("{} leases are revoked", owners.len()));
-    for (lease, owner) in owners {
-        let call = site.recorder.now();
-        // Its session may have been faster.
-        let revoked = client.lease_revoke(lease).await;
-        meddled(site, Meddling::Session(owner), call, revoked.is_ok());
+    owners
+}
+
+/// A member that stood still goes on. If it led, it may end leases that others have renewed meanwhile, before it has heard that
+/// it leads no more: etcd-io/etcd#12528, #15247; since 3.5.13 that is rare, and was seen on 3.5.30. From then on a session may
+/// have lost its lease before its time.
+pub(crate) async fn goes_on(site: &mut Site, member: usize) {
+    let others = (member + 1) % site.members();
+    let source = &site.sources()[others];
+    let mut client = source.connect().await.expect("a member that is well");
+    let owners = owners(&mut client).await;
+    let call = site.recorder.now();
+    site.in_doubt.store(true, Ordering::SeqCst);
+    site.cluster[member].resume();
+    sleep(HEARS).await;
+    for owner in owners.into_values() {
+        meddled(site, Meddling::Session(owner), call, true);
     }
+}
+
+fn is_no_lease(error: &etcd_client::Error) -> bool {
+    error.to_string().contains("requested lease not found")
 }
 
 /// Claims and entries are deleted, and claims written over: with something that nobody can read, and without a lease.
@@ -95,10 +130,17 @@ pub(crate) async fn client(site: &mut Site) -> Client {
     source.connect().await.expect("a healthy member")
 }
 
+/// All records of a keyspace; there may be an election under way.
 async fn records(client: &mut Client, keyspace: &str) -> Vec<KeyValue> {
-    let prefix = GetOptions::new().with_prefix();
-    let answer = client.get(format!("{keyspace}/"), Some(prefix)).await;
-    answer.expect("a healthy member").kvs().to_vec()
+    for _ in 0..TRIES {
+        let prefix = GetOptions::new().with_prefix();
+        let answer = client.get(format!("{keyspace}/"), Some(prefix));
+        if let Ok(Ok(answer)) = timeout(ANSWER, answer).await {
+            return answer.kvs().to_vec();
+        }
+        sleep(ANSWER / 10).await;
+    }
+    panic!("no answer from a member that is well");
 }
 
 /// Each with one chance in three.

@@ -153,6 +153,8 @@ fn write(op: &Op, place: &Place, timeline: &Timeline) -> Option<Call<Register>> 
         Action::PutIf(_, revision) | Action::DeleteIf(_, revision) => {
             guarded(Some(tag_at(place, *revision, timeline)?))
         }
+        // It lost every race it had time for: there was something, and it deleted nothing.
+        Action::Delete(_) if matches!(op.outcome, Outcome::Conflict(..)) => return None,
         Action::Delete(_) => Register::Delete(held),
         Action::Update(_, read) if held => guarded(read.clone()),
         _ => return None,

@@ -51,6 +51,18 @@ fn what_no_order_explains_is_found_without_revisions() {
 }
 
 #[test]
+fn a_delete_that_lost_its_race_did_not_find_nothing() {
+    let mut history = good();
+    let lost = op("g", |op| {
+        op.action = Action::Delete(key("k0"));
+        op.tags.clear();
+    });
+    history.events.iter_mut().for_each(lost);
+    assert_ne!(history, good());
+    assert_eq!(check_all(&history), []);
+}
+
+#[test]
 fn a_cycle_of_transactions_is_found_without_revisions() {
     // The later one read the list without the element of the earlier, which had ended.
     planted(
