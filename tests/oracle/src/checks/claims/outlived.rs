@@ -1,7 +1,8 @@
 //! Nothing outlives its session: what stood under its leases is gone when they are revoked, and otherwise when they have ended
 //! by themselves.
 //!
-//! A restored log may bring back what stood in its backup, with its lease, for one more time of it. When the truth heard that
+//! A restored log may bring back what stood in its backup, with its lease, for one more time of it: also under one that its
+//! session had given back before, and has no reason to revoke again when it is closed. When the truth heard that
 //! something had gone it is later than that by an unknown time, which the bounds have to allow for.
 
 use std::collections::BTreeMap;
@@ -60,11 +61,13 @@ fn owner(stay: &Stay) -> Option<String> {
 fn bound(stay: &Stay, tenure: &Tenure<'_>, book: &Book<'_>) -> Option<u64> {
     let (ended, is_revoked) = tenure.ended?;
     let limits = &book.run.limits;
+    let lapse = |from: u64| from + book.ttl() + limits.outlive_micros;
+    let is_first = stay.created.epoch == 0;
     let began = book.timeline.began(stay.created.epoch);
-    let revived = began.filter(|began| *began > ended);
-    let from = revived.unwrap_or(ended).micros;
-    Some(match is_revoked && revived.is_none() {
-        true => from + limits.lag_micros,
-        false => from + book.ttl() + limits.outlive_micros,
-    })
+    let revived = began.filter(|_| !is_first).map(|began| lapse(began.micros));
+    let ended = match is_revoked {
+        true => ended.micros + limits.lag_micros,
+        false => lapse(ended.micros),
+    };
+    Some(revived.map_or(ended, |revived| revived.max(ended)))
 }
