@@ -44,7 +44,7 @@ pub(crate) trait Attended: Send + Sync {
     fn stir(&self);
 
     fn entries(&self, session: &Weak<dyn Leasing>) -> usize {
-        self.wanted().all_of(session).len()
+        self.wanted().len_of(session)
     }
 
     fn count(&self, session: &Weak<dyn Leasing>, loads: &mut HashMap<LeaseId, usize>) {

@@ -219,6 +219,14 @@ impl WantedKeys {
         wanted.map(|(text, _)| text.clone()).collect()
     }
 
+    /// How many keys a session wants, without those that it only may come to want.
+    pub(crate) fn len_of(&self, session: &Weak<dyn Leasing>) -> usize {
+        let table = self.table();
+        let rows = table.keys.values().filter(|row| row.is_of(session));
+        let wanted = rows.filter_map(|row| row.wanted.as_ref());
+        wanted.filter(|wanted| wanted.over.is_none()).count()
+    }
+
     /// How many keys a session writes or wants under each lease.
     pub(crate) fn count(&self, session: &Weak<dyn Leasing>, loads: &mut HashMap<LeaseId, usize>) {
         for row in self.table().keys.values() {
