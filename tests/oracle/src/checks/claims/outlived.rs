@@ -1,8 +1,8 @@
 //! Nothing outlives its session: what stood under its leases is gone when they are revoked, and otherwise when they have ended
 //! by themselves.
 //!
-//! A restored log may bring back what stood in its backup, with its lease, for one more time of it; of that lease its session may
-//! know nothing any more, so that closing it does not end it. When the truth heard that
+//! A restored log may bring back what stood in its backup, with its lease, for one more time of it: also under one that its
+//! session had given back before, and has no reason to revoke again when it is closed. When the truth heard that
 //! something had gone it is later than that by an unknown time, which the bounds have to allow for.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::stays::{Stay, stays};
 use super::{Book, Tenure};
 use crate::checks::timeline::Timeline;
-use crate::history::{At, History};
+use crate::history::History;
 use crate::workload::PRESENT;
 
 pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
@@ -61,14 +61,13 @@ fn owner(stay: &Stay) -> Option<String> {
 fn bound(stay: &Stay, tenure: &Tenure<'_>, book: &Book<'_>) -> Option<u64> {
     let (ended, is_revoked) = tenure.ended?;
     let limits = &book.run.limits;
-    let whole = book.ttl() + limits.outlive_micros;
-    let bound = ended.micros + if is_revoked { limits.lag_micros } else { whole };
-    // A lease that a restore brought back may be one that its session had lost before, and forgotten.
+    let lapse = |from: u64| from + book.ttl() + limits.outlive_micros;
+    let is_first = stay.created.epoch == 0;
     let began = book.timeline.began(stay.created.epoch);
-    let may_be_brought_back = |began: &At| {
-        let heard = began.micros + limits.lag_micros;
-        stay.created.epoch > 0 && stay.heard.micros <= heard
+    let revived = began.filter(|_| !is_first).map(|began| lapse(began.micros));
+    let ended = match is_revoked {
+        true => ended.micros + limits.lag_micros,
+        false => lapse(ended.micros),
     };
-    let revived = began.filter(|began| *began > ended || may_be_brought_back(began));
-    Some(revived.map_or(bound, |began| bound.max(began.micros + whole)))
+    Some(revived.map_or(ended, |revived| revived.max(ended)))
 }
