@@ -42,7 +42,7 @@ pub(crate) struct Login {
     pub(crate) root: &'static str,
 }
 
-/// An ordinary user: of three prefixes, and of nothing else.
+/// An ordinary user: of the prefixes of its maps, and of nothing else.
 const ORDINARY_USER: Login = Login {
     user: "app",
     password: "app-password",

@@ -348,7 +348,7 @@ pub static SCENARIOS: &[Scenario] = &[
         owners::kill
     ),
     scenario!(
-        "a process that holds is killed and the leader moves",
+        "an owner is killed while the leader moves",
         &[&THREE, &MIXED],
         owners::kill_while_the_leader_moves,
         prolongs_leases
