@@ -68,15 +68,11 @@ struct Looker {
 }
 
 impl Presence {
-    /// Opens two sessions on each node, of which one is closed in the middle of the round. None behind etcd's own proxy: it
-    /// answers a renewal only after a third of the lease's time and up to half a second, and no session waits that long.
+    /// Opens two sessions on each node, of which one is closed in the middle of the round.
     pub(crate) async fn open(site: &mut Site, scenario: &Scenario) -> Presence {
         let (stop, stopped) = watch::channel(None);
         let mut lookers = JoinSet::new();
         let sources = site.sources();
-        if site.is_behind_etcds_proxy() {
-            return Presence { stop, lookers };
-        }
         for (node, log) in site.logs.iter().enumerate() {
             let promise = Promise {
                 no_loss: scenario.is_seamless && site.knows_all(node),

@@ -146,7 +146,7 @@ async fn run(
     let witness = witness(scenario, &mut site).await;
     let end = if leg.ballast > 0 { LONG_END } else { END };
     let presence = Presence::open(&mut site, scenario).await;
-    let claiming = claiming(scenario, &site, seed, end);
+    let claiming = claiming(scenario, seed, end);
     let claimants = claiming.start(&site.logs, &recorder).await;
     site.claimants = Some(claimants.expect("sessions on a healthy cluster"));
     let running = workload(seed, end).start(&site.nodes, &recorder);
@@ -213,15 +213,11 @@ fn workload(seed: u64, end: Duration) -> Workload {
     }
 }
 
-/// Locks, shares, permits and terms beside the map's clients. None behind etcd's own proxy, where no session lives.
-fn claiming(scenario: &Scenario, site: &Site, seed: u64, end: Duration) -> Claiming {
+/// Locks, shares, permits and terms beside the map's clients.
+fn claiming(scenario: &Scenario, seed: u64, end: Duration) -> Claiming {
     let micros = |time: Duration| time.as_micros().try_into().unwrap_or(u64::MAX);
     Claiming {
-        claimants: if site.is_behind_etcds_proxy() {
-            0
-        } else {
-            CLAIMANTS
-        },
+        claimants: CLAIMANTS,
         ttl: TTL,
         names: NAMES,
         limits: ClaimLimits {

@@ -184,11 +184,6 @@ impl Site {
         self.balancer.is_none() && node + 1 < NODES
     }
 
-    /// Whether `etcd grpc-proxy` stands before the members.
-    pub(crate) fn is_behind_etcds_proxy(&self) -> bool {
-        !self.proxies.is_empty()
-    }
-
     async fn open_node(&mut self, node: usize, seed: u64) {
         let mut doors = Vec::new();
         for (index, address) in self.known_to(node).into_iter().enumerate() {
