@@ -296,6 +296,23 @@ async fn a_balancer_with_a_dead_backend_and_tls_is_good_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_a_balancer_leads_to_nobody_costs_no_other() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let live = Backend::Live(server.address());
+    let balancer = Balancer::start(vec![live, Backend::Resets]).await;
+    let log = rig::connect([format!("http://{}", balancer.address())]).await;
+    within("the head", log.head(&flags())).await.unwrap();
+    assert_eq!(balancer.given(), [1, 0]);
+    // What concerns leases has a connection of its own. The first leads to nobody.
+    let lease = within("a lease", log.grant(Duration::from_secs(60))).await;
+    within("a renewal", log.renew(lease.unwrap()))
+        .await
+        .unwrap();
+    within("the head", log.head(&flags())).await.unwrap();
+    assert_eq!(balancer.given(), [2, 1], "the first one is still there");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_balancer_with_only_dead_backends_is_unavailable_and_not_for_good() {
     let certificates = Certificates::new();
     for dead in [Backend::Closes, Backend::Resets] {

@@ -196,7 +196,11 @@ impl Endpoints {
                 }
                 Next::Dial => {}
                 Next::PassOver => self.pass_over(&chosen),
-                Next::Another => self.put_aside(&chosen, &fault),
+                Next::Another => match self.spare(&chosen, &fault, attempt) {
+                    Some(until) if until >= call_options.deadline => return Err(fault.never_sent()),
+                    Some(until) => sleep_until(until).await,
+                    None => self.put_aside(&chosen, &fault),
+                },
                 Next::AnotherOnce => {
                     self.put_aside(&chosen, &fault);
                     refusals += 1;

@@ -2,7 +2,7 @@
 //!
 //! Never carries what it knows over to another connection: behind one address there may be many servers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use etcd_client::{Client, GetOptions};
@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     tls_failure: TlsFailure,
     /// How long nothing has come over it although something was waited for.
     pub(crate) silence: Silence,
+    /// Why nobody is to dial it any more.
+    given_up: OnceLock<Fault>,
     /// Set once it has answered.
     handshake: OnceCell<Handshake>,
     /// Whether it was seen to order progress. Asked for when its version is not known.
@@ -78,6 +80,7 @@ impl Connection {
         Ok(Connection {
             tls_failure,
             silence: Silence::default(),
+            given_up: OnceLock::new(),
             client: Arc::new(Calls::new(signed)?),
             anonymous: dial::client(etcd_client::Channel::Tonic(anonymous))?,
             handshake: OnceCell::new(),
@@ -98,6 +101,12 @@ impl Connection {
             Some(said) if transport::is_distrust(said) => fault.because(Class::Untrusted, said),
             _ => fault,
         }
+    }
+
+    /// Makes those who still wait for it to be dialled fail at once, instead of dialling one after another.
+    pub(crate) fn give_up(&self, fault: &Fault) {
+        // The first one says why.
+        let _ = self.given_up.set(fault.clone());
     }
 
     /// Who is there, if it is known already.
@@ -143,6 +152,9 @@ impl Connection {
         has_token: bool,
     ) -> Result<Handshake, Fault> {
         let handshake = self.handshake.get_or_try_init(|| async {
+            if let Some(fault) = self.given_up.get() {
+                return Err(fault.clone());
+            }
             let mut maintenance = self.client.maintenance_client();
             let token = async {
                 match has_token {

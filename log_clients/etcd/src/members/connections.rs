@@ -13,6 +13,8 @@ use crate::members::token::Token;
 use crate::settings::Settings;
 use crate::settings::server_version::ServerVersion;
 
+const PURPOSES: [Purpose; 3] = [Purpose::Unary, Purpose::Watch, Purpose::Lease];
+
 /// The connections of one member between two failures. When it is put aside they are given up together, and the next
 /// time it is chosen it has others.
 #[derive(Default)]
@@ -30,9 +32,17 @@ impl Connections {
     /// watch that is well, keeps the one it is on; the others are closed, however long that watch lasts.
     pub(crate) fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
-        for purpose in [Purpose::Unary, Purpose::Watch, Purpose::Lease] {
+        for purpose in PURPOSES {
             *self.cell(purpose) = None;
         }
+    }
+
+    /// Whether one of them is known to lead to somebody.
+    pub(crate) fn is_any_known(&self) -> bool {
+        PURPOSES.into_iter().any(|purpose| {
+            let connection = self.cell(purpose);
+            connection.as_ref().is_some_and(|it| it.known().is_some())
+        })
     }
 
     /// The connection for a purpose.
@@ -57,8 +67,7 @@ impl Connections {
 
     /// The version the member said it has, on whichever connection.
     pub(crate) fn told_version(&self) -> Option<ServerVersion> {
-        let purposes = [Purpose::Unary, Purpose::Watch, Purpose::Lease];
-        let mut connections = purposes
+        let mut connections = PURPOSES
             .into_iter()
             .filter_map(|purpose| self.cell(purpose).clone());
         connections.find_map(|connection| connection.told_version())

@@ -225,32 +225,64 @@ impl Endpoints {
         self.pin(index);
     }
 
+    /// A connection could not be had, and there is no other member: those to this one that are there, or on their way, stay,
+    /// as each may lead elsewhere, where a balancer is in between. Until when this caller is to wait, after so many attempts;
+    /// all are, where no connection is known to lead to somebody. Nothing where there is another member.
+    pub(crate) fn spare(&self, chosen: &Chosen, fault: &Fault, attempt: u32) -> Option<Instant> {
+        if fault.class != Class::NeverSent || self.has_another(chosen) {
+            return None;
+        }
+        let now = Instant::now();
+        let mut health = chosen.endpoint.health();
+        if chosen.connections.is_any_known() {
+            return Some(now + backoff::pause(attempt, self.len(), fastrand::f64()));
+        }
+        let is_current = Arc::ptr_eq(&health.connections, &chosen.connections);
+        let is_news = is_current && health.left_alone(now).is_none();
+        let is_first = is_news && health.failures == 0;
+        if is_news {
+            self.leave_alone(&mut health, fault);
+        }
+        let until = health.left_alone(now).map_or(now, |(until, _)| until);
+        drop(health);
+        warn_of(chosen, fault, is_first);
+        Some(until)
+    }
+
     /// The member failed: it is left alone for a while, and another is pinned. Its connections are given up, unless they
     /// carried the answer that there is no leader. Failures of connections that were given up already count no more.
     pub(crate) fn put_aside(&self, chosen: &Chosen, fault: &Fault) {
-        let Chosen {
-            endpoint,
-            connections,
-        } = chosen;
-        let mut health = endpoint.health();
+        let connections = &chosen.connections;
+        let mut health = chosen.endpoint.health();
         if !Arc::ptr_eq(&health.connections, connections) {
             return;
         }
-        health.failures = health.failures.saturating_add(1);
-        let is_first = health.failures == 1;
-        let pause = if fault.is_election {
-            backoff::pause_of_election(fastrand::f64())
+        let is_first = health.failures == 0;
+        if fault.is_election {
+            health.failures = health.failures.saturating_add(1);
+            let pause = backoff::pause_of_election(fastrand::f64());
+            health.aside = Some((Instant::now() + pause, fault.clone()));
         } else {
             connections.give_up();
             health.connections = Arc::default();
-            backoff::pause(health.failures, self.len(), fastrand::f64())
-        };
-        health.aside = Some((Instant::now() + pause, fault.clone()));
+            self.leave_alone(&mut health, fault);
+        }
         drop(health);
         self.pass_over(chosen);
-        if is_first {
-            tracing::warn!(endpoint = %endpoint.address, reason = %fault, "etcd member put aside");
-        }
+        warn_of(chosen, fault, is_first);
+    }
+
+    /// For longer with each failure since its last answer.
+    fn leave_alone(&self, health: &mut Health, fault: &Fault) {
+        health.failures = health.failures.saturating_add(1);
+        let pause = backoff::pause(health.failures, self.len(), fastrand::f64());
+        health.aside = Some((Instant::now() + pause, fault.clone()));
+    }
+}
+
+fn warn_of(chosen: &Chosen, fault: &Fault, is_first: bool) {
+    if is_first {
+        tracing::warn!(endpoint = %chosen.endpoint.address, reason = %fault, "etcd member put aside");
     }
 }
 
@@ -303,7 +335,10 @@ impl Chosen {
         purpose: Purpose,
         connection: &Arc<Connection>,
     ) -> Fault {
-        if fault.class == Class::Ended {
+        if fault.class == Class::NeverSent {
+            connection.give_up(&fault);
+        }
+        if matches!(fault.class, Class::Ended | Class::NeverSent) {
             self.connections.forget(purpose, connection);
         }
         let is_lease = purpose == Purpose::Lease;
