@@ -2,9 +2,12 @@
 //!
 //! Never says how an outage must end where that is the server's to say: only that what it says fits what stands there.
 
-use globe::{LeaseId, Loss, Session, SessionEvent, SessionState, Version};
-use globe_test_support::{EtcdServer, EtcdVersion, GrpcProxy, Proxy};
-use tokio::time::{sleep, timeout};
+use futures::FutureExt;
+use globe::{
+    Claims, EtcdLog, Fenced, LeaseId, Lock, Loss, Session, SessionEvent, SessionState, Version,
+};
+use globe_test_support::{EtcdCluster, EtcdServer, EtcdVersion, GrpcProxy, Proxy};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{End, Rig, SHORT};
 use crate::node::{Numbers, node, within};
@@ -29,6 +32,39 @@ async fn a_server_that_was_dead_for_two_ttls_gives_a_session_its_lease_back() {
             rig.standing("b").await.1,
             before.1,
             "it writes under the lease it had"
+        );
+    }
+}
+
+/// Each new leader starts all leases again in full.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leader_changes_end_nothing_early() {
+    let cluster = EtcdCluster::start(&[EtcdVersion::Reference; 3]).await;
+    let log = EtcdLog::connect(cluster.endpoints()).await.unwrap();
+    let claims = within("a map", Claims::open(log.clone(), "claims"));
+    let claims = claims.await.unwrap();
+    let session = Session::builder(log).ttl(SHORT).open();
+    let session = within("a session", session).await.unwrap();
+    let mut events = session.events();
+    let lock = Lock::new(&claims, &session, "a").unwrap();
+    let guard = within("the lock", lock.acquire()).await.unwrap();
+    let url = cluster.url();
+    let other = within("a map", Claims::connect(&url, "claims"));
+    let other = other.await.unwrap();
+    let ends = Instant::now() + SHORT * 4;
+    while Instant::now() < ends {
+        cluster.move_leader().await;
+        sleep(SHORT / 6).await;
+        within("all is seen", other.sync()).await.unwrap();
+        let claims = other.view();
+        let created = claims.iter().map(|(_, claim)| claim.created().revision().0);
+        assert_eq!(created.collect::<Vec<_>>(), [guard.token().number]);
+    }
+    within("it is sure of it", guard.resumed()).await.unwrap();
+    while let Some(event) = events.next().now_or_never() {
+        assert!(
+            !matches!(event, Some(SessionEvent::Lost(_)) | None),
+            "{event:?}"
         );
     }
 }
