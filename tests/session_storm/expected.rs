@@ -41,6 +41,8 @@ pub(crate) struct Expected {
     is_vague: bool,
     /// It was permanent once, or may have been: a backup may have it so.
     was_permanent: bool,
+    /// Its session has said since that it does not stand by it any more.
+    is_given_up: bool,
 }
 
 impl Expected {
@@ -50,6 +52,7 @@ impl Expected {
             late: BTreeSet::new(),
             is_vague: false,
             was_permanent: false,
+            is_given_up: false,
         }
     }
 
@@ -62,6 +65,7 @@ impl Expected {
         self.was_permanent |= after.iter().any(is_permanent);
         if told == Told::Done {
             self.may_be = after;
+            self.is_given_up = false;
         } else {
             let stood = self.may_be.clone();
             self.unknown(write, &stood);
@@ -133,6 +137,12 @@ impl Expected {
         }
     }
 
+    /// The session says that something of somebody else's stands there. That is so after a restore alone: the backup may have
+    /// the entry under a lease of an earlier session of the same process.
+    pub(crate) fn given_up(&mut self) {
+        self.is_given_up = true;
+    }
+
     /// Whether it may be that this stands there; after a restore, which takes back what was acknowledged, whether it is at
     /// least neither lost nor left over.
     pub(crate) fn allows(&self, state: State, was_restored: bool) -> bool {
@@ -142,7 +152,10 @@ impl Expected {
         let is_ephemeral = |state: &State| matches!(state, State::Ephemeral(_));
         match state {
             State::Absent => {
-                !self.may_be.iter().all(is_ephemeral) || self.was_permanent || self.is_vague
+                !self.may_be.iter().all(is_ephemeral)
+                    || self.was_permanent
+                    || self.is_vague
+                    || self.is_given_up
             }
             State::Ephemeral(_) => self.may_be.iter().any(is_ephemeral) || self.is_vague,
             State::Permanent(_) => self.was_permanent,

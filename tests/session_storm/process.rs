@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fastrand::Rng;
-use globe::{Error, ErrorKind, Globe, Result, Session};
+use globe::{Error, ErrorKind, Globe, Result, Session, SessionEvent};
 use tokio::sync::RwLock;
 use tokio::time::{sleep, timeout};
 
@@ -38,11 +38,12 @@ const KEYS: usize = 4;
 impl Process {
     pub(crate) async fn begin(name: String, way: Way, ttl: Duration) -> Process {
         let map = Globe::builder(way.clone(), "numbers").open_timeout(BOUND);
+        let book = Book::default();
         Process {
             map: map.open().await.unwrap(),
-            session: Arc::new(RwLock::new(session(&way, ttl).await)),
+            session: Arc::new(RwLock::new(session(&way, ttl, &book).await)),
             way,
-            book: Book::default(),
+            book,
             ttl,
             name,
         }
@@ -145,7 +146,7 @@ impl Process {
         for expected in self.book.lock().unwrap().values_mut() {
             expected.session_ended();
         }
-        *current = session(&self.way, self.ttl).await;
+        *current = session(&self.way, self.ttl, &self.book).await;
     }
 
     pub(crate) fn note(&self, key: &str, note: impl FnOnce(&mut Expected)) {
@@ -155,9 +156,27 @@ impl Process {
     }
 }
 
-async fn session(way: &Way, ttl: Duration) -> Session {
+/// A session, and a task that writes down what it says it has given up.
+async fn session(way: &Way, ttl: Duration, book: &Book) -> Session {
     let builder = Session::builder(way.clone()).ttl(ttl).open_timeout(BOUND);
-    builder.open().await.unwrap()
+    let session = builder.open().await.unwrap();
+    let (mut events, book) = (session.events(), Arc::clone(book));
+    tokio::spawn(async move {
+        while let Some(event) = events.next().await {
+            let given_up: Vec<String> = match event {
+                SessionEvent::Displaced { key, .. } => vec![key],
+                SessionEvent::Restored { kept_out, .. } => {
+                    kept_out.iter().map(|(_, key)| key.clone()).collect()
+                }
+                _ => vec![],
+            };
+            let mut book = book.lock().unwrap();
+            for key in given_up {
+                book.entry(key).or_insert_with(Expected::nothing).given_up();
+            }
+        }
+    });
+    session
 }
 
 async fn drained<T>(write: impl Future<Output = Result<T>>) -> Result<()> {

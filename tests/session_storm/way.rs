@@ -37,12 +37,13 @@ impl Way {
         self.is_cut.store(is_cut, Ordering::SeqCst);
     }
 
-    /// The leases that a session which says it is live must rely on: those it renewed last, and did not give up since.
-    pub(crate) fn relied_on(&self) -> Vec<Lease> {
+    /// The leases that a session which says it is live for so long yet can rely on: it says so of the one that ends first, so
+    /// it has given back what ends sooner, though it may not have been able to say that here.
+    pub(crate) fn relied_on(&self, left: Duration) -> Vec<Lease> {
         let renewed = self.renewed.lock().unwrap();
         let recent = renewed
             .values()
-            .filter(|(lease, at)| at.elapsed() < lease.ttl * 2);
+            .filter(|(lease, at)| at.elapsed() + left <= lease.ttl);
         recent.map(|(lease, _)| *lease).collect()
     }
 

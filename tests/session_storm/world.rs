@@ -164,7 +164,7 @@ impl World {
                 let Ok(session) = process.session.try_read() else {
                     continue;
                 };
-                let relied_on = process.way.relied_on();
+                let relied_on = process.way.relied_on(session.time_left());
                 if session.state() == SessionState::Live {
                     for lease in relied_on {
                         let is_known = lease.epoch == self.memory.head_position().epoch
