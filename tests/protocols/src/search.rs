@@ -8,6 +8,19 @@ use std::hash::Hash;
 
 use stateright::{Checker, CheckerBuilder, HasDiscoveries, Model};
 
+/// The rules that are in force in a model, of a scope and perhaps broken in one point.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<S, M> {
+    pub scope: S,
+    pub mutant: Option<M>,
+}
+
+impl<S, M: Copy + PartialEq> Rules<S, M> {
+    pub(crate) fn is(&self, mutant: M) -> bool {
+        self.mutant == Some(mutant)
+    }
+}
+
 /// As many as the machines have that this is run on.
 const THREADS: usize = 2;
 

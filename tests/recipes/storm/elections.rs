@@ -7,11 +7,10 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use futures::future::join_all;
 use globe::{Election, Fenced, Leadership, MemoryLog, Observe, Token};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Process, STORM, faults, heal, processes, storms};
+use super::{Process, STORM, faults, heal, processes, storms, watched};
 use crate::SECOND;
 use crate::rig::{open, until, within};
 
@@ -166,16 +165,7 @@ async fn storm(seed: u64) -> usize {
     }
     let end = Instant::now() + STORM;
     let lives = all.iter_mut().map(|process| process.compete(&judge, end));
-    let looking = async {
-        loop {
-            judge.look();
-            sleep(SECOND / 100).await;
-        }
-    };
-    tokio::select! {
-        _ = join_all(lives) => {}
-        () = looking => {}
-    }
+    watched(lives, || judge.look()).await;
     heal(&all);
     judge.look();
     for process in &all {

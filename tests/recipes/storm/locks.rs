@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::future::join_all;
 use globe::{
     Fenced, Globe, Hold, Lock, LockGuard, MemoryLog, Permit, ReadGuard, RwLock, Semaphore,
     WriteGuard,
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Process, STORM, faults, heal, processes, storms};
+use super::{Process, STORM, faults, heal, processes, storms, watched};
 use crate::SECOND;
 use crate::rig::{open, until, within};
 
@@ -235,16 +234,7 @@ async fn storm(seed: u64) -> usize {
     }
     let end = Instant::now() + STORM;
     let lives = rivals.iter_mut().map(|rival| rival.live(&judge, end));
-    let looking = async {
-        loop {
-            judge.look();
-            sleep(SECOND / 100).await;
-        }
-    };
-    tokio::select! {
-        _ = join_all(lives) => {}
-        () = looking => {}
-    }
+    watched(lives, || judge.look()).await;
     heal(rivals.iter().map(|rival| &rival.process));
     judge.look();
     // Everybody is let in once more, and nothing is left behind.

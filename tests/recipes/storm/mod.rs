@@ -13,12 +13,13 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use fastrand::Rng;
+use futures::future::join_all;
 use globe::{Claims, MemoryLog, Session};
 use globe_faulty::{Fault, Faults, FaultyLog};
 use tokio::time::sleep;
 
-use crate::TTL;
 use crate::rig::{Around, open};
+use crate::{SECOND, TTL};
 
 const SEEDS: u64 = 16;
 const STORM: Duration = Duration::from_secs(120);
@@ -101,6 +102,20 @@ impl Process {
         self.way.cut(true);
         sleep(self.time(25_000)).await;
         self.way.cut(false);
+    }
+}
+
+/// They live, and all is looked at every hundredth of a second meanwhile.
+async fn watched<L: Future>(lives: impl IntoIterator<Item = L>, look: impl Fn()) {
+    let looking = async {
+        loop {
+            look();
+            sleep(SECOND / 100).await;
+        }
+    };
+    tokio::select! {
+        _ = join_all(lives) => {}
+        () = looking => {}
     }
 }
 

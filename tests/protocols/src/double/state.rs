@@ -325,14 +325,4 @@ pub(crate) fn representative(state: &State) -> State {
 }
 
 /// The rules that are in force.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules {
-    pub scope: Scope,
-    pub mutant: Option<Mutant>,
-}
-
-impl Rules {
-    pub(crate) fn is(&self, mutant: Mutant) -> bool {
-        self.mutant == Some(mutant)
-    }
-}
+pub type Rules = crate::search::Rules<Scope, Mutant>;

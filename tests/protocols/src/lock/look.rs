@@ -13,17 +13,9 @@ use crate::session::settings::Policy;
 use crate::{Entry, View};
 
 /// The rules that are in force.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules {
-    pub scope: Scope,
-    pub mutant: Option<Mutant>,
-}
+pub type Rules = crate::search::Rules<Scope, Mutant>;
 
 impl Rules {
-    pub(crate) fn is(&self, mutant: Mutant) -> bool {
-        self.mutant == Some(mutant)
-    }
-
     /// Whether claims are known by their keys alone.
     pub(crate) fn by_key(&self) -> bool {
         self.is(Mutant::KnownByKey) || self.is(Mutant::PutBack)
