@@ -114,8 +114,8 @@ impl Hold {
             };
             let mut claim = (**entry.value()).clone();
             claim.value = value.clone();
-            match claims.put_if(key.clone(), claim, entry.version()).await {
-                Ok(_) => return Ok(()),
+            match claims.rewrite_claim(&key, &entry, &claim).await {
+                Ok(()) => return Ok(()),
                 // Another write of this very guard came in between.
                 Err(error) if error.can_retry_now() => {}
                 Err(error) => return Err(error),

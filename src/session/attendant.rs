@@ -12,21 +12,23 @@ use bytes::Bytes;
 use globe_log_client::{Epoch, Error, ErrorKind, Keyspace, LeaseId, Result, Revision};
 use tokio::time::{Instant, sleep_until};
 
+use crate::entry::change::Change;
 use crate::entry::key::{Key, decode_key};
 use crate::globe::Globe;
 use crate::ground::backoff::Backoff;
 use crate::ground::pace::Pace;
 use crate::ground::sync::{Mutex, lock};
 use crate::read::view::View;
-use crate::read::watch::{Changes, Watch};
 use crate::session::attended::{Attended, Restoration};
 use crate::session::judgement::{Act, Seen, Want, When, judge};
 use crate::session::shared::{Shared, closed};
+use crate::session::sight::Sight;
 use crate::session::state::{SessionEvent, SessionState};
 use crate::write::bulk::Writes;
 use crate::write::due::Due;
 use crate::write::guarded::is_refusal;
-use crate::write::wanted::{Wanted, WantedKeys, WantedValue, Wish};
+use crate::write::wanted::{Wanted, WantedValue, Wish};
+use crate::write::wanted_keys::WantedKeys;
 use crate::write::write_set::{Draft, Guarded, Stands};
 
 /// How long one transaction of it may take.
@@ -59,7 +61,7 @@ struct Found<V> {
 impl<V> Found<V> {
     /// Whether what was written here with an outcome that nobody knows may land yet: a copy of it finds what it is sent over.
     fn may_yet_be(&self, wanted: &Wanted) -> bool {
-        wanted.over.is_some() && wanted.over == self.stands.revision() && self.seen != Seen::Mine
+        wanted.over.is_some() && wanted.over == self.stands.revision()
     }
 }
 
@@ -74,13 +76,13 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
     }
 
     /// Begins to hear of the keys this process writes. Called before the first of them is.
-    pub(crate) fn listen(&self) -> Watch<K, V> {
-        self.wanted().listen(&self.due);
-        self.map.watch()
+    pub(crate) fn listen(&self, session: &Shared) -> Sight<K, V> {
+        self.wanted().listen(session.me(), &self.due);
+        Sight::new(&self.map)
     }
 
     /// Attends until the session ends, or the map.
-    pub(crate) async fn attend(self: Arc<Self>, session: Arc<Shared>, mut watch: Watch<K, V>) {
+    pub(crate) async fn attend(self: Arc<Self>, session: Arc<Shared>, mut sight: Sight<K, V>) {
         let mut pauses = Backoff::new(Duration::from_millis(20), Duration::from_secs(1));
         // What could not be done is tried again then; what else happens is done at once.
         let mut left = BTreeSet::new();
@@ -89,9 +91,9 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
             tokio::select! {
                 biased;
                 () = session.stop.cancelled() => return,
-                changes = watch.next() => {
+                changes = sight.next() => {
                     let Some(changes) = changes else { break };
-                    self.note(&session, changes).await;
+                    self.note(&session, changes.as_slice()).await;
                 }
                 () = self.due.stirred() => {}
                 () = sleep_until(again), if !left.is_empty() => {
@@ -102,7 +104,7 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
             if session.state() != SessionState::Live {
                 continue;
             }
-            left.extend(self.look(&session).await);
+            left.extend(self.look(&session, &mut sight).await);
             if left.is_empty() {
                 pauses.reset();
             } else if again <= Instant::now() {
@@ -113,11 +115,11 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
     }
 
     /// Marks the keys among what has changed that the session has to look at.
-    async fn note(&self, session: &Shared, changes: Changes<K, V>) {
+    async fn note(&self, session: &Shared, changes: &[Change<K, V>]) {
         let wants_nothing = self.wanted().is_empty();
         let mut pace = Pace::new();
         let mut due = BTreeSet::new();
-        for change in &changes {
+        for change in changes {
             pace.step().await;
             let lease = change.new().and_then(|new| new.lease());
             let is_own = lease.is_some_and(|lease| session.is_own(lease).is_some());
@@ -136,12 +138,14 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
     }
 
     /// Looks at the keys that are due; returns those that have to be looked at again after a pause.
-    async fn look(&self, session: &Shared) -> BTreeSet<Bytes> {
+    async fn look(&self, session: &Shared, sight: &mut Sight<K, V>) -> BTreeSet<Bytes> {
+        let (view, changes) = sight.now();
+        self.note(session, &changes).await;
         let due = self.due.take();
         if due.is_empty() {
             return due;
         }
-        let done = self.settle(session, due, When::Live, None).await;
+        let done = self.settle(session, &view, due, When::Live, None).await;
         done.unwrap_or_else(|(left, error)| {
             tracing::debug!(keyspace = %self.map.keyspace(), reason = %error, "keys of a session are still to be settled");
             if matches!(error.kind(), ErrorKind::LeaseLost | ErrorKind::EpochChanged) {
@@ -151,15 +155,16 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
         })
     }
 
-    /// Does what has to be done about some keys. What is left of them has changed meanwhile, or could not be done.
+    /// Does what has to be done about some keys. What is left of them has changed meanwhile, or could not be done. What was put
+    /// back is due once more: somebody may have deleted it before it was seen.
     async fn settle(
         &self,
         session: &Shared,
+        view: &View<K, V>,
         keys: BTreeSet<Bytes>,
         when: When,
         found: Option<&Mutex<Restoration>>,
     ) -> std::result::Result<BTreeSet<Bytes>, (BTreeSet<Bytes>, Error)> {
-        let view = self.map.view();
         let Some(life) = session
             .epoch()
             .filter(|life| view.state.epoch() == Some(*life))
@@ -171,7 +176,7 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
         let mut pace = Pace::new();
         for text in keys {
             pace.step().await;
-            match self.judge(session, &view, &text, when, found) {
+            match self.judge(session, view, &text, when, found) {
                 Ok(Judged::Write(guarded)) => drop(writes.insert(text, guarded)),
                 Ok(Judged::Done) => {}
                 Ok(Judged::Unseen) => drop(left.insert(text)),
@@ -188,12 +193,13 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
                 }
             }
         }
-        drop(view);
-        let put_back: BTreeSet<Bytes> = put_by(&writes);
+        let mut put_back: BTreeSet<Bytes> = put_by(&writes);
         let sorted = self.map.writer().commit_guarded(BOUND, life, writes).await;
+        put_back.retain(|text| sorted.committed.contains(text));
         if let Some(found) = found {
-            lock(found).put_back += sorted.committed.intersection(&put_back).count();
+            lock(found).put_back += put_back.len();
         }
+        self.due.add(put_back);
         left.extend(sorted.refused);
         left.extend(sorted.left);
         match why.or(sorted.error) {
@@ -220,6 +226,10 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
             Wish::Wanted(wanted) if wanted.claim.is_some() => {
                 let stands = wanted.claim == found.created;
                 (Want::Claim { stands }, None)
+            }
+            // Nobody wanted what it is sent over: it is what another write left behind, or is deleted, and that not seen yet.
+            Wish::Wanted(wanted) if found.may_yet_be(&wanted) && found.seen == Seen::Mine => {
+                (Want::Nothing, None)
             }
             Wish::Wanted(wanted) if found.may_yet_be(&wanted) => (Want::Later, None),
             Wish::Wanted(wanted) if wanted.is_sure => (Want::Entry, Some(wanted)),
@@ -379,8 +389,11 @@ impl<K: Key, V: Send + Sync + 'static> Attended for Attendant<K, V> {
         self.map.sync().await?;
         let mut left = self.wanted().all_of(session.me());
         while !left.is_empty() {
+            let view = self.map.view();
+            // What comes and goes after this view, of keys judged by it, is no change to who attends.
+            self.due.add(left.iter().cloned());
             let settled = self
-                .settle(&session, left, When::Restoring, Some(found))
+                .settle(&session, &view, left, When::Restoring, Some(found))
                 .await;
             left = match settled {
                 Ok(left) => left,

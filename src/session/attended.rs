@@ -10,7 +10,7 @@ use globe_log_client::{Epoch, Keyspace, LeaseId, Result};
 
 use crate::ground::sync::Mutex;
 use crate::write::leasing::Leasing;
-use crate::write::wanted::WantedKeys;
+use crate::write::wanted_keys::WantedKeys;
 
 /// What came of putting entries back.
 #[derive(Default)]

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use globe_log_client::{Error, ErrorKind, LeaseId, Position, Result};
 
+use crate::entry::Entry;
 use crate::entry::key::Key;
 use crate::globe::Globe;
 use crate::ground::clock::Moment;
@@ -19,9 +20,10 @@ use crate::session::shared::Shared;
 use crate::session::state::{Loss, SessionState};
 use crate::write::attempt::Basis;
 use crate::write::leasing::Leasing;
-use crate::write::wanted::{Intent, end};
+use crate::write::wanted::{Intent, WantedValue};
 use crate::write::write_set::{Draft, Stands, WriteSet};
 use crate::write::writer::Writer;
+use crate::write::writing::{Writing, end};
 
 /// Just beyond a bound: at the bound itself it is held.
 const JUST: Duration = Duration::from_millis(1);
@@ -329,18 +331,71 @@ impl<K: Key, V: Send + Sync + 'static> Place for Globe<K, V> {
     }
 }
 
+impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
+    /// Writes over a claim, if it stands still as it was seen. Let go meanwhile, it is wanted no more than before: a plain
+    /// `put` would want it as an entry, for good.
+    ///
+    /// # Errors
+    /// As [`Globe::put_if`].
+    pub(crate) async fn rewrite_claim(&self, key: &K, seen: &Entry<V>, value: &V) -> Result<()> {
+        let (bound, text) = (self.deadline()?, self.writer().encode_key(key)?);
+        let draft = self.writer().draft(&text, value, false)?;
+        let value = WantedValue::Encoded(draft.bytes());
+        let (life, stands) = (seen.version().epoch(), Stands::entry(seen));
+        let set = WriteSet::one(Some(life), text.clone(), stands, draft);
+        self.writer()
+            .write_claim(bound, &text, &set, Intent::Keep { value })
+            .await
+    }
+}
+
 impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     /// Deletes a key, if it is still the one that was created there.
     async fn delete_since(&self, bound: Duration, text: &Bytes, created: Position) -> Result<()> {
         let (stands, draft) = (Stands::Since(created.revision), Draft::Delete);
         let set = WriteSet::one(Some(created.epoch), text.clone(), stands, draft);
-        let mut committer = self.committer(bound);
-        let writing = self.wanted.begin(text, Intent::Leave);
-        let outcome = self.send(&mut committer, &set, Basis::Exactly).await;
-        end([writing], &outcome);
-        match outcome {
+        match self.write_claim(bound, text, &set, Intent::Leave).await {
             Err(error) if !matches!(error.kind(), ErrorKind::Behind(_)) => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// A write of one claim.
+    async fn write_claim(
+        &self,
+        bound: Duration,
+        text: &Bytes,
+        set: &WriteSet,
+        intent: Intent,
+    ) -> Result<()> {
+        let mut committer = self.committer(bound);
+        let writing = Writing::begin(&self.wanted, text, intent, set.stands(text));
+        let outcome = self.send(&mut committer, set, Basis::Exactly).await;
+        end([writing], &outcome);
+        outcome.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use globe_memory::MemoryLog;
+
+    use super::*;
+
+    /// Another write of its guard's, that was just about to begin, comes after that.
+    #[tokio::test]
+    async fn a_claim_that_was_let_go_is_not_wanted_again_because_it_was_written_over() {
+        let log = MemoryLog::new();
+        let map: Globe<String, u64> = Globe::open(log.clone(), "claims").await.unwrap();
+        let session = Session::open(log).await.unwrap();
+        let claimed = session.claim(&map, "a".to_owned(), 1).await.unwrap();
+        let seen = map.get_entry("a").unwrap();
+        claimed.let_go();
+        let rewritten = map.rewrite_claim(&"a".to_owned(), &seen, &2).await;
+        assert!(rewritten.is_ok(), "the session had no turn yet");
+        let gone = map.wait_for(|view| view.is_empty());
+        let gone = tokio::time::timeout(Duration::from_secs(30), gone).await;
+        assert!(gone.is_ok(), "it is swept");
+        assert_eq!(session.status().entries, 0);
     }
 }

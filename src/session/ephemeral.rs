@@ -23,7 +23,8 @@ impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// session. (A map and its clones are meant: another one that was opened on the same keyspace is somebody else.)
     ///
     /// Costs what a [`put`](Globe::put) costs. Cancel safe: one that was dropped, or whose outcome is not known, where nothing
-    /// stood before, is not wanted: if it was written nevertheless, the session deletes it again.
+    /// stood before, is not wanted: if it was written nevertheless, the session deletes it again, unless another write through
+    /// this map has come in between, which keeps it.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {

@@ -160,6 +160,10 @@ impl Leasing for Shared {
         self.called.notify_one();
     }
 
+    fn owns(&self, lease: LeaseId) -> bool {
+        !self.is_over() && self.is_own(lease).is_some()
+    }
+
     fn is_over(&self) -> bool {
         self.inner().phase == SessionState::Lost(Loss::Closed)
     }

@@ -17,6 +17,7 @@ pub(crate) mod resuming;
 pub(crate) mod schedule;
 pub(crate) mod settings;
 pub(crate) mod shared;
+pub(crate) mod sight;
 pub(crate) mod state;
 
 use std::fmt;
@@ -216,9 +217,9 @@ impl Session {
             let attendant = Arc::new(Attendant::new(map, shared));
             let attended: Arc<dyn Attended> = Arc::clone(&attendant) as _;
             // First of all: who finds the map attended relies on being heard.
-            let watch = attendant.listen();
+            let sight = attendant.listen(shared);
             if shared.attend(&attended)? {
-                let attending = attendant.attend(Arc::clone(shared), watch);
+                let attending = attendant.attend(Arc::clone(shared), sight);
                 shared.runtime.spawn(attending);
             }
         }

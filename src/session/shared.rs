@@ -21,7 +21,7 @@ use crate::session::leases::Leases;
 use crate::session::settings::Settings;
 use crate::session::state::{Loss, SessionEvent, SessionState, SessionStatus};
 use crate::write::leasing::Leasing;
-use crate::write::wanted::WantedKeys;
+use crate::write::wanted_keys::WantedKeys;
 
 /// How many events are kept for who does not listen.
 const EVENTS: usize = 256;

@@ -16,8 +16,10 @@ use crate::write::attempt::{Basis, Outcome};
 use crate::write::committer::Committer;
 use crate::write::leasing::Leasing;
 use crate::write::replicas::Replicas;
-use crate::write::wanted::{Intent, WantedKeys, WantedValue, Writing, end};
+use crate::write::wanted::{Intent, WantedValue};
+use crate::write::wanted_keys::WantedKeys;
 use crate::write::write_set::{Draft, Stands};
+use crate::write::writing::{Writing, end};
 
 /// A write of this attempt: what is sent, and what a read of this attempt gets.
 pub(crate) struct Pending {
@@ -45,9 +47,7 @@ impl Pending {
             (draft, ..) if draft.leaves() => Intent::Leave,
             _ => return None,
         };
-        let mut writing = self.wanted.begin(text, intent)?;
-        writing.over = stands;
-        Some(writing)
+        Writing::begin(&self.wanted, text, intent, stands)
     }
 }
 

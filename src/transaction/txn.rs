@@ -215,13 +215,8 @@ impl<'a> Txn<'a> {
     ) -> Result<()> {
         let (target, _) = self.touch(map, key)?;
         let wanted = &map.writer().wanted;
-        let has_lease = self
-            .guards
-            .get(&target)
-            .is_some_and(|it| it.lease().is_some());
-        if let (false, false, Some(session)) =
-            (is_detached, has_lease, wanted.session_of(&target.1))
-        {
+        let bound = self.guards.get(&target).and_then(|stands| stands.lease());
+        if let (false, Some(session)) = (is_detached, wanted.stays_with(&target.1, bound)) {
             return self.write_leased(map, &session, key, value);
         }
         let draft = map.writer().draft(&target.1, &value, is_detached)?;

@@ -13,9 +13,10 @@ use crate::entry::key::Key;
 use crate::write::attempt::{Basis, Outcome};
 use crate::write::committer::Committer;
 use crate::write::leasing::Leasing;
-use crate::write::wanted::{Intent, WantedValue, Writing, end};
+use crate::write::wanted::{Intent, WantedValue};
 use crate::write::write_set::{Draft, Guarded, Stands, WriteSet};
 use crate::write::writer::Writer;
+use crate::write::writing::{Writing, end};
 use crate::write::written::Written;
 
 /// What became of an attempt to write under a lease.
@@ -119,7 +120,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         let Some(text) = set.writes.keys().next().cloned() else {
             return Err(Error::new(ErrorKind::Invalid, "nothing is to be written"));
         };
-        let mut writing = self.wanted.begin(&text, intent);
+        let mut writing = Writing::begin(&self.wanted, &text, intent, set.stands(&text));
         loop {
             if let Some(writing) = &mut writing {
                 writing.over = set.stands(&text);
@@ -144,8 +145,25 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     }
 }
 
-/// The writes of keys that sessions want, and the set that is to be sent instead of the one that was announced.
-type Announced = (Vec<Option<Writing>>, Option<WriteSet>);
+/// A set of writes that the sessions of this process have been told of.
+#[derive(Default)]
+pub(crate) struct Announced {
+    pub(crate) writings: Vec<Option<Writing>>,
+    /// What is to be sent instead of it, so that its keys stay with their sessions.
+    pub(crate) staying: Option<WriteSet>,
+    /// The sessions they stay with, and under which leases.
+    sessions: Vec<(Arc<dyn Leasing>, Lease)>,
+}
+
+impl Announced {
+    /// One of the leases that were chosen for it is gone, and will be looked at: whether there are any.
+    pub(crate) fn doubts(&self) -> bool {
+        for (session, lease) in &self.sessions {
+            session.doubt(*lease);
+        }
+        !self.sessions.is_empty()
+    }
+}
 
 /// What any write means for the keys that sessions want.
 impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
@@ -184,11 +202,11 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         }
     }
 
-    /// Those that want keys which are put.
+    /// Those that keys which are put stay with.
     fn sessions_of(&self, set: &WriteSet) -> Vec<Arc<dyn Leasing>> {
         let puts = set.writes.iter();
         let puts = puts.filter(|(_, guarded)| matches!(guarded.draft, Draft::Put(_)));
-        puts.filter_map(|(text, _)| self.wanted.session_of(text))
+        puts.filter_map(|(text, guarded)| self.wanted.stays_with(text, guarded.stands.lease()))
             .collect()
     }
 
@@ -198,9 +216,9 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     /// `Unavailable` while a session that is to keep one of its keys has no lease, `EpochChanged` if that is of another life
     /// than the guards: then nothing was told.
     fn announce(&self, set: &WriteSet) -> Result<Announced> {
-        let (mut intents, mut changed) = (Vec::new(), None);
-        if self.wanted.is_empty() {
-            return Ok((Vec::new(), changed));
+        let (mut intents, mut announced) = (Vec::new(), Announced::default());
+        if self.wanted.is_unheard() {
+            return Ok(announced);
         }
         for (text, guarded) in &set.writes {
             let Draft::Put(value) = &guarded.draft else {
@@ -212,10 +230,12 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             let intent = match self.stay(set, text, guarded)? {
                 None => Intent::Keep { value },
                 Some((session, lease)) => {
-                    let changed = changed.get_or_insert_with(|| set.clone());
+                    let changed = announced.staying.get_or_insert_with(|| set.clone());
                     changed.put_under(text, encoded, lease);
+                    let weak = Arc::downgrade(&session);
+                    announced.sessions.push((session, lease));
                     Intent::Want {
-                        session: Arc::downgrade(&session),
+                        session: weak,
                         lease: lease.id,
                         life: lease.epoch,
                         value,
@@ -225,28 +245,23 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             };
             intents.push((text, guarded.stands, intent));
         }
-        let begin = |(text, stands, intent)| {
-            let mut writing = self.wanted.begin(text, intent)?;
-            writing.over = stands;
-            Some(writing)
-        };
-        Ok((intents.into_iter().map(begin).collect(), changed))
+        let begin = |(text, stands, intent)| Writing::begin(&self.wanted, text, intent, stands);
+        announced.writings = intents.into_iter().map(begin).collect();
+        Ok(announced)
     }
 
-    /// The lease for a put of a key that a session wants, and that is under none at the moment: else it would outlive it.
+    /// The lease for a put of a key that is to stay with a session, although it is not said so.
     fn stay(
         &self,
         set: &WriteSet,
         text: &Bytes,
         guarded: &Guarded,
     ) -> Result<Option<(Arc<dyn Leasing>, Lease)>> {
-        if guarded.stands.lease().is_some() {
-            return Ok(None);
-        }
-        let Some(session) = self.wanted.session_of(text) else {
+        let bound = guarded.stands.lease();
+        let Some(session) = self.wanted.stays_with(text, bound) else {
             return Ok(None);
         };
-        let lease = session.lease(None)?;
+        let lease = session.lease(bound)?;
         if set.life.is_some_and(|life| life != lease.epoch) {
             session.doubt(lease);
             let name = self.name(text);

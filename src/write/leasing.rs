@@ -23,6 +23,9 @@ pub(crate) trait Leasing: Send + Sync {
     /// The log says of this lease that it is gone, or of another life: it is to be looked at.
     fn doubt(&self, lease: Lease);
 
+    /// Whether a lease is its own, or was: what stands under it is this session's. Not so of one that is over.
+    fn owns(&self, lease: LeaseId) -> bool;
+
     /// Whether there never will be a lease again.
     fn is_over(&self) -> bool;
 }

@@ -23,8 +23,9 @@ use crate::write::attempt::{Basis, Outcome};
 use crate::write::committer::Committer;
 use crate::write::expected::Expected;
 use crate::write::replicas::Replicas;
-use crate::write::wanted::{WantedKeys, end};
+use crate::write::wanted_keys::WantedKeys;
 use crate::write::write_set::{Draft, Stands, WriteSet};
+use crate::write::writing::end;
 use crate::write::written::Written;
 
 /// The writing side of one map.
@@ -223,13 +224,23 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         set: &WriteSet,
         basis: Basis,
     ) -> Result<(Outcome, Option<WriteSet>)> {
-        let Some((writings, staying)) = self.announced(committer, set, basis).await? else {
-            return Ok((Outcome::OtherLife, None));
-        };
-        let outcome = self.send(committer, staying.as_ref().unwrap_or(set), basis);
-        let outcome = outcome.await;
-        end(writings, &outcome);
-        Ok((outcome?, staying))
+        loop {
+            let Some(mut announced) = self.announced(committer, set, basis).await? else {
+                return Ok((Outcome::OtherLife, None));
+            };
+            let sent = announced.staying.as_ref().unwrap_or(set);
+            let outcome = self.send(committer, sent, basis).await;
+            end(std::mem::take(&mut announced.writings), &outcome);
+            match outcome {
+                // Its caller named no lease: it goes on under the next.
+                Err(error) if *error.kind() == ErrorKind::LeaseLost && announced.doubts() => {
+                    if !committer.pause().await {
+                        return Err(error);
+                    }
+                }
+                outcome => return Ok((outcome?, announced.staying)),
+            }
+        }
     }
 
     /// As [`Writer::commit`], of writes that no session has to hear of.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use globe::{Globe, SessionEvent};
+use futures::FutureExt;
+use globe::log_client::Transaction;
+use globe::{Globe, LogClient, SessionEvent};
+use tokio::time::sleep;
 
 use crate::rig::{fails_with, keyspace, numbers, until, within};
 use crate::{Rig, TTL, give_up};
@@ -32,6 +35,26 @@ async fn what_somebody_else_deletes_is_put_back_with_its_newest_value() {
     rig.session.close().await.unwrap();
     let closed = SessionEvent::Lost(globe::Loss::Closed);
     assert_eq!(rig.event().await, closed, "nobody was told of it");
+}
+
+/// It comes and goes between two looks of the session, which sees nothing of either.
+#[tokio::test(start_paused = true)]
+async fn what_is_deleted_again_as_soon_as_it_is_back_is_put_back_again() {
+    let rig = Rig::new().await;
+    rig.put("a", 1).await;
+    rig.other.sync().await.unwrap();
+    let log = rig.log.clone();
+    rig.way.after_the_next_commit(move || {
+        log.hold_tails(true);
+        let delete = Transaction::new().delete(&keyspace("numbers"), "a");
+        log.commit(delete).now_or_never().unwrap().unwrap();
+    });
+    rig.other.delete("a").await.unwrap();
+    sleep(TTL).await;
+    rig.log.hold_tails(false);
+    rig.shows(&[("a", 1)]).await;
+    sleep(TTL).await;
+    rig.shows(&[("a", 1)]).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ mod clocks;
 mod closing;
 mod entries;
 mod handles;
+mod leftovers;
 mod losses;
 #[path = "../rig/mod.rs"]
 mod rig;

@@ -153,6 +153,26 @@ async fn a_write_under_a_lease_that_is_gone_goes_on_under_the_next() {
     assert_eq!(rig.lease("d"), None);
 }
 
+/// Its caller names no session, and is told nothing of its leases.
+#[tokio::test(start_paused = true)]
+async fn a_put_that_stays_with_its_session_goes_on_under_its_next_lease() {
+    let rig = Rig::new().await;
+    rig.put("a", 1).await;
+    rig.put("b", 1).await;
+    rig.keep_busy().await;
+    rig.other.delete("a").await.unwrap();
+    rig.map.sync().await.unwrap();
+    rig.revoke("b").await;
+    assert_eq!(
+        rig.session.state(),
+        SessionState::Live,
+        "nobody has noticed"
+    );
+    let all = rig.map.put_all([("a".to_owned(), 7)]).await;
+    assert!(all.unwrap().position().is_some());
+    rig.shows(&[("a", 7), ("b", 1), ("busy", 1)]).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_ephemeral_entry_is_part_of_its_transaction() {
     let rig = Rig::new().await;
