@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use globe::{ErrorKind, Fenced, Globe, MemoryLog, SessionState};
+use globe::{ErrorKind, Fenced, Globe, LogClient, MemoryLog, SessionState};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::rig::{fails_with, open, until, within};
+use crate::rig::{conflicts, fails_with, open, until, within};
 use crate::{Process, SECOND, TTL, beside, two};
 
 #[tokio::test(start_paused = true)]
@@ -46,6 +46,21 @@ async fn one_leads_a_term_and_others_are_told() {
     });
     assert_eq!(leader.await.token, next.token());
     assert_eq!(one.election().leader().unwrap().token, next.token());
+}
+
+/// A copy of what was sent before arrives when the next has long been proclaimed.
+#[tokio::test(start_paused = true)]
+async fn no_older_proclamation_lands_over_a_newer_one() {
+    let (log, one, other) = two().await;
+    let term = one.election().campaign("first").await.unwrap();
+    let sent = one.way.keep_transactions();
+    term.proclaim("second").await.unwrap();
+    let older = sent.lock().unwrap().last().cloned().unwrap();
+    term.proclaim("third").await.unwrap();
+    conflicts(log.commit(older).await);
+    other.claims.sync().await.unwrap();
+    assert_eq!(other.election().leader().unwrap().value, json!("third"));
+    assert_eq!(term.state(), SessionState::Live);
 }
 
 #[tokio::test(start_paused = true)]

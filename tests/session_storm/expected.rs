@@ -90,6 +90,10 @@ impl Expected {
                     State::Absent | State::Permanent(_) => State::Permanent(value),
                 };
                 let mut after: BTreeSet<State> = self.may_be.iter().map(put).collect();
+                if self.is_given_up {
+                    // It may have been written where nothing stood.
+                    after.insert(State::Permanent(value));
+                }
                 if self.is_vague {
                     after.extend([State::Ephemeral(value), State::Permanent(value)]);
                 }

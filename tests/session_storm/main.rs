@@ -14,7 +14,7 @@ mod weather;
 mod world;
 
 /// Seeds in the ordinary run.
-const SEEDS: u64 = 80;
+const SEEDS: u64 = 160;
 
 /// Tests they are shared by.
 const SHARES: u64 = 4;

@@ -2,7 +2,7 @@
 //!
 //! Never imitates a log: what is wrong with it is the faulty log's doing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub(crate) struct Way {
     is_cut: Arc<AtomicBool>,
     /// The leases that were renewed, and neither lost nor given back since; and when that was answered.
     renewed: Arc<Mutex<BTreeMap<LeaseId, (Lease, Instant)>>>,
+    /// The leases that were given back: an answer to a renewal may come after that.
+    given_back: Arc<Mutex<BTreeSet<LeaseId>>>,
 }
 
 impl Way {
@@ -30,6 +32,7 @@ impl Way {
             log,
             is_cut: Arc::default(),
             renewed: Arc::default(),
+            given_back: Arc::default(),
         }
     }
 
@@ -41,9 +44,10 @@ impl Way {
     /// it has given back what ends sooner, though it may not have been able to say that here.
     pub(crate) fn relied_on(&self, left: Duration) -> Vec<Lease> {
         let renewed = self.renewed.lock().unwrap();
-        let recent = renewed
-            .values()
-            .filter(|(lease, at)| at.elapsed() + left <= lease.ttl);
+        let given_back = self.given_back.lock().unwrap();
+        let recent = renewed.values().filter(|(lease, at)| {
+            at.elapsed() + left <= lease.ttl && !given_back.contains(&lease.id)
+        });
         recent.map(|(lease, _)| *lease).collect()
     }
 
@@ -122,7 +126,10 @@ impl LogClient for Way {
     }
 
     async fn grant(&self, ttl: Duration) -> Result<Lease> {
-        self.pass(self.log.grant(ttl)).await
+        let granted = self.pass(self.log.grant(ttl)).await?;
+        // After a restore the log may give the number of an old one again.
+        self.given_back.lock().unwrap().remove(&granted.id);
+        Ok(granted)
     }
 
     async fn renew(&self, lease: Lease) -> Result<Lease> {
@@ -139,7 +146,7 @@ impl LogClient for Way {
     }
 
     async fn revoke(&self, lease: LeaseId) -> Result<()> {
-        self.forget(lease);
+        self.given_back.lock().unwrap().insert(lease);
         self.pass(self.log.revoke(lease)).await
     }
 }
