@@ -1,7 +1,6 @@
-//! How much of a map its attendant has seen: every change is shown between two views, and what is judged is judged by one of
-//! them.
+//! How much of a map its attendant has seen: the views it judges by, and every difference between one and the next.
 //!
-//! Never skips a change: what came after a view and went before the next was looked for in neither.
+//! Never leaves out a difference: what was judged by one view, and stands otherwise in the next, is shown.
 
 use crate::entry::change::Change;
 use crate::entry::key::Key;

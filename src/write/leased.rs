@@ -202,7 +202,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         }
     }
 
-    /// Those that keys which are put stay with.
+    /// The sessions that keys which are put stay with.
     fn sessions_of(&self, set: &WriteSet) -> Vec<Arc<dyn Leasing>> {
         let puts = set.writes.iter();
         let puts = puts.filter(|(_, guarded)| matches!(guarded.draft, Draft::Put(_)));

@@ -98,8 +98,8 @@ impl WantedKeys {
     }
 
     /// The session that a put stays with, although its caller names none: the one that wants the key. Where something stands
-    /// under a lease, which a put keeps, it is the owner of that, unless he knows of the key: it was written for a session,
-    /// nobody was told so, and it would be swept, with what is put there.
+    /// under a lease, which a put keeps, it is the owner of that, unless that one wants the key already. It was written for
+    /// that session then, and nobody was told so: it would be swept, with what is put there.
     pub(crate) fn stays_with(
         &self,
         text: &[u8],
@@ -108,19 +108,25 @@ impl WantedKeys {
         let Some(lease) = bound else {
             return self.session_of(text);
         };
+        let attending = self.attending();
+        let owner = attending.into_iter().find(|it| it.owns(lease))?;
+        let is_wanted = self.is_wanted_by(&Arc::downgrade(&owner), text);
+        (!is_wanted).then_some(owner)
+    }
+
+    /// The sessions that attend the map.
+    fn attending(&self) -> Vec<Arc<dyn Leasing>> {
         let table = self.table();
-        let row = table.keys.get(text).filter(|row| row.wanted.is_some());
-        let known_to = row.map(|row| Weak::clone(&row.session));
-        let sessions: Vec<_> = table
-            .listeners
-            .iter()
-            .map(|it| it.session.clone())
-            .collect();
-        drop(table);
-        let sessions = sessions.iter().filter_map(Weak::upgrade);
-        let owner = sessions.into_iter().find(|session| session.owns(lease))?;
-        let is_known = known_to.is_some_and(|it| Weak::ptr_eq(&it, &Arc::downgrade(&owner)));
-        (!is_known).then_some(owner)
+        let attending = table.listeners.iter();
+        let attending = attending.filter(|it| it.due.strong_count() > 0);
+        attending.filter_map(|it| it.session.upgrade()).collect()
+    }
+
+    /// Whether a session wants a key, or may come to want it.
+    fn is_wanted_by(&self, session: &Weak<dyn Leasing>, text: &[u8]) -> bool {
+        let table = self.table();
+        let row = table.keys.get(text).filter(|row| row.is_of(session));
+        row.is_some_and(|row| row.wanted.is_some())
     }
 
     /// Whether some session writes or wants a key.
