@@ -98,20 +98,17 @@ impl WantedKeys {
     }
 
     /// The session that a put stays with, although its caller names none: the one that wants the key. Where something stands
-    /// under a lease, which a put keeps, it is the owner of that, unless that one wants the key already. It was written for
-    /// that session then, and nobody was told so: it would be swept, with what is put there.
+    /// under a lease, which a put keeps, it is the owner of that, also if it does not know of the key, or not for sure: else
+    /// it would sweep what is put there, or let it go with a lease that it has lost.
     pub(crate) fn stays_with(
         &self,
         text: &[u8],
         bound: Option<LeaseId>,
     ) -> Option<Arc<dyn Leasing>> {
-        let Some(lease) = bound else {
-            return self.session_of(text);
-        };
-        let attending = self.attending();
-        let owner = attending.into_iter().find(|it| it.owns(lease))?;
-        let is_wanted = self.is_wanted_by(&Arc::downgrade(&owner), text);
-        (!is_wanted).then_some(owner)
+        match bound {
+            Some(lease) => self.attending().into_iter().find(|it| it.owns(lease)),
+            None => self.session_of(text),
+        }
     }
 
     /// The sessions that attend the map.
@@ -120,13 +117,6 @@ impl WantedKeys {
         let attending = table.listeners.iter();
         let attending = attending.filter(|it| it.due.strong_count() > 0);
         attending.filter_map(|it| it.session.upgrade()).collect()
-    }
-
-    /// Whether a session wants a key, or may come to want it.
-    fn is_wanted_by(&self, session: &Weak<dyn Leasing>, text: &[u8]) -> bool {
-        let table = self.table();
-        let row = table.keys.get(text).filter(|row| row.is_of(session));
-        row.is_some_and(|row| row.wanted.is_some())
     }
 
     /// Whether some session writes or wants a key.

@@ -118,6 +118,27 @@ async fn what_is_written_over_what_was_left_under_a_former_lease_is_wanted() {
     assert_eq!(rig.session.status().entries, 4);
 }
 
+/// The session is not sure that it landed, and has not looked yet when its lease goes: it is put back as what is wanted.
+#[tokio::test(start_paused = true)]
+async fn what_is_written_over_what_landed_late_outlives_its_lease() {
+    let rig = Rig::new().await;
+    rig.put("kept", 1).await;
+    rig.map.put("a", 1).await.unwrap();
+    rig.way.lose_requests(true);
+    let hasty = rig.map.with_deadline(SECOND);
+    let put = hasty.put_ephemeral(&rig.session, "a", 7).await;
+    fails_with(put, ErrorKind::Indeterminate);
+    rig.way.lose_requests(false);
+    rig.keep_busy().await;
+    rig.land_late("a", 7).await;
+    rig.map.sync().await.unwrap();
+    rig.map.update("a", |_| 2).await.unwrap();
+    rig.revoke("kept").await;
+    sleep(TTL).await;
+    rig.shows(&[("a", 2), ("busy", 1), ("kept", 1)]).await;
+    assert_eq!(rig.session.status().entries, 3);
+}
+
 /// What the map shows is the value that was deleted; a write that never landed makes nobody want that.
 #[tokio::test(start_paused = true)]
 async fn a_delete_that_is_not_seen_yet_is_not_undone_by_a_write_that_never_lands() {
