@@ -383,7 +383,7 @@ mod tests {
     use super::*;
 
     /// Another write of its guard's, that was just about to begin, comes after that.
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_claim_that_was_let_go_is_not_wanted_again_because_it_was_written_over() {
         let log = MemoryLog::new();
         let map: Globe<String, u64> = Globe::open(log.clone(), "claims").await.unwrap();

@@ -5,7 +5,7 @@ use globe::{
 };
 use tokio::time::sleep;
 
-use crate::rig::{fails_with, follows_life, keyspace, open, put_all, until, within};
+use crate::rig::{fails_with, follows_life, keyspace, open, put_all, reaches, until, within};
 use crate::{Rig, SECOND, TTL, give_up, is_in, reclaim};
 
 #[tokio::test(start_paused = true)]
@@ -309,4 +309,28 @@ async fn a_claim_that_is_written_after_a_loss_waits_its_turn() {
     holder.release().await.unwrap();
     let next = within("it is let in", asking).await.unwrap().unwrap();
     assert!(next.is_held());
+}
+
+/// Somebody else registered there while the session was away, and its own process wrote over that before it was back.
+#[tokio::test(start_paused = true)]
+async fn a_reclaimed_entry_has_the_value_that_its_own_process_wrote_last() {
+    let mut rig = Rig::with(reclaim).await;
+    let successor = Session::open(rig.log.clone()).await.unwrap();
+    rig.put("a", 1).await;
+    rig.other.sync().await.unwrap();
+    // What is missing at its restoration is a fresh look at the map.
+    rig.way.freeze_reads(true);
+    rig.revoke("a").await;
+    rig.other.sync().await.unwrap();
+    rig.lost().await;
+    let put = rig.other.put_ephemeral(&successor, "a", 5).await;
+    let put = put.unwrap().position();
+    reaches(&rig.map, put).await;
+    let updated = rig.map.update("a", |old| old.map_or(0, |old| old + 1));
+    assert_eq!(**updated.await.unwrap().value(), 6);
+    rig.way.freeze_reads(false);
+    rig.restored().await;
+    rig.shows(&[("a", 6)]).await;
+    let entry = rig.map.get_entry("a").unwrap();
+    assert!(rig.session.owns(&entry));
 }
