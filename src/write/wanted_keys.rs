@@ -99,16 +99,23 @@ impl WantedKeys {
 
     /// The session that a put stays with, although its caller names none: the one that wants the key. Where something stands
     /// under a lease, which a put keeps, it is the owner of that, also if it does not know of the key, or not for sure: else
-    /// it would sweep what is put there, or let it go with a lease that it has lost.
+    /// it would sweep what is put there, or let it go with a lease that it has lost. Not of a claim, which stays one.
     pub(crate) fn stays_with(
         &self,
         text: &[u8],
         bound: Option<LeaseId>,
     ) -> Option<Arc<dyn Leasing>> {
         match bound {
+            Some(_) if self.is_claim(text) => None,
             Some(lease) => self.attending().into_iter().find(|it| it.owns(lease)),
             None => self.session_of(text),
         }
+    }
+
+    fn is_claim(&self, text: &[u8]) -> bool {
+        let table = self.table();
+        let wanted = table.keys.get(text).and_then(|row| row.wanted.as_ref());
+        wanted.is_some_and(|wanted| wanted.claim.is_some())
     }
 
     /// The sessions that attend the map.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use globe::{ErrorKind, Fenced, Loss, SessionState};
+use globe::{ErrorKind, Fenced, LogClient, Loss, SessionState};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -155,6 +155,24 @@ async fn others_are_told_who_holds_and_what_he_says() {
     assert!(guard.is_held());
     guard.release().await.unwrap();
     until("it is seen", || other.lock().holder().is_none()).await;
+}
+
+/// By the map itself, past the lock: that makes no entry of it, which would be put back for nobody.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_its_own_process_writes_over_is_a_claim_still() {
+    let (log, one, other) = two().await;
+    let guard = one.acquire().await;
+    let view = one.claims.view();
+    let (key, entry) = view.first().unwrap();
+    let lease = entry.lease().unwrap();
+    let same = one.claims.update(key, |claim| claim.unwrap().clone());
+    same.await.unwrap();
+    assert!(guard.is_held());
+    log.revoke(lease).await.unwrap();
+    let next = other.acquire().await;
+    sleep(TTL).await;
+    assert!(next.is_held() && !guard.is_held());
+    assert_eq!(other.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,17 +20,6 @@ impl Rig {
         );
         self.log.commit(late).await.unwrap();
     }
-
-    /// The session waits for the answer to a write of its own, and looks at nothing else meanwhile.
-    pub(crate) async fn keep_busy(&self) {
-        self.put("busy", 1).await;
-        self.other.sync().await.unwrap();
-        self.way.lose_requests(true);
-        let commits = self.way.calls().commits;
-        self.other.delete("busy").await.unwrap();
-        until("it is put back", || self.way.calls().commits > commits).await;
-        self.way.lose_requests(false);
-    }
 }
 
 /// Every write of its own process keeps it with the session from then on, as if it had been wanted all the time.

@@ -138,6 +138,17 @@ impl Rig {
         .await;
     }
 
+    /// The session waits for the answer to a write of its own, and looks at nothing else meanwhile.
+    async fn keep_busy(&self) {
+        self.put("busy", 1).await;
+        self.other.sync().await.unwrap();
+        self.way.lose_requests(true);
+        let commits = self.way.calls().commits;
+        self.other.delete("busy").await.unwrap();
+        until("it is put back", || self.way.calls().commits > commits).await;
+        self.way.lose_requests(false);
+    }
+
     /// A third party ends the lease of an entry.
     async fn revoke(&self, key: &str) {
         let lease = self.lease(key).unwrap();

@@ -221,14 +221,7 @@ async fn what_its_process_wrote_last_is_put_back_although_the_session_never_saw_
     for key in keys {
         rig.put(key, 1).await;
     }
-    rig.put("busy", 1).await;
-    rig.other.sync().await.unwrap();
-    // The session waits for this one, and looks at nothing else meanwhile.
-    rig.way.lose_requests(true);
-    let commits = rig.way.calls().commits;
-    rig.other.delete("busy").await.unwrap();
-    until("it is put back", || rig.way.calls().commits > commits).await;
-    rig.way.lose_requests(false);
+    rig.keep_busy().await;
     let map = &rig.map;
     map.put_all([("put_all".to_owned(), 2)]).await.unwrap();
     let present = globe::Expected::Present;
