@@ -144,12 +144,13 @@ mod follow;
 mod globe;
 mod ground;
 mod hearing;
+mod map_settings;
 mod read;
 mod reader;
 mod recipes;
 mod replica;
 mod session;
-mod settings;
+
 mod transaction;
 mod write;
 mod writing;

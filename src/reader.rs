@@ -16,12 +16,12 @@ use crate::entry::key::Key;
 use crate::entry::lookup::{Finder, Lookup};
 use crate::entry::quarantine::Quarantined;
 use crate::ground::tasks::Tasks;
+use crate::map_settings::{MapSettings, check_time};
 use crate::read::barrier::Barrier;
 use crate::read::consistency::Consistency;
 use crate::read::view::View;
 use crate::replica::Replica;
 use crate::replica::status::Status;
-use crate::settings::{Settings, check_time};
 
 /// A map as it is read: a handle that cannot write.
 ///
@@ -51,7 +51,7 @@ pub struct Reader<K, V> {
 struct Inner<K, V> {
     log: Arc<dyn LogClient>,
     replica: Arc<Replica<K, V>>,
-    settings: Settings,
+    settings: MapSettings,
     tasks: Tasks,
 }
 
@@ -59,7 +59,7 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     pub(crate) fn new(
         log: Arc<dyn LogClient>,
         replica: Arc<Replica<K, V>>,
-        settings: Settings,
+        settings: MapSettings,
         tasks: Tasks,
     ) -> Reader<K, V> {
         Reader {

@@ -32,7 +32,7 @@ const MAP: Floors = &[
     &["replica"],
     &["follow", "read"],
     &["write"],
-    &["settings"],
+    &["map_settings"],
     &["reader"],
     &["cached", "globe"],
     &["connect"],

@@ -78,7 +78,7 @@ impl Settings {
         if let Some(control) = name.chars().find(|c| c.is_control()) {
             return refuse(format!("the name of a session holds {control:?}"));
         }
-        crate::settings::check_time("open_timeout", self.open_timeout)
+        crate::map_settings::check_time("open_timeout", self.open_timeout)
     }
 
     /// Whether the caller says that what the session stands for is alive. Where that panics, it is not.

@@ -1,6 +1,6 @@
 //! Every setting of a map as a number: its default, and what is refused.
 //!
-//! Settings are data: none of them changes what is correct, only how long something may take.
+//! MapSettings are data: none of them changes what is correct, only how long something may take.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use globe_log_client::{Error, ErrorKind, Result};
 
 /// The settings of one map.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct MapSettings {
     pub(crate) open_timeout: Duration,
     pub(crate) deadline: Duration,
     pub(crate) probe_interval: Duration,
@@ -19,9 +19,9 @@ pub(crate) struct Settings {
     pub(crate) strict: bool,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
+impl Default for MapSettings {
+    fn default() -> MapSettings {
+        MapSettings {
             open_timeout: Duration::from_secs(10),
             deadline: Duration::from_secs(10),
             probe_interval: Duration::from_millis(500),
@@ -54,7 +54,7 @@ fn refuse(why: String) -> Result<()> {
     Err(Error::new(ErrorKind::Invalid, why))
 }
 
-impl Settings {
+impl MapSettings {
     /// Refuses what cannot be meant.
     pub(crate) fn check(&self) -> Result<()> {
         let times = [
