@@ -208,6 +208,12 @@ pub mod etcd {
     pub use globe_etcd::{EtcdBuilder, EtcdLog, Tls};
 }
 
+/// A table of shards: which member of a cluster owns what, and how that moves.
+pub mod shards {
+    pub use crate::recipes::shards::incarnation::Incarnation;
+    pub use crate::recipes::shards::row::{Mode, Phase, Row};
+}
+
 /// Logs to test one's own code on: one that lives in the process, with the verbs of its operator, and one around any log that
 /// fails by a seed.
 ///
