@@ -212,6 +212,8 @@ pub mod etcd {
 pub mod shards {
     pub use crate::recipes::shards::incarnation::Incarnation;
     pub use crate::recipes::shards::row::{Mode, Phase, Row};
+    pub use crate::recipes::shards::shard_member::{MemberState, Peer, ShardMember};
+    pub use crate::recipes::shards::table::{Owner, Table};
 }
 
 /// Logs to test one's own code on: one that lives in the process, with the verbs of its operator, and one around any log that
