@@ -28,6 +28,8 @@ pub(crate) enum Running {
     Preparing,
     /// It has prepared.
     Ready,
+    /// It has refused to.
+    Refused,
     /// It was told that it owns it, in this term.
     Owned(u64),
     /// It was told to stop, and has not said that it has.
@@ -53,6 +55,8 @@ pub(crate) enum Next {
     Drop,
     /// To commit that it is ready.
     SayReady,
+    /// To commit that it refuses.
+    SayRefused,
     /// To commit that it has stopped.
     SayDone,
     /// To forget that it ran anything.
@@ -93,8 +97,9 @@ pub(crate) fn next(mode: Mode, running: Running, role: Role, may_own: bool) -> N
         (_, Role::Drain(_)) => Next::SayDone,
         (Running::Idle | Running::Drained(_), Role::Prepare { .. }) => Next::Prepare,
         (Running::Ready, Role::Prepare { is_asked: true }) => Next::SayReady,
+        (Running::Refused, Role::Prepare { is_asked: true }) => Next::SayRefused,
         (Running::Ready, Role::None) => Next::Drop,
-        (Running::Drained(_), Role::None) => Next::Forget,
+        (Running::Drained(_) | Running::Refused, Role::None) => Next::Forget,
         _ => Next::Nothing,
     }
 }
@@ -146,7 +151,7 @@ mod tests {
 
     #[test]
     fn each_step_follows_from_what_runs_and_what_the_row_says() {
-        use Running::{Drained, Draining, Dropping, Idle, Owned, Preparing, Ready};
+        use Running::{Drained, Draining, Dropping, Idle, Owned, Preparing, Ready, Refused};
         let roles = [
             Role::None,
             Role::Prepare { is_asked: true },
@@ -155,11 +160,12 @@ mod tests {
             Role::Own(7),
             Role::Drain(5),
         ];
-        use Next::{Drain, Drop, Forget, Nothing, Own, Prepare, SayDone, SayReady};
+        use Next::{Drain, Drop, Forget, Nothing, Own, Prepare, SayDone, SayReady, SayRefused};
         let table = [
             (Idle, [Nothing, Prepare, Prepare, Own, Own, SayDone]),
             (Preparing, [Nothing; 6]),
             (Ready, [Drop, SayReady, Nothing, Own, Own, SayDone]),
+            (Refused, [Forget, SayRefused, Nothing, Own, Own, SayDone]),
             (Owned(5), [Drop, Drop, Drop, Nothing, Drop, Drain]),
             (Draining(5), [Nothing; 6]),
             (
