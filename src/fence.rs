@@ -8,7 +8,6 @@ use std::str::FromStr;
 use globe_log_client::{Epoch, Error, ErrorKind, Position, Result, Revision};
 use serde::{Deserialize, Serialize};
 
-use crate::session::claims::not_held;
 use crate::transaction::txn::Txn;
 
 /// The number of one who holds something: later holders have greater ones. What a holder does elsewhere goes there with its

@@ -38,6 +38,8 @@ impl Draft {
             peers: Arc::default(),
             members: Arc::default(),
             ranges: Arc::default(),
+            drained: Arc::default(),
+            is_to_be_rebalanced: false,
             candidates: Arc::default(),
         };
         let numbers = HashMap::new();
@@ -87,11 +89,34 @@ impl Draft {
             Some(Place::Member(id)) => self.put_member(id, new),
             Some(Place::Candidate) => self.put_candidate(key, old, new),
             Some(Place::Row(row)) => self.put_row(row, new),
+            Some(Place::Drained(id)) => self.put_drained(id, new.is_some()),
+            Some(Place::Rebalance) => self.table.is_to_be_rebalanced = new.is_some(),
             Some(Place::Shape) | None => {}
         }
     }
 
     fn put_member(&mut self, id: &str, new: Option<&Entry<Record>>) {
+        let peer = match new.map(|entry| (&**entry.value(), entry)) {
+            Some((Record::Member(member), entry)) => {
+                let incarnation = Incarnation::new(id, entry.created().revision().0);
+                Some(Peer::new(incarnation, member.clone().with_id(id)))
+            }
+            _ => None,
+        };
+        self.put_peer(id, peer);
+    }
+
+    fn put_drained(&mut self, id: &str, is_drained: bool) {
+        let drained = Arc::make_mut(&mut self.table.drained);
+        match is_drained {
+            true => drained.insert(id.to_owned()),
+            false => drained.remove(id),
+        };
+        let peer = self.table.members.get(id).map(|peer| (**peer).clone());
+        self.put_peer(id, peer);
+    }
+
+    fn put_peer(&mut self, id: &str, peer: Option<Peer>) {
         let members = Arc::make_mut(&mut self.table.members);
         let peers = Arc::make_mut(&mut self.table.peers);
         let number = |incarnation: &Incarnation| self.numbers.get(incarnation).copied();
@@ -101,13 +126,12 @@ impl Draft {
                 *place = None;
             }
         }
-        let Some((Record::Member(member), entry)) = new.map(|entry| (&**entry.value(), entry))
-        else {
+        let Some(peer) = peer else {
             return;
         };
-        let incarnation = Incarnation::new(id, entry.created().revision().0);
-        let member = member.clone().with_id(id);
-        let peer = Arc::new(Peer::new(incarnation.clone(), member));
+        let is_drained = self.table.drained.contains(id);
+        let peer = Arc::new(peer.drained(is_drained));
+        let incarnation = peer.incarnation().clone();
         members.insert(id.to_owned(), Arc::clone(&peer));
         let number = self.number(&incarnation);
         let peers = Arc::make_mut(&mut self.table.peers);

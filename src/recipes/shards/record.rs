@@ -2,12 +2,14 @@
 //!
 //! Never says at which key: that is decided by what is made of one.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::recipes::shards::row::{Mode, Row};
 use crate::recipes::shards::shard_member::ShardMember;
 
-/// One record, told from others by what it must have: `term`, `mode`, `state` or `by`.
+/// One record, told from others by what it must have: `term`, `mode`, `state`, `by`, `drained_by` or `rebalanced_by`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Record {
@@ -15,6 +17,10 @@ pub(crate) enum Record {
     Shape(Shape),
     Member(ShardMember),
     Candidate { by: String },
+    /// An operator wants a member to have nothing.
+    Drained { drained_by: String },
+    /// An operator wants the shards to be spread evenly now.
+    Rebalance { rebalanced_by: String },
 }
 
 /// What a table is: decided once, by who opens it first.
@@ -28,12 +34,25 @@ pub(crate) struct Shape {
     pub(crate) replicas: u32,
 }
 
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shape { slots, mode, replicas } = self;
+        match slots {
+            Some(slots) => write!(f, "{slots} slots")?,
+            None => write!(f, "ranges")?,
+        }
+        write!(f, " in mode {mode:?} with {replicas} owners each")
+    }
+}
+
 /// What a key of the keyspace is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place<'a> {
     Shape,
     Member(&'a str),
     Candidate,
+    Drained(&'a str),
+    Rebalance,
     Row(RowId),
 }
 
@@ -46,11 +65,17 @@ pub(crate) struct RowId {
 
 /// Where the shape of the table stands.
 pub(crate) const SHAPE: &str = "table";
+/// Where an operator asks that the shards are spread evenly.
+pub(crate) const REBALANCE: &str = "rebalance";
 /// What the keys of those begin with who want to plan.
 pub(crate) const CANDIDATES: &str = "planner/";
 
 pub(crate) fn member_key(id: &str) -> String {
     format!("member/{id}")
+}
+
+pub(crate) fn drained_key(id: &str) -> String {
+    format!("drained/{id}")
 }
 
 pub(crate) fn row_key(row: RowId) -> String {
@@ -65,7 +90,9 @@ pub(crate) fn row_key(row: RowId) -> String {
 pub(crate) fn place(key: &str) -> Option<Place<'_>> {
     match key.split_once('/') {
         None if key == SHAPE => Some(Place::Shape),
+        None if key == REBALANCE => Some(Place::Rebalance),
         Some(("member", id)) if !id.is_empty() && !id.contains('/') => Some(Place::Member(id)),
+        Some(("drained", id)) if !id.is_empty() && !id.contains('/') => Some(Place::Drained(id)),
         Some(("planner", _)) => Some(Place::Candidate),
         Some(("row", rest)) => {
             let (shard, replica) = rest.split_once('/').unwrap_or((rest, "0"));
@@ -91,6 +118,8 @@ mod tests {
             ("table", Some(Place::Shape)),
             ("member/w7", Some(Place::Member("w7"))),
             ("planner/0-1", Some(Place::Candidate)),
+            ("drained/w7", Some(Place::Drained("w7"))),
+            ("rebalance", Some(Place::Rebalance)),
             ("row/00042", row(42, 0)),
             ("row/00042/2", row(42, 2)),
             ("row/123456", row(123_456, 0)),
@@ -114,6 +143,8 @@ mod tests {
             r#"{"slots":10000,"mode":"strict","replicas":1}"#,
             r#"{"state":"up","weight":100,"zone":"a"}"#,
             r#"{"by":"web-7/41"}"#,
+            r#"{"drained_by":"anna"}"#,
+            r#"{"rebalanced_by":"anna"}"#,
         ];
         for text in table {
             let record: Record = serde_json::from_str(text).unwrap();

@@ -75,6 +75,12 @@ impl ShardMember {
         ShardMember { data, ..self }
     }
 
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Refuses what cannot be meant.
     pub(crate) fn check(&self) -> Result<()> {
         let refuse = |why: String| Err(Error::new(ErrorKind::Invalid, why));
@@ -107,6 +113,7 @@ impl ShardMember {
 pub struct Peer {
     incarnation: Incarnation,
     member: ShardMember,
+    is_drained: bool,
 }
 
 impl Peer {
@@ -114,7 +121,13 @@ impl Peer {
         Peer {
             incarnation,
             member,
+            is_drained: false,
         }
+    }
+
+    /// The same, which an operator wants to have nothing, or not.
+    pub(crate) fn drained(self, is_drained: bool) -> Peer {
+        Peer { is_drained, ..self }
     }
 
     /// Which life of it that is.
@@ -129,10 +142,13 @@ impl Peer {
         &self.member.id
     }
 
-    /// Whether it takes shards.
+    /// Whether it takes shards: by what it says itself, and by what operators say of it.
     #[must_use]
     pub fn state(&self) -> MemberState {
-        self.member.state
+        match self.is_drained {
+            true => MemberState::Draining,
+            false => self.member.state,
+        }
     }
 
     /// How much it takes, beside others.
@@ -158,6 +174,6 @@ impl Peer {
     }
 
     pub(crate) fn is_up(&self) -> bool {
-        self.member.state == MemberState::Up
+        self.state() == MemberState::Up
     }
 }

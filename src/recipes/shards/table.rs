@@ -2,7 +2,7 @@
 //!
 //! Never changes: what the log says next is another table, which shares with this one what is the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::ser::SerializeStruct;
@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use crate::recipes::hash::{hash, part};
 use crate::recipes::shards::incarnation::Incarnation;
 use crate::recipes::shards::record::{RowId, Shape};
-use crate::recipes::shards::row::{Mode, Phase, Row};
+use crate::recipes::shards::row::{Mode, Phase, Row, Stage};
 use crate::recipes::shards::shard_member::Peer;
 use crate::{Epoch, Position, Revision, Token};
 
@@ -31,6 +31,10 @@ pub struct Table {
     pub(crate) members: Arc<BTreeMap<String, Arc<Peer>>>,
     /// Where ranges begin, in order, and their shards.
     pub(crate) ranges: Arc<Vec<(String, u32)>>,
+    /// Whom an operator wants to have nothing, by id.
+    pub(crate) drained: Arc<BTreeSet<String>>,
+    /// Whether an operator wants the shards to be spread evenly now.
+    pub(crate) is_to_be_rebalanced: bool,
     /// Who wants to plan, in their order: the commit, the key, the name.
     pub(crate) candidates: Arc<BTreeMap<(Revision, String), String>>,
 }
@@ -234,6 +238,34 @@ impl Table {
     pub fn planner(&self) -> Option<&str> {
         let (_, name) = self.candidates.first_key_value()?;
         Some(name)
+    }
+
+    /// Whom a row goes to, if he is there.
+    pub(crate) fn successor(&self, row: RowId) -> Option<Arc<Peer>> {
+        let row = &self.cell(row)?.row;
+        let next = match row.stage() {
+            Stage::Prepare(next) | Stage::Drain(next) => next,
+            Stage::Leaving(_) => &row.owner,
+            Stage::Settled => return None,
+        };
+        let member = self.members.get(next.id());
+        member.filter(|member| member.incarnation() == next).cloned()
+    }
+
+    /// The rows that name a member, whatever they ask of it.
+    pub(crate) fn naming<'a>(&'a self, who: &'a Incarnation) -> impl Iterator<Item = RowId> + 'a {
+        let names = move |row: &Row| {
+            let others = [row.next.as_ref(), row.prev.as_ref()];
+            row.owner == *who || others.contains(&Some(who))
+        };
+        let rows = self.rows.iter().filter(move |(_, cell)| names(&cell.row));
+        rows.map(|(at, _)| self.row_at(at))
+    }
+
+    /// How many rows are owned by members that are there.
+    pub(crate) fn owned(&self) -> usize {
+        let is_there = |cell: &Cell| matches!(self.peers.get(cell.owner as usize), Some(Some(_)));
+        self.rows.iter().filter(|(_, cell)| is_there(cell)).count()
     }
 
     pub(crate) fn epoch(&self) -> Epoch {
