@@ -50,7 +50,7 @@ trait Place: Send + Sync {
 }
 
 /// A claim that was committed. Dropping it lets it go: the session deletes it in the background.
-pub struct Claimed {
+pub(crate) struct Claimed {
     session: Session,
     place: Arc<dyn Place>,
     map: (globe_log_client::LogId, globe_log_client::Keyspace),
