@@ -85,6 +85,8 @@ impl Row {
 
     pub(crate) fn stage(&self) -> Stage<'_> {
         match (&self.next, self.phase, &self.prev) {
+            // Nobody hands anything to himself.
+            (Some(who), _, _) | (_, _, Some(who)) if *who == self.owner => Stage::Settled,
             (Some(next), Some(Phase::Prepare), None) => Stage::Prepare(next),
             (Some(next), Some(Phase::Drain), None) => Stage::Drain(next),
             (None, None, Some(prev)) => Stage::Leaving(prev),
