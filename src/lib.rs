@@ -211,11 +211,13 @@ pub mod etcd {
 
 /// A table of shards: which member of a cluster owns what, and how that moves. It begins with [`Shards`].
 pub mod shards {
+    pub use crate::recipes::shards::balance::Balance;
     pub use crate::recipes::shards::builder::ShardsBuilder;
     pub use crate::recipes::shards::handle::Shards;
     pub use crate::recipes::shards::incarnation::Incarnation;
     pub use crate::recipes::shards::operating::ShardsStatus;
     pub use crate::recipes::shards::owned::{NotOwner, OwnedShard, ShardGuard};
+    pub use crate::recipes::shards::planner::{Move, Planner, Situation};
     pub use crate::recipes::shards::row::{Mode, Phase, Row};
     pub use crate::recipes::shards::shard_member::{MemberState, Peer, ShardMember};
     pub use crate::recipes::shards::steps::{Drain, Dropped, Prepare, Step};

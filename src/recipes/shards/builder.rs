@@ -141,7 +141,9 @@ impl ShardsBuilder {
         let draft = Draft::new(&view, shape);
         let common = Arc::new(Common::new(map.clone(), settings, draft.table().clone()));
         let watch = map.watch().since(&view);
-        Ok(Shards::new(common, |common, stop| follow(common, watch, draft, stop)))
+        Ok(Shards::new(common, |common, stop| {
+            follow(common, watch, draft, stop)
+        }))
     }
 }
 

@@ -86,7 +86,12 @@ async fn commit(common: &Common, planner: &Claimed, batch: &[Decision]) -> Resul
     let (map, mode) = (&common.map, common.settings.shape.mode);
     let committed = map.transact(|txn| {
         planner.require_in(txn)?;
-        for Decision { row, seen, change: wanted } in batch {
+        for Decision {
+            row,
+            seen,
+            change: wanted,
+        } in batch
+        {
             let key = row_key(*row);
             let record = match txn.get(map, key.as_str()) {
                 Err(error) if *error.kind() == ErrorKind::Codec => continue,

@@ -45,7 +45,7 @@ enum Errand {
 type Errands = FuturesUnordered<Pin<Box<dyn Future<Output = Errand> + Send>>>;
 
 /// How far a member has left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Leaving {
     No,
     /// It tells the others.
@@ -155,7 +155,10 @@ impl Duty {
         let table = Arc::clone(&self.common.table());
         let before = std::mem::replace(&mut self.table, Arc::clone(&table));
         self.check_membership(&table);
-        let state = self.membership.as_ref().map(|membership| membership.state());
+        let state = self
+            .membership
+            .as_ref()
+            .map(|membership| membership.state());
         let is_stopping = matches!(self.leaving, Leaving::Stopping | Leaving::Ending);
         let membership = self.membership.as_ref().filter(|_| !is_stopping);
         let may_own = match table.mode() {
@@ -168,7 +171,11 @@ impl Duty {
         match is_all {
             true => {
                 rows.extend(self.jobs.rows());
-                rows.extend(membership.into_iter().flat_map(|one| table.naming(one.incarnation())));
+                rows.extend(
+                    membership
+                        .into_iter()
+                        .flat_map(|one| table.naming(one.incarnation())),
+                );
             }
             false => {
                 let changed = table.rows.changed(&before.rows);
@@ -190,7 +197,10 @@ impl Duty {
 
     /// Notices that the member is none any more, and joins again.
     fn check_membership(&mut self, table: &Table) {
-        let state = self.membership.as_ref().map(|membership| membership.state());
+        let state = self
+            .membership
+            .as_ref()
+            .map(|membership| membership.state());
         if let Some(SessionState::Lost(loss)) = state {
             if let Some(membership) = self.membership.take() {
                 membership.lose(loss);
@@ -339,7 +349,8 @@ impl Duty {
 
     /// Goes on leaving: drops what nobody takes, and deletes the record when nothing is served any more.
     fn go_on_leaving(&mut self, table: &Table) {
-        if matches!(self.leaving, Leaving::Marking | Leaving::Draining) && self.membership.is_none() {
+        if matches!(self.leaving, Leaving::Marking | Leaving::Draining) && self.membership.is_none()
+        {
             self.leaving = Leaving::Stopping;
         }
         if self.leaving == Leaving::Draining && self.has_given_all(table) {

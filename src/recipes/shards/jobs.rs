@@ -122,7 +122,8 @@ impl Jobs {
     pub(crate) fn take_says(&mut self, most: usize) -> Vec<(RowId, Say)> {
         let taken: Vec<RowId> = self.says.keys().take(most).copied().collect();
         let says = taken.into_iter();
-        says.filter_map(|row| Some((row, self.says.remove(&row)?))).collect()
+        says.filter_map(|row| Some((row, self.says.remove(&row)?)))
+            .collect()
     }
 
     pub(crate) fn has_says(&self) -> bool {
@@ -229,10 +230,15 @@ impl Jobs {
             _ => {
                 seat.close();
                 let was = std::mem::replace(&mut job.running, Running::Dropping);
-                job.is_warm = matches!((was, role), (Running::Owned(was), Role::Own(now)) if was == now);
+                job.is_warm =
+                    matches!((was, role), (Running::Owned(was), Role::Own(now)) if was == now);
                 // Where the member stands, and may own, the row is another's.
                 let is_its_own = standing.membership.is_none() || !standing.may_own;
-                let loss = if is_its_own { standing.loss } else { Loss::Displaced };
+                let loss = if is_its_own {
+                    standing.loss
+                } else {
+                    Loss::Displaced
+                };
                 if let Some(tenure) = job.tenure.take() {
                     tenure.end(loss);
                 }
@@ -300,7 +306,12 @@ fn settle(job: &mut Job, standing: &Standing<'_>) {
     let Some(answer) = job.answer.take() else {
         return;
     };
-    let lost = || Error::new(ErrorKind::NotHeld, format!("this member was lost: {}", standing.loss));
+    let lost = || {
+        Error::new(
+            ErrorKind::NotHeld,
+            format!("this member was lost: {}", standing.loss),
+        )
+    };
     // Who has gone does not want to know.
     let _ = answer.send(standing.membership.map(drop).ok_or_else(lost));
 }

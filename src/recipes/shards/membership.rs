@@ -93,10 +93,16 @@ impl Membership {
             let entry = map.get_entry(&key);
             let entry = entry.filter(|entry| entry.created().position() == self.claimed.created());
             let Some(entry) = entry.filter(|_| !self.is_lost()) else {
-                return Err(Error::new(ErrorKind::NotHeld, format!("{key} is not held any more")));
+                return Err(Error::new(
+                    ErrorKind::NotHeld,
+                    format!("{key} is not held any more"),
+                ));
             };
             let Record::Member(member) = &**entry.value() else {
-                return Err(Error::new(ErrorKind::NotHeld, format!("{key} is no member")));
+                return Err(Error::new(
+                    ErrorKind::NotHeld,
+                    format!("{key} is no member"),
+                ));
             };
             let draining = Record::Member(member.clone().with_state(MemberState::Draining));
             match map.rewrite_claim(&key, &entry, &draining).await {

@@ -58,7 +58,9 @@ impl Shards {
     /// # Errors
     /// `Invalid` for a shard that is not there, or has never had an owner, and for an id without characters; otherwise as a write.
     pub async fn pin(&self, shard: u32, member: Option<&str>) -> Result<()> {
-        let member = member.map(|id| escaped("member of a shard table", id)).transpose()?;
+        let member = member
+            .map(|id| escaped("member of a shard table", id))
+            .transpose()?;
         self.rewrite(shard, |row| Row {
             pin: member.clone(),
             ..row
@@ -72,7 +74,9 @@ impl Shards {
     /// As [`Shards::pin`]; `Invalid` for another weight.
     pub async fn weigh(&self, shard: u32, weight: u32) -> Result<()> {
         if !(1..=1_000_000).contains(&weight) {
-            let why = format!("the shard {shard} is to have the weight {weight}: 1 to 1,000,000 is allowed");
+            let why = format!(
+                "the shard {shard} is to have the weight {weight}: 1 to 1,000,000 is allowed"
+            );
             return Err(Error::new(ErrorKind::Invalid, why));
         }
         self.rewrite(shard, |row| Row { weight, ..row }).await
@@ -84,7 +88,10 @@ impl Shards {
     /// # Errors
     /// `Invalid` for an id without characters; otherwise as a write.
     pub async fn drain(&self, member: &str, is_drained: bool, by: &str) -> Result<()> {
-        let (map, key) = (&self.common().map, drained_key(&escaped("member of a shard table", member)?));
+        let (map, key) = (
+            &self.common().map,
+            drained_key(&escaped("member of a shard table", member)?),
+        );
         match is_drained {
             true => {
                 let drained_by = by.to_owned();
@@ -114,7 +121,9 @@ impl Shards {
         let (map, table) = (&self.common().map, self.ranges()?);
         let shard = table.shard_of(at);
         let last = table.shards().max().unwrap_or_default();
-        let new = last.checked_add(1).ok_or_else(|| invalid("there are no numbers left".to_owned()))?;
+        let new = last
+            .checked_add(1)
+            .ok_or_else(|| invalid("there are no numbers left".to_owned()))?;
         let split = map.transact(|txn| {
             for replica in 0..table.replicas() {
                 let row = self.settled(txn, RowId { shard, replica })?;
@@ -127,9 +136,14 @@ impl Shards {
                     pin: None,
                     ..low.clone()
                 };
-                let key = row_key(RowId { shard: new, replica });
+                let key = row_key(RowId {
+                    shard: new,
+                    replica,
+                });
                 if txn.contains_key(map, key.as_str())? {
-                    return Err(invalid(format!("the shard {new} has come meanwhile: try again")));
+                    return Err(invalid(format!(
+                        "the shard {new} has come meanwhile: try again"
+                    )));
                 }
                 txn.put(map, row_key(RowId { shard, replica }), Record::Row(low))?;
                 txn.put(map, key, Record::Row(high))?;
@@ -155,17 +169,44 @@ impl Shards {
         let (low, high) = pair.ok_or_else(|| invalid(format!("no range begins at {at:?}")))?;
         let merged = map.transact(|txn| {
             for replica in 0..table.replicas() {
-                let row = self.settled(txn, RowId { shard: low, replica })?;
-                let gone = self.settled(txn, RowId { shard: high, replica })?;
+                let row = self.settled(
+                    txn,
+                    RowId {
+                        shard: low,
+                        replica,
+                    },
+                )?;
+                let gone = self.settled(
+                    txn,
+                    RowId {
+                        shard: high,
+                        replica,
+                    },
+                )?;
                 if gone.owner != row.owner || gone.from.as_deref() != Some(at) {
-                    return Err(invalid(format!("the ranges on both sides of {at:?} have different owners")));
+                    return Err(invalid(format!(
+                        "the ranges on both sides of {at:?} have different owners"
+                    )));
                 }
                 let merged = Row {
                     term: row.term.max(gone.term).saturating_add(1),
                     ..row
                 };
-                txn.put(map, row_key(RowId { shard: low, replica }), Record::Row(merged))?;
-                txn.delete(map, row_key(RowId { shard: high, replica }))?;
+                txn.put(
+                    map,
+                    row_key(RowId {
+                        shard: low,
+                        replica,
+                    }),
+                    Record::Row(merged),
+                )?;
+                txn.delete(
+                    map,
+                    row_key(RowId {
+                        shard: high,
+                        replica,
+                    }),
+                )?;
             }
             Ok(())
         });
@@ -176,7 +217,9 @@ impl Shards {
         let table = self.table();
         match table.shape.slots {
             None => Ok(table),
-            Some(slots) => Err(invalid(format!("the table is of {slots} slots: only ranges are split and merged"))),
+            Some(slots) => Err(invalid(format!(
+                "the table is of {slots} slots: only ranges are split and merged"
+            ))),
         }
     }
 
@@ -186,7 +229,9 @@ impl Shards {
         let record = txn.get(&self.common().map, row_key(id))?;
         match record.as_deref() {
             Some(Record::Row(row)) if row.stage() == Stage::Settled => Ok(row.clone()),
-            Some(Record::Row(_)) => Err(invalid(format!("the shard {shard} is moving: try again when it has moved"))),
+            Some(Record::Row(_)) => Err(invalid(format!(
+                "the shard {shard} is moving: try again when it has moved"
+            ))),
             _ => Err(invalid(format!("the shard {shard} has no owner yet"))),
         }
     }
@@ -197,7 +242,9 @@ impl Shards {
         let rewritten = map.transact(|txn| {
             let record = txn.get(map, key.as_str())?;
             let Some(Record::Row(row)) = record.as_deref() else {
-                return Err(invalid(format!("the shard {shard} is not there, or has no owner yet")));
+                return Err(invalid(format!(
+                    "the shard {shard} is not there, or has no owner yet"
+                )));
             };
             txn.put(map, key.as_str(), Record::Row(change(row.clone())))
         });

@@ -137,7 +137,11 @@ impl fmt::Display for NotOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shard = self.shard;
         match &self.owner {
-            Some(owner) => write!(f, "the shard {shard} is not served here, but by {}", owner.member().id()),
+            Some(owner) => write!(
+                f,
+                "the shard {shard} is not served here, but by {}",
+                owner.member().id()
+            ),
             None => write!(f, "the shard {shard} is not served here, and has no owner"),
         }
     }

@@ -27,8 +27,7 @@ const DEBOUNCE: Duration = Duration::from_millis(50);
 
 /// Stands for planner, and plans whenever this process is it.
 pub(crate) struct Planning {
-    common: Arc<Common>,
-    session: Session,
+    office: Office,
     stop: CancellationToken,
     candidate: Option<Claimed>,
     standing: Option<Pin<Box<dyn Future<Output = Result<Claimed>> + Send>>>,
@@ -36,10 +35,17 @@ pub(crate) struct Planning {
 }
 
 impl Planning {
-    pub(crate) fn new(common: &Arc<Common>, session: &Session, stop: CancellationToken) -> Planning {
-        Planning {
+    pub(crate) fn new(
+        common: &Arc<Common>,
+        session: &Session,
+        stop: CancellationToken,
+    ) -> Planning {
+        let office = Office {
             common: Arc::clone(common),
             session: session.clone(),
+        };
+        Planning {
+            office,
             stop,
             candidate: None,
             standing: None,
@@ -49,9 +55,9 @@ impl Planning {
 
     /// Plans until it is told to stop, or its session has ended.
     pub(crate) async fn run(mut self) {
-        let (stop, mut news) = (self.stop.clone(), self.common.news());
+        let (stop, mut news) = (self.stop.clone(), self.office.common.news());
         while !stop.is_cancelled() {
-            let state = self.session.state();
+            let state = self.office.session.state();
             news.mark_unchanged();
             tokio::select! {
                 biased;
@@ -60,8 +66,8 @@ impl Planning {
                     break;
                 },
             }
-            let wake = self.common.wake();
-            let session = self.session.clone();
+            let wake = self.office.common.wake();
+            let session = self.office.session.clone();
             tokio::select! {
                 () = stop.cancelled() => {}
                 _ = session.changed(state) => {}
@@ -76,7 +82,7 @@ impl Planning {
         }
         if let Some(candidate) = self.candidate.take() {
             // The next one need not wait for it; else the session goes on to delete it.
-            if let Ok(bound) = self.common.map.deadline() {
+            if let Ok(bound) = self.office.common.map.deadline() {
                 let _ = candidate.release(bound).await;
             }
         }
@@ -86,36 +92,47 @@ impl Planning {
     async fn turn(&mut self) -> bool {
         let lost = |claimed: &mut Claimed| matches!(claimed.state(), SessionState::Lost(_));
         drop(self.candidate.take_if(lost));
-        if matches!(self.session.state(), SessionState::Lost(crate::Loss::Closed)) {
+        if matches!(
+            self.office.session.state(),
+            SessionState::Lost(crate::Loss::Closed)
+        ) {
             return false;
         }
         if self.candidate.is_none() && self.standing.is_none() {
-            let (common, session) = (Arc::clone(&self.common), self.session.clone());
+            let (common, session) = (Arc::clone(&self.office.common), self.office.session.clone());
             self.standing = Some(Box::pin(async move { stand(&common, &session).await }));
         }
         let Some(planner) = &self.candidate else {
             return true;
         };
-        let table = (**self.common.table()).clone();
-        if !self.is_elected(planner, &table) {
+        let table = (**self.office.common.table()).clone();
+        if !self.office.is_elected(planner, &table) {
             return true;
         }
-        match self.plan(planner, &table).await {
+        match self.office.plan(planner, &table).await {
             Ok(None) => self.backoff.reset(),
             Ok(Some(position)) => {
                 self.backoff.reset();
-                self.common.shows(position).await;
+                self.office.common.shows(position).await;
             }
             Err(error) => {
                 tracing::debug!(%error, "a plan could not be committed");
                 let pause = self.backoff.next();
                 sleep(pause).await;
-                self.common.stir();
+                self.office.common.stir();
             }
         }
         true
     }
+}
 
+/// What a planner decides by.
+struct Office {
+    common: Arc<Common>,
+    session: Session,
+}
+
+impl Office {
     /// Whether this process plans, by a table and the clocks of this moment.
     fn is_elected(&self, planner: &Claimed, table: &Table) -> bool {
         let first = table.candidates.first_key_value();
@@ -133,7 +150,11 @@ impl Planning {
         if !changes.is_empty() {
             return decide(&self.common, planner, table, changes).await;
         }
-        let is_moving = || table.rows().any(|(_, _, row)| row.stage() != Stage::Settled);
+        let is_moving = || {
+            table
+                .rows()
+                .any(|(_, _, row)| row.stage() != Stage::Settled)
+        };
         if table.is_to_be_rebalanced && !is_moving() {
             return rebalanced(&self.common, planner).await.map(Some);
         }
@@ -162,7 +183,9 @@ async fn stand(common: &Common, session: &Session) -> Result<Claimed> {
     session.may_grant(&common.map).await?;
     let key = format!("{CANDIDATES}{}", session.next_claim());
     let by = session.name().to_owned();
-    session.claim(&common.map, key, Record::Candidate { by }).await
+    session
+        .claim(&common.map, key, Record::Candidate { by })
+        .await
 }
 
 /// Waits until it is one of them, or has failed to be; for ever, where it does not try.

@@ -16,11 +16,17 @@ pub(crate) enum Record {
     Row(Row),
     Shape(Shape),
     Member(ShardMember),
-    Candidate { by: String },
+    Candidate {
+        by: String,
+    },
     /// An operator wants a member to have nothing.
-    Drained { drained_by: String },
+    Drained {
+        drained_by: String,
+    },
     /// An operator wants the shards to be spread evenly now.
-    Rebalance { rebalanced_by: String },
+    Rebalance {
+        rebalanced_by: String,
+    },
 }
 
 /// What a table is: decided once, by who opens it first.
@@ -36,7 +42,11 @@ pub(crate) struct Shape {
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shape { slots, mode, replicas } = self;
+        let Shape {
+            slots,
+            mode,
+            replicas,
+        } = self;
         match slots {
             Some(slots) => write!(f, "{slots} slots")?,
             None => write!(f, "ranges")?,

@@ -78,11 +78,22 @@ impl Shards {
                 outcome = &mut leaving, if left.is_none() => left = Some(outcome),
             }
         }
-        let gone = || Error::new(ErrorKind::Closed, "the session ended before the member had left");
+        let gone = || {
+            Error::new(
+                ErrorKind::Closed,
+                "the session ended before the member had left",
+            )
+        };
         match left {
             Some(outcome) => outcome,
             // It has left just now, or never will have.
-            None if matches!(session.state(), crate::SessionState::Lost(crate::Loss::Closed)) => Err(gone()),
+            None if matches!(
+                session.state(),
+                crate::SessionState::Lost(crate::Loss::Closed)
+            ) =>
+            {
+                Err(gone())
+            }
             None => leaving.await,
         }
     }

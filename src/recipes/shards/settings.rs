@@ -31,7 +31,12 @@ pub(crate) struct TableSettings {
 }
 
 /// What the shape of a table has to say.
-pub(crate) fn shape(slots: Option<u32>, ranges: bool, mode: Option<Mode>, replicas: u32) -> Result<Shape> {
+pub(crate) fn shape(
+    slots: Option<u32>,
+    ranges: bool,
+    mode: Option<Mode>,
+    replicas: u32,
+) -> Result<Shape> {
     let Some(mode) = mode else {
         return refuse("no mode is said: Mode::Strict or Mode::Available".to_owned());
     };
@@ -44,14 +49,21 @@ pub(crate) fn shape(slots: Option<u32>, ranges: bool, mode: Option<Mode>, replic
         _ => {}
     }
     if replicas == 0 || replicas > REPLICAS {
-        return refuse(format!("{replicas} owners of each shard: 1 to {REPLICAS} are allowed"));
+        return refuse(format!(
+            "{replicas} owners of each shard: 1 to {REPLICAS} are allowed"
+        ));
     }
-    Ok(Shape { slots, mode, replicas })
+    Ok(Shape {
+        slots,
+        mode,
+        replicas,
+    })
 }
 
 pub(crate) fn check_time(name: &str, time: Duration) -> Result<()> {
     if time.is_zero() || time > LONGEST {
-        let why = format!("{name} is {time:?}: more than none, and at most {LONGEST:?}, is allowed");
+        let why =
+            format!("{name} is {time:?}: more than none, and at most {LONGEST:?}, is allowed");
         return Err(Error::new(ErrorKind::Invalid, why));
     }
     Ok(())

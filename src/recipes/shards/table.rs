@@ -249,7 +249,9 @@ impl Table {
             Stage::Settled => return None,
         };
         let member = self.members.get(next.id());
-        member.filter(|member| member.incarnation() == next).cloned()
+        member
+            .filter(|member| member.incarnation() == next)
+            .cloned()
     }
 
     /// The rows that name a member, whatever they ask of it.

@@ -109,7 +109,9 @@ impl Tenure {
     /// Waits until it is over.
     pub(crate) async fn over(&self) -> Loss {
         let mut stage = self.stage.subscribe();
-        let over = stage.wait_for(|stage| matches!(stage, Stage::Over(_))).await;
+        let over = stage
+            .wait_for(|stage| matches!(stage, Stage::Over(_)))
+            .await;
         match over.as_deref() {
             Ok(Stage::Over(loss)) => *loss,
             _ => Loss::Closed,
@@ -125,11 +127,17 @@ impl Tenure {
             }
             _ => false,
         };
-        let is_here = self.map.position().is_some_and(|position| position.epoch == self.token.epoch);
+        let is_here = self
+            .map
+            .position()
+            .is_some_and(|position| position.epoch == self.token.epoch);
         if is_his && is_here && self.is_held() {
             return Ok(());
         }
-        let why = format!("the shard {} is not owned in term {} any more", self.row.shard, self.token);
+        let why = format!(
+            "the shard {} is not owned in term {} any more",
+            self.row.shard, self.token
+        );
         Err(Error::new(ErrorKind::NotHeld, why))
     }
 }

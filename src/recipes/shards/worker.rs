@@ -66,9 +66,12 @@ impl Shards {
         member.check()?;
         let id = member.id().to_owned();
         let post = Arc::new(Post::default());
-        let is_first = common.post.compare_and_swap(&None::<Arc<Post>>, Some(Arc::clone(&post)));
+        let is_first = common
+            .post
+            .compare_and_swap(&None::<Arc<Post>>, Some(Arc::clone(&post)));
         if is_first.is_some() {
-            let why = format!("{id} cannot join here: this handle of the table is a member already");
+            let why =
+                format!("{id} cannot join here: this handle of the table is a member already");
             return Err(Error::new(ErrorKind::Busy, why));
         }
         let vacating = Vacating(self, Some(&post));
@@ -142,7 +145,9 @@ impl Worker {
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,276 @@
+//! Members of one table in one process, each with a map and a session of its own; and who looks on.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use globe::shards::{
+    Leaver, Mode, OwnedShard, Phase, Row, ShardMember, ShardsBuilder, Step, Table,
+};
+use globe::{Fenced, Globe, MemoryLog, Session, Shards};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How long anything is waited for, at most.
+pub const BOUND: Duration = Duration::from_secs(300);
+
+/// A table's log, and who serves what by their own account.
+#[derive(Clone)]
+pub struct Cluster {
+    pub log: MemoryLog,
+    pub slots: u32,
+    pub mode: Mode,
+    pub journal: Journal,
+}
+
+/// Who serves what, told by those who do: a line at each begin and end.
+#[derive(Clone, Default)]
+pub struct Journal(Arc<Mutex<BTreeMap<u32, Vec<String>>>>);
+
+impl Journal {
+    pub fn begin(&self, mode: Mode, shard: u32, who: &str) {
+        let mut serving = self.0.lock().unwrap();
+        let serving = serving.entry(shard).or_default();
+        serving.push(who.to_owned());
+        let most = if mode == Mode::Strict { 1 } else { 2 };
+        assert!(
+            serving.len() <= most,
+            "the shard {shard} is served by {serving:?}"
+        );
+    }
+
+    pub fn end(&self, shard: u32, who: &str) {
+        let mut serving = self.0.lock().unwrap();
+        if let Some(serving) = serving.get_mut(&shard) {
+            serving.retain(|one| one != who);
+        }
+    }
+
+    pub fn serving(&self, who: &str) -> usize {
+        let serving = self.0.lock().unwrap();
+        serving
+            .values()
+            .filter(|serving| serving.iter().any(|one| one == who))
+            .count()
+    }
+
+    pub fn served(&self) -> usize {
+        let serving = self.0.lock().unwrap();
+        serving
+            .values()
+            .filter(|serving| !serving.is_empty())
+            .count()
+    }
+}
+
+/// One member: its handles, and the task that takes its steps.
+pub struct Node {
+    pub id: String,
+    pub shards: Shards,
+    pub session: Session,
+    pub leaver: Option<Leaver>,
+    pub steps: JoinHandle<()>,
+}
+
+impl Cluster {
+    pub fn new(slots: u32, mode: Mode) -> Cluster {
+        Cluster {
+            log: MemoryLog::new(),
+            slots,
+            mode,
+            journal: Journal::default(),
+        }
+    }
+
+    pub fn builder(&self) -> ShardsBuilder {
+        let builder = Shards::builder(self.log.clone(), "table");
+        builder
+            .slots(self.slots)
+            .mode(self.mode)
+            .settle(Duration::from_secs(5))
+    }
+
+    pub async fn shards(&self) -> Shards {
+        self.builder().open().await.unwrap()
+    }
+
+    pub async fn session(&self, id: &str) -> Session {
+        let session = Session::builder(self.log.clone())
+            .name(id)
+            .ttl(Duration::from_secs(3));
+        session.open().await.unwrap()
+    }
+
+    /// Joins a member that does at once what it is told.
+    pub async fn join(&self, id: &str) -> Node {
+        let (shards, session) = (self.shards().await, self.session(id).await);
+        self.join_with(id, shards, session).await
+    }
+
+    pub async fn join_with(&self, id: &str, shards: Shards, session: Session) -> Node {
+        let joining = shards.join(&session, ShardMember::new(id));
+        let mut worker = timeout(BOUND, joining).await.unwrap().unwrap();
+        let leaver = Some(worker.leaver());
+        let (cluster, who) = (self.clone(), id.to_owned());
+        let steps = tokio::spawn(async move {
+            let mut owned: BTreeMap<u32, OwnedShard> = BTreeMap::new();
+            while let Some(step) = worker.next().await {
+                match step {
+                    Step::Prepare(step) => drop(step.done()),
+                    Step::Own(shard) => {
+                        cluster.journal.begin(cluster.mode, shard.shard(), &who);
+                        owned.insert(shard.shard(), shard);
+                    }
+                    Step::Drain(step) => {
+                        cluster.journal.end(step.shard(), &who);
+                        owned.remove(&step.shard());
+                        drop(step.done());
+                    }
+                    Step::Drop(step) => {
+                        cluster.journal.end(step.shard(), &who);
+                        owned.remove(&step.shard());
+                    }
+                    _ => {}
+                }
+            }
+        });
+        Node {
+            id: id.to_owned(),
+            shards,
+            session,
+            leaver,
+            steps,
+        }
+    }
+
+    /// The rows as the log has them now, of one that only looks.
+    pub async fn rows(&self) -> Globe<String, serde_json::Value> {
+        Globe::open(self.log.clone(), "table").await.unwrap()
+    }
+}
+
+impl Node {
+    /// Waits until the table, as this node sees it, is so.
+    pub async fn wait_for(&self, what: &str, is_so: impl Fn(&Table) -> bool) -> Table {
+        let mut last = None;
+        let waiting = async {
+            loop {
+                let table = self.shards.table();
+                if is_so(&table) {
+                    return table;
+                }
+                last = Some(table);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        match timeout(BOUND, waiting).await {
+            Ok(table) => table,
+            Err(_) => panic!("never {what}: {}", serde_json::to_string(&last).unwrap()),
+        }
+    }
+
+    pub async fn settled(&self, members: usize) -> Table {
+        self.wait_for("settled", |table| is_settled(table, members))
+            .await
+    }
+
+    pub async fn leave(&mut self) {
+        let leaver = self.leaver.take().unwrap();
+        timeout(BOUND, leaver.leave()).await.unwrap().unwrap();
+    }
+
+    /// Dies: whatever it has, it does nothing any more, and its lease ends by itself.
+    pub fn die(self) -> Session {
+        self.steps.abort();
+        self.session
+    }
+}
+
+/// So many members are there, each row has one of them as its owner, and none moves.
+pub fn is_settled(table: &Table, members: usize) -> bool {
+    let is_owned =
+        |row: &Arc<Row>| table.is_live(&row.owner) && row.next.is_none() && row.prev.is_none();
+    table.members().count() == members
+        && table.rows().count() == (table.len() * table.replicas()) as usize
+        && table.rows().all(|(_, _, row)| is_owned(row))
+}
+
+/// How many rows each member owns.
+pub fn counts(table: &Table) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for (_, _, row) in table.rows() {
+        *counts.entry(row.owner.id().to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+/// Watches every revision of the table: that no term falls, that no row loses its owner while that is there, and how often rows
+/// changed hands.
+pub struct Onlooker {
+    task: JoinHandle<Seen>,
+    stop: tokio::sync::oneshot::Sender<()>,
+}
+
+#[derive(Default, Debug)]
+pub struct Seen {
+    pub handed: usize,
+    pub unowned: usize,
+    pub phases: Vec<Phase>,
+}
+
+impl Onlooker {
+    pub async fn new(cluster: &Cluster) -> Onlooker {
+        let rows = cluster.rows().await;
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let mut watch = rows.watch().every_revision(1 << 20);
+        let task = tokio::spawn(async move {
+            let mut seen = Seen::default();
+            tokio::pin!(stopped);
+            loop {
+                let changes = tokio::select! {
+                    biased;
+                    changes = watch.next() => changes.unwrap(),
+                    _ = &mut stopped => return seen,
+                };
+                let after = changes.after();
+                for change in changes
+                    .iter()
+                    .filter(|change| change.key().starts_with("row/"))
+                {
+                    let row = |value: &Arc<serde_json::Value>| {
+                        serde_json::from_value::<Row>((**value).clone()).unwrap()
+                    };
+                    let (old, new) = (change.old_value().map(row), change.new_value().map(row));
+                    let Some(new) = new else {
+                        panic!("{} was deleted", change.key());
+                    };
+                    seen.phases.extend(new.phase);
+                    let Some(old) = old else {
+                        continue;
+                    };
+                    assert!(new.term >= old.term, "{}: {old:?} {new:?}", change.key());
+                    if new.owner != old.owner {
+                        assert!(new.term > old.term, "{}: {old:?} {new:?}", change.key());
+                        seen.handed += 1;
+                        let member = after.get_entry(format!("member/{}", new.owner.id()).as_str());
+                        let created = member.map(|member| member.created().revision().0);
+                        if created != Some(new.owner.created()) {
+                            seen.unowned += 1;
+                        }
+                    }
+                }
+            }
+        });
+        Onlooker { task, stop }
+    }
+
+    pub async fn seen(self) -> Seen {
+        self.stop.send(()).unwrap();
+        self.task.await.unwrap()
+    }
+}
+
+/// A token's number, for those that compare.
+pub fn term(fenced: &impl Fenced) -> u64 {
+    fenced.token().number
+}

@@ -1,0 +1,8 @@
+//! Shard tables: who owns what, and how that moves, whatever goes wrong.
+//!
+//! On the memory log, on paused time.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cluster;
+mod moves;
