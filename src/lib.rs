@@ -210,7 +210,9 @@ pub mod etcd {
 
 /// A table of shards: which member of a cluster owns what, and how that moves.
 pub mod shards {
+    pub use crate::recipes::shards::balance::Balance;
     pub use crate::recipes::shards::incarnation::Incarnation;
+    pub use crate::recipes::shards::planner::{Move, Planner, Situation};
     pub use crate::recipes::shards::row::{Mode, Phase, Row};
     pub use crate::recipes::shards::shard_member::{MemberState, Peer, ShardMember};
     pub use crate::recipes::shards::table::{Owner, Table};
