@@ -190,6 +190,7 @@ pub use recipes::hold::Hold;
 pub use recipes::ids::Ids;
 pub use recipes::latch::Latch;
 pub use recipes::lock::{Holder, Lock, LockGuard};
+pub use recipes::partition::Partition;
 pub use recipes::request::Request;
 pub use recipes::rw_lock::{ReadGuard, RwLock, WriteGuard};
 pub use recipes::semaphore::{Permit, Semaphore};

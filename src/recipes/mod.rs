@@ -14,6 +14,7 @@ pub(crate) mod latch;
 pub(crate) mod lock;
 pub(crate) mod name;
 pub(crate) mod order;
+pub(crate) mod partition;
 pub(crate) mod queue;
 pub(crate) mod request;
 pub(crate) mod rw_lock;

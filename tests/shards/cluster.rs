@@ -12,23 +12,23 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// How long anything is waited for, at most.
-pub const BOUND: Duration = Duration::from_secs(300);
+pub(crate) const BOUND: Duration = Duration::from_secs(300);
 
 /// A table's log, and who serves what by their own account.
 #[derive(Clone)]
-pub struct Cluster {
-    pub log: MemoryLog,
-    pub slots: u32,
-    pub mode: Mode,
-    pub journal: Journal,
+pub(crate) struct Cluster {
+    pub(crate) log: MemoryLog,
+    pub(crate) slots: u32,
+    pub(crate) mode: Mode,
+    pub(crate) journal: Journal,
 }
 
 /// Who serves what, told by those who do: a line at each begin and end.
 #[derive(Clone, Default)]
-pub struct Journal(Arc<Mutex<BTreeMap<u32, Vec<String>>>>);
+pub(crate) struct Journal(Arc<Mutex<BTreeMap<u32, Vec<String>>>>);
 
 impl Journal {
-    pub fn begin(&self, mode: Mode, shard: u32, who: &str) {
+    pub(crate) fn begin(&self, mode: Mode, shard: u32, who: &str) {
         let mut serving = self.0.lock().unwrap();
         let serving = serving.entry(shard).or_default();
         serving.push(who.to_owned());
@@ -39,14 +39,14 @@ impl Journal {
         );
     }
 
-    pub fn end(&self, shard: u32, who: &str) {
+    pub(crate) fn end(&self, shard: u32, who: &str) {
         let mut serving = self.0.lock().unwrap();
         if let Some(serving) = serving.get_mut(&shard) {
             serving.retain(|one| one != who);
         }
     }
 
-    pub fn serving(&self, who: &str) -> usize {
+    pub(crate) fn serving(&self, who: &str) -> usize {
         let serving = self.0.lock().unwrap();
         serving
             .values()
@@ -54,7 +54,7 @@ impl Journal {
             .count()
     }
 
-    pub fn served(&self) -> usize {
+    pub(crate) fn served(&self) -> usize {
         let serving = self.0.lock().unwrap();
         serving
             .values()
@@ -64,16 +64,16 @@ impl Journal {
 }
 
 /// One member: its handles, and the task that takes its steps.
-pub struct Node {
-    pub id: String,
-    pub shards: Shards,
-    pub session: Session,
-    pub leaver: Option<Leaver>,
-    pub steps: JoinHandle<()>,
+pub(crate) struct Node {
+    pub(crate) id: String,
+    pub(crate) shards: Shards,
+    pub(crate) session: Session,
+    pub(crate) leaver: Option<Leaver>,
+    pub(crate) steps: JoinHandle<()>,
 }
 
 impl Cluster {
-    pub fn new(slots: u32, mode: Mode) -> Cluster {
+    pub(crate) fn new(slots: u32, mode: Mode) -> Cluster {
         Cluster {
             log: MemoryLog::new(),
             slots,
@@ -82,7 +82,7 @@ impl Cluster {
         }
     }
 
-    pub fn builder(&self) -> ShardsBuilder {
+    pub(crate) fn builder(&self) -> ShardsBuilder {
         let builder = Shards::builder(self.log.clone(), "table");
         builder
             .slots(self.slots)
@@ -90,11 +90,11 @@ impl Cluster {
             .settle(Duration::from_secs(5))
     }
 
-    pub async fn shards(&self) -> Shards {
+    pub(crate) async fn shards(&self) -> Shards {
         self.builder().open().await.unwrap()
     }
 
-    pub async fn session(&self, id: &str) -> Session {
+    pub(crate) async fn session(&self, id: &str) -> Session {
         let session = Session::builder(self.log.clone())
             .name(id)
             .ttl(Duration::from_secs(3));
@@ -102,12 +102,12 @@ impl Cluster {
     }
 
     /// Joins a member that does at once what it is told.
-    pub async fn join(&self, id: &str) -> Node {
+    pub(crate) async fn join(&self, id: &str) -> Node {
         let (shards, session) = (self.shards().await, self.session(id).await);
         self.join_with(id, shards, session).await
     }
 
-    pub async fn join_with(&self, id: &str, shards: Shards, session: Session) -> Node {
+    pub(crate) async fn join_with(&self, id: &str, shards: Shards, session: Session) -> Node {
         let joining = shards.join(&session, ShardMember::new(id));
         let mut worker = timeout(BOUND, joining).await.unwrap().unwrap();
         let leaver = Some(worker.leaver());
@@ -144,14 +144,14 @@ impl Cluster {
     }
 
     /// The rows as the log has them now, of one that only looks.
-    pub async fn rows(&self) -> Globe<String, serde_json::Value> {
+    pub(crate) async fn rows(&self) -> Globe<String, serde_json::Value> {
         Globe::open(self.log.clone(), "table").await.unwrap()
     }
 }
 
 impl Node {
     /// Waits until the table, as this node sees it, is so.
-    pub async fn wait_for(&self, what: &str, is_so: impl Fn(&Table) -> bool) -> Table {
+    pub(crate) async fn wait_for(&self, what: &str, is_so: impl Fn(&Table) -> bool) -> Table {
         let mut last = None;
         let waiting = async {
             loop {
@@ -169,25 +169,25 @@ impl Node {
         }
     }
 
-    pub async fn settled(&self, members: usize) -> Table {
+    pub(crate) async fn settled(&self, members: usize) -> Table {
         self.wait_for("settled", |table| is_settled(table, members))
             .await
     }
 
-    pub async fn leave(&mut self) {
+    pub(crate) async fn leave(&mut self) {
         let leaver = self.leaver.take().unwrap();
         timeout(BOUND, leaver.leave()).await.unwrap().unwrap();
     }
 
     /// Dies: whatever it has, it does nothing any more, and its lease ends by itself.
-    pub fn die(self) -> Session {
+    pub(crate) fn die(self) -> Session {
         self.steps.abort();
         self.session
     }
 }
 
 /// So many members are there, each row has one of them as its owner, and none moves.
-pub fn is_settled(table: &Table, members: usize) -> bool {
+pub(crate) fn is_settled(table: &Table, members: usize) -> bool {
     let is_owned =
         |row: &Arc<Row>| table.is_live(&row.owner) && row.next.is_none() && row.prev.is_none();
     table.members().count() == members
@@ -196,7 +196,7 @@ pub fn is_settled(table: &Table, members: usize) -> bool {
 }
 
 /// How many rows each member owns.
-pub fn counts(table: &Table) -> BTreeMap<String, usize> {
+pub(crate) fn counts(table: &Table) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for (_, _, row) in table.rows() {
         *counts.entry(row.owner.id().to_owned()).or_default() += 1;
@@ -206,20 +206,20 @@ pub fn counts(table: &Table) -> BTreeMap<String, usize> {
 
 /// Watches every revision of the table: that no term falls, that no row loses its owner while that is there, and how often rows
 /// changed hands.
-pub struct Onlooker {
+pub(crate) struct Onlooker {
     task: JoinHandle<Seen>,
     stop: tokio::sync::oneshot::Sender<()>,
 }
 
 #[derive(Default, Debug)]
-pub struct Seen {
-    pub handed: usize,
-    pub unowned: usize,
-    pub phases: Vec<Phase>,
+pub(crate) struct Seen {
+    pub(crate) handed: usize,
+    pub(crate) unowned: usize,
+    pub(crate) phases: Vec<Phase>,
 }
 
 impl Onlooker {
-    pub async fn new(cluster: &Cluster) -> Onlooker {
+    pub(crate) async fn new(cluster: &Cluster) -> Onlooker {
         let rows = cluster.rows().await;
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let mut watch = rows.watch().every_revision(1 << 20);
@@ -264,13 +264,13 @@ impl Onlooker {
         Onlooker { task, stop }
     }
 
-    pub async fn seen(self) -> Seen {
+    pub(crate) async fn seen(self) -> Seen {
         self.stop.send(()).unwrap();
         self.task.await.unwrap()
     }
 }
 
 /// A token's number, for those that compare.
-pub fn term(fenced: &impl Fenced) -> u64 {
+pub(crate) fn term(fenced: &impl Fenced) -> u64 {
     fenced.token().number
 }
