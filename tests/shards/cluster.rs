@@ -46,6 +46,14 @@ impl Journal {
         }
     }
 
+    /// Who died serves nothing.
+    pub(crate) fn forget(&self, who: &str) {
+        let mut serving = self.0.lock().unwrap();
+        for serving in serving.values_mut() {
+            serving.retain(|one| one != who);
+        }
+    }
+
     pub(crate) fn serving(&self, who: &str) -> usize {
         let serving = self.0.lock().unwrap();
         serving
@@ -180,8 +188,9 @@ impl Node {
     }
 
     /// Dies: whatever it has, it does nothing any more, and its lease ends by itself.
-    pub(crate) fn die(self) -> Session {
+    pub(crate) fn die(self, cluster: &Cluster) -> Session {
         self.steps.abort();
+        cluster.journal.forget(&self.id);
         self.session
     }
 }
@@ -224,6 +233,8 @@ impl Onlooker {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let mut watch = rows.watch().every_revision(1 << 20);
         let task = tokio::spawn(async move {
+            // The map is open as long as somebody has it.
+            let _rows = rows;
             let mut seen = Seen::default();
             tokio::pin!(stopped);
             loop {
