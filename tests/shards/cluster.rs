@@ -7,10 +7,14 @@ use std::time::Duration;
 use globe::shards::{
     Leaver, Mode, OwnedShard, Phase, Row, ShardMember, ShardsBuilder, Step, Table,
 };
-use globe::{Fenced, Globe, MemoryLog, Session, Shards};
+use globe::{Globe, MemoryLog, Session, Shards};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::rig::Around;
+
+/// How long the lease of a member lives.
+pub(crate) const TTL: Duration = Duration::from_secs(3);
 /// How long anything is waited for, at most.
 pub(crate) const BOUND: Duration = Duration::from_secs(300);
 
@@ -20,6 +24,7 @@ pub(crate) struct Cluster {
     pub(crate) log: MemoryLog,
     pub(crate) slots: u32,
     pub(crate) mode: Mode,
+    pub(crate) replicas: u32,
     pub(crate) journal: Journal,
 }
 
@@ -73,6 +78,7 @@ impl Journal {
 
 /// One member: its handles, and the task that takes its steps.
 pub(crate) struct Node {
+    pub(crate) way: Around,
     pub(crate) id: String,
     pub(crate) shards: Shards,
     pub(crate) session: Session,
@@ -86,36 +92,41 @@ impl Cluster {
             log: MemoryLog::new(),
             slots,
             mode,
+            replicas: 1,
             journal: Journal::default(),
         }
     }
 
-    pub(crate) fn builder(&self) -> ShardsBuilder {
-        let builder = Shards::builder(self.log.clone(), "table");
-        builder
+    pub(crate) fn builder(&self, way: &Around) -> ShardsBuilder {
+        let builder = Shards::builder(way.clone(), "table");
+        let builder = builder
             .slots(self.slots)
             .mode(self.mode)
-            .settle(Duration::from_secs(5))
+            .replicas(self.replicas);
+        builder.settle(Duration::from_secs(5))
     }
 
-    pub(crate) async fn shards(&self) -> Shards {
-        self.builder().open().await.unwrap()
-    }
-
-    pub(crate) async fn session(&self, id: &str) -> Session {
-        let session = Session::builder(self.log.clone())
-            .name(id)
-            .ttl(Duration::from_secs(3));
-        session.open().await.unwrap()
+    /// A process of its own, with its own way to the log.
+    pub(crate) async fn process(&self, id: &str, way: &Around) -> (Shards, Session) {
+        let shards = self.builder(way).open().await.unwrap();
+        let session = Session::builder(way.clone()).name(id).ttl(TTL);
+        (shards, session.open().await.unwrap())
     }
 
     /// Joins a member that does at once what it is told.
     pub(crate) async fn join(&self, id: &str) -> Node {
-        let (shards, session) = (self.shards().await, self.session(id).await);
-        self.join_with(id, shards, session).await
+        self.join_by(id, Around::new(&self.log)).await
     }
 
-    pub(crate) async fn join_with(&self, id: &str, shards: Shards, session: Session) -> Node {
+    /// As `join`, whose lease the log does not end for a long time, although its owner is told otherwise.
+    pub(crate) async fn join_patient(&self, id: &str) -> Node {
+        let way = Around::new(&self.log);
+        way.lengthen_leases(10_000);
+        self.join_by(id, way).await
+    }
+
+    pub(crate) async fn join_by(&self, id: &str, way: Around) -> Node {
+        let (shards, session) = self.process(id, &way).await;
         let joining = shards.join(&session, ShardMember::new(id));
         let mut worker = timeout(BOUND, joining).await.unwrap().unwrap();
         let leaver = Some(worker.leaver());
@@ -143,6 +154,7 @@ impl Cluster {
             }
         });
         Node {
+            way,
             id: id.to_owned(),
             shards,
             session,
@@ -279,9 +291,4 @@ impl Onlooker {
         self.stop.send(()).unwrap();
         self.task.await.unwrap()
     }
-}
-
-/// A token's number, for those that compare.
-pub(crate) fn term(fenced: &impl Fenced) -> u64 {
-    fenced.token().number
 }

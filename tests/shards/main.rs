@@ -5,4 +5,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cluster;
+mod failures;
+mod misuse;
 mod moves;
+mod operators;
+#[path = "../rig/mod.rs"]
+mod rig;
+mod rolling;
+mod running;
+mod storm;

@@ -23,7 +23,10 @@ async fn one_member_gets_all_and_a_second_its_share_with_nothing_unowned() {
         };
         second.wait_for("even", even).await;
         let seen = onlooker.seen().await;
-        assert!((19..=20).contains(&seen.handed) && seen.unowned == 0, "{mode:?} {seen:?}");
+        assert!(
+            (19..=20).contains(&seen.handed) && seen.unowned == 0,
+            "{mode:?} {seen:?}"
+        );
         assert_eq!(cluster.journal.served(), 40);
     }
 }

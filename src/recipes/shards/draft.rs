@@ -78,6 +78,10 @@ impl Draft {
     /// All changes of one step are taken: it shows this position.
     pub(crate) fn end(&mut self, position: Position) {
         self.table.position = position;
+        if self.table.shape.slots.is_none() && self.table.ranges.is_empty() {
+            // The first range is there before anybody owns it.
+            self.table.ranges = Arc::new(vec![(String::new(), 0)]);
+        }
         if self.table.peers.len() > self.bound {
             self.renumber();
             self.bound = 2 * self.table.peers.len() + SPARE;

@@ -68,12 +68,11 @@ pub(crate) fn becomes(table: &Table, wanted: &Move) -> Option<(RowId, Change)> {
     is_possible(table, row, &wanted).then_some((id, wanted))
 }
 
-/// Whether a table has such a row, or could: ranges are made by their own transactions only.
+/// Whether a table has such a row, or could: but for the first, ranges are made by their own transactions only.
 fn is_of(table: &Table, id: RowId) -> bool {
-    let first = RowId { replica: 0, ..id };
     let is_shard = match table.shape.slots {
         Some(slots) => id.shard < slots,
-        None => table.cell(first).is_some(),
+        None => table.ranges.iter().any(|(_, shard)| *shard == id.shard),
     };
     is_shard && id.replica < table.replicas()
 }
