@@ -7,7 +7,6 @@ use crate::Epoch;
 use crate::recipes::shards::change::Change;
 use crate::recipes::shards::incarnation::Incarnation;
 use crate::recipes::shards::row::{Mode, Row};
-use crate::recipes::shards::shard_member::ShardMember;
 use crate::recipes::shards::tests::{World, row};
 
 const SETTLE: Duration = Duration::from_secs(30);
