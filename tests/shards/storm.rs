@@ -115,7 +115,7 @@ async fn whatever_happens_when_strict_never_has_two_owners_and_all_is_owned_in_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_happens_when_available_never_has_three_owners_and_all_is_owned_in_the_end() {
+async fn whatever_happens_when_available_all_is_owned_in_the_end() {
     for seed in seeds() {
         storm(seed, Mode::Available).await;
     }
@@ -130,6 +130,6 @@ fn seeds() -> std::ops::Range<u64> {
     };
     match number("GLOBE_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("GLOBE_SEEDS").unwrap_or(20),
+        None => 0..number("GLOBE_SEEDS").unwrap_or(6),
     }
 }

@@ -67,13 +67,31 @@ impl Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipes::shards::tenure::tests::tenure;
+    use crate::recipes::shards::membership::Membership;
+    use crate::recipes::shards::record::RowId;
+    use crate::recipes::shards::row::Mode;
+    use crate::recipes::shards::shard_member::ShardMember;
+    use crate::{Globe, MemoryLog, Session, Token};
+
+    async fn tenure() -> Arc<Tenure> {
+        let log = MemoryLog::new();
+        let map = Globe::open(log.clone(), "table").await.unwrap();
+        let session = Session::open(log).await.unwrap();
+        let member = ShardMember::new("a");
+        let membership = Membership::enrol(&map, &session, "a", &member)
+            .await
+            .unwrap();
+        let (shard, replica) = (0, 0);
+        let token = Token::new(map.view().position().epoch, 1);
+        let row = RowId { shard, replica };
+        Tenure::new(&map, &Arc::new(membership), row, token, Mode::Strict, false)
+    }
 
     #[tokio::test(start_paused = true)]
     async fn who_is_inside_is_waited_for_and_nobody_comes_after() {
         let seat = Seat::default();
         assert!(seat.enter().is_none());
-        seat.open(tenure());
+        seat.open(tenure().await);
         assert!(seat.enter().is_some());
         seat.close();
         assert!(seat.enter().is_none());
