@@ -85,7 +85,9 @@ pub trait Fenced: sealed::Sealed {
 }
 
 pub(crate) mod sealed {
-    use crate::{Result, Txn};
+    use globe_log_client::Result;
+
+    use crate::transaction::txn::Txn;
 
     /// Only what the log itself can guard is fenced.
     pub trait Sealed {

@@ -33,8 +33,9 @@ pub struct ShardsBuilder {
     plans: bool,
 }
 
-impl ShardsBuilder {
-    pub(crate) fn new(log: impl LogClient, keyspace: &str) -> ShardsBuilder {
+impl Shards {
+    /// Opens a table with settings: its shape and its mode have to be said.
+    pub fn builder(log: impl LogClient, keyspace: &str) -> ShardsBuilder {
         ShardsBuilder {
             map: Globe::builder(log, keyspace),
             keyspace: keyspace.to_owned(),
@@ -49,7 +50,9 @@ impl ShardsBuilder {
             plans: true,
         }
     }
+}
 
+impl ShardsBuilder {
     /// So many shards, over which keys are spread by their hash: 1 to 1,000,000. For good: choose some hundred for each
     /// member there may ever be.
     pub fn slots(mut self, slots: u32) -> ShardsBuilder {

@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::recipes::shards::builder::ShardsBuilder;
 use crate::recipes::shards::common::Common;
 use crate::recipes::shards::owned::{NotOwner, ShardGuard};
 use crate::recipes::shards::record::RowId;
 use crate::recipes::shards::table::{Owner, Table};
-use crate::{LogClient, Position, Result};
+use crate::{Position, Result};
 
 /// A shard table: which member of a cluster owns which shard, as every node knows it, and moves it from one to another by
 /// steps that all agree on.
@@ -30,11 +29,6 @@ pub struct Shards {
 }
 
 impl Shards {
-    /// Opens a table with settings: its shape and its mode have to be said.
-    pub fn builder(log: impl LogClient, keyspace: &str) -> ShardsBuilder {
-        ShardsBuilder::new(log, keyspace)
-    }
-
     pub(crate) fn new<F: Future<Output = ()> + Send + 'static>(
         common: Arc<Common>,
         follow: impl FnOnce(Arc<Common>, CancellationToken) -> F,
