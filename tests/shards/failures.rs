@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use globe::SessionState;
+use futures::FutureExt;
+use globe::log_client::Transaction;
 use globe::shards::{Mode, ShardMember, Step};
+use globe::{LogClient, SessionState};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::cluster::{BOUND, Cluster, Onlooker, TTL, counts, is_settled};
-use crate::rig::{Around, until};
+use crate::rig::{Around, keyspace, until, within};
 
 const MODES: [Mode; 2] = [Mode::Strict, Mode::Available];
 const SECOND: Duration = Duration::from_secs(1);
@@ -276,4 +278,37 @@ async fn a_member_that_comes_and_goes_is_given_nothing_for_a_while() {
     steady
         .wait_for("forgiven", |table| counts(table).get("b") == Some(&10))
         .await;
+}
+
+/// The row is rewritten between the look and the commit: an operator's pin, say. What was decided on the row before is made of
+/// the row as it is only when it is looked at again.
+#[tokio::test(start_paused = true)]
+async fn what_was_decided_on_another_row_is_not_made() {
+    let cluster = Cluster::new(1, Mode::Strict);
+    let first = cluster.join("a").await;
+    let other = cluster.join("b").await;
+    first.settled(2).await;
+    let rows = cluster.rows().await;
+    let onlooker = Onlooker::new(&cluster).await;
+    // The next commit of the planner is the one that moves the row to where it is pinned; just before, it is pinned elsewhere.
+    let row = serde_json::to_value(&**first.shards.table().row(0, 0).unwrap()).unwrap();
+    let with = |pin: &str| {
+        let mut row = row.clone();
+        row["pin"] = pin.into();
+        row
+    };
+    let (log, back) = (cluster.log.clone(), serde_json::to_vec(&with("a")).unwrap());
+    let (told, happened) = tokio::sync::oneshot::channel();
+    first.way.before_the_next_commit(move || {
+        let back = Transaction::new().put(&keyspace("table"), "row/00000", back);
+        log.commit(back).now_or_never().unwrap().unwrap();
+        told.send(()).unwrap();
+    });
+    rows.put("row/00000", with("b")).await.unwrap();
+    within("the planner decides", happened).await.unwrap();
+    sleep(10 * SECOND).await;
+    let row = other.shards.table();
+    let row = row.row(0, 0).unwrap();
+    assert_eq!((row.next.as_ref(), row.owner.id()), (None, "a"));
+    assert_eq!(onlooker.seen().await.handed, 0);
 }

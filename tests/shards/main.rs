@@ -3,6 +3,7 @@
 //! On the memory log, on paused time.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "a storm that fails says its seed")]
 
 mod cluster;
 mod failures;

@@ -6,7 +6,7 @@ use globe::shards::{Mode, ShardGuard, ShardMember};
 use globe::{ErrorKind, Fenced, Globe, MemoryLog, Session, Shards};
 use serde_json::{Value, json};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, TTL};
 use crate::rig::{Around, fails_with, until};
 
 #[tokio::test(start_paused = true)]
@@ -161,6 +161,17 @@ async fn what_is_done_under_a_shard_lands_only_while_it_is_owned_in_that_term() 
     fails_with(write(&data, &late).await, ErrorKind::NotHeld);
     assert!(!late.still());
     first.leaver.take();
+}
+
+/// Whatever its tasks had a chance to do: here they have none.
+#[tokio::test(start_paused = true)]
+async fn work_comes_in_only_by_the_clock_of_this_moment() {
+    let cluster = Cluster::new(1, Mode::Strict);
+    let first = cluster.join("a").await;
+    until("it is served", || first.shards.enter("key").is_ok()).await;
+    let guard = first.shards.enter("key").unwrap();
+    tokio::time::advance(TTL).await;
+    assert!(first.shards.enter("key").is_err() && !guard.still());
 }
 
 async fn write(data: &Globe<String, u64>, guard: &ShardGuard) -> globe::Result<()> {

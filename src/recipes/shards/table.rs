@@ -62,10 +62,10 @@ impl Rows {
         while self.chunks.len() <= at / CHUNK {
             self.chunks.push(Arc::new(vec![None; CHUNK]));
         }
-        if let Some(chunk) = self.chunks.get_mut(at / CHUNK) {
-            if let Some(place) = Arc::make_mut(chunk).get_mut(at % CHUNK) {
-                *place = cell;
-            }
+        if let Some(chunk) = self.chunks.get_mut(at / CHUNK)
+            && let Some(place) = Arc::make_mut(chunk).get_mut(at % CHUNK)
+        {
+            *place = cell;
         }
     }
 

@@ -135,7 +135,6 @@ impl Worker {
     }
 
     /// What lets the member leave while its steps go on being taken.
-    #[must_use]
     pub fn leaver(&self) -> Leaver {
         Leaver {
             orders: self.orders.clone(),
