@@ -8,7 +8,6 @@ use std::str::FromStr;
 use globe_log_client::{Epoch, Error, ErrorKind, Position, Result, Revision};
 use serde::{Deserialize, Serialize};
 
-use crate::session::claims::not_held;
 use crate::transaction::txn::Txn;
 
 /// The number of one who holds something: later holders have greater ones. What a holder does elsewhere goes there with its
@@ -75,7 +74,7 @@ impl TryFrom<String> for Token {
     }
 }
 
-/// What is held under a token: the guards of locks, permits and terms.
+/// What is held under a token: the guards of locks, permits and terms, and of shards.
 pub trait Fenced: sealed::Sealed {
     /// Its token: greater than that of whoever held it before, in this life of the log.
     fn token(&self) -> Token;
@@ -86,12 +85,15 @@ pub trait Fenced: sealed::Sealed {
 }
 
 pub(crate) mod sealed {
-    use crate::session::claims::Claimed;
+    use globe_log_client::Result;
 
-    /// Only what stands on a claim is fenced.
+    use crate::transaction::txn::Txn;
+
+    /// Only what the log itself can guard is fenced.
     pub trait Sealed {
+        /// Adds to a transaction what has to stand when it is committed, if it is held now.
         #[doc(hidden)]
-        fn claimed(&self) -> &Claimed;
+        fn require_in(&self, txn: &mut Txn<'_>) -> Result<()>;
     }
 }
 
@@ -199,11 +201,7 @@ impl Txn<'_> {
     /// `NotHeld` if it is not held at this moment, and then from the whole transaction if it is not any more when that is
     /// committed: nothing was written, and nothing is tried again. `Invalid` for a guard in another log.
     pub fn require(&mut self, guard: &impl Fenced) -> Result<()> {
-        let claimed = sealed::Sealed::claimed(guard);
-        if !guard.is_held() {
-            return Err(not_held(claimed.text()));
-        }
-        self.require_claim(claimed.map(), claimed.text(), claimed.created())
+        sealed::Sealed::require_in(guard, self)
     }
 }
 

@@ -190,9 +190,11 @@ pub use recipes::hold::Hold;
 pub use recipes::ids::Ids;
 pub use recipes::latch::Latch;
 pub use recipes::lock::{Holder, Lock, LockGuard};
+pub use recipes::partition::Partition;
 pub use recipes::request::Request;
 pub use recipes::rw_lock::{ReadGuard, RwLock, WriteGuard};
 pub use recipes::semaphore::{Permit, Semaphore};
+pub use recipes::shards::handle::Shards;
 pub use replica::status::{Phase, Status};
 pub use session::builder::SessionBuilder;
 pub use session::settings::Policy;
@@ -206,6 +208,22 @@ pub use write::written::{Committed, Edit, Updated, Written, WrittenAll};
 #[cfg(feature = "etcd")]
 pub mod etcd {
     pub use globe_etcd::{EtcdBuilder, EtcdLog, Tls};
+}
+
+/// A table of shards: which member of a cluster owns what, and how that moves. It begins with [`Shards`].
+pub mod shards {
+    pub use crate::recipes::shards::balance::Balance;
+    pub use crate::recipes::shards::builder::ShardsBuilder;
+    pub use crate::recipes::shards::handle::Shards;
+    pub use crate::recipes::shards::incarnation::Incarnation;
+    pub use crate::recipes::shards::operating::ShardsStatus;
+    pub use crate::recipes::shards::owned::{NotOwner, OwnedShard, ShardGuard};
+    pub use crate::recipes::shards::planner::{Move, Planner, Situation};
+    pub use crate::recipes::shards::row::{Mode, Phase, Row};
+    pub use crate::recipes::shards::shard_member::{MemberState, Peer, ShardMember};
+    pub use crate::recipes::shards::steps::{Drain, Dropped, Prepare, Step};
+    pub use crate::recipes::shards::table::{Owner, Table};
+    pub use crate::recipes::shards::worker::{Leaver, Worker};
 }
 
 /// Logs to test one's own code on: one that lives in the process, with the verbs of its operator, and one around any log that

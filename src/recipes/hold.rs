@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::fence::sealed;
 use crate::recipes::claim::Claims;
 use crate::session::claims::{Claimed, not_held};
-use crate::{Error, ErrorKind, Fenced, Loss, Result, SessionState, Token};
+use crate::{Error, ErrorKind, Fenced, Loss, Result, SessionState, Token, Txn};
 
 /// What all guards have in common: of a [`Lock`](crate::Lock), an [`RwLock`](crate::RwLock), a
 /// [`Semaphore`](crate::Semaphore), an [`Election`](crate::Election).
@@ -150,8 +150,8 @@ impl Drop for Hold {
 }
 
 impl sealed::Sealed for Hold {
-    fn claimed(&self) -> &Claimed {
-        &self.claimed
+    fn require_in(&self, txn: &mut Txn<'_>) -> Result<()> {
+        self.claimed.require_in(txn)
     }
 }
 
@@ -200,8 +200,8 @@ macro_rules! guard {
         }
 
         impl $crate::fence::sealed::Sealed for $guard {
-            fn claimed(&self) -> &$crate::session::claims::Claimed {
-                $crate::fence::sealed::Sealed::claimed(&self.0)
+            fn require_in(&self, txn: &mut $crate::Txn<'_>) -> $crate::Result<()> {
+                $crate::fence::sealed::Sealed::require_in(&self.0, txn)
             }
         }
 

@@ -18,6 +18,7 @@ use crate::ground::sync::lock;
 use crate::session::Session;
 use crate::session::shared::Shared;
 use crate::session::state::{Loss, SessionState};
+use crate::transaction::txn::Txn;
 use crate::write::attempt::Basis;
 use crate::write::leasing::Leasing;
 use crate::write::wanted::{Intent, WantedValue};
@@ -49,7 +50,7 @@ trait Place: Send + Sync {
 }
 
 /// A claim that was committed. Dropping it lets it go: the session deletes it in the background.
-pub struct Claimed {
+pub(crate) struct Claimed {
     session: Session,
     place: Arc<dyn Place>,
     map: (globe_log_client::LogId, globe_log_client::Keyspace),
@@ -199,13 +200,19 @@ impl Claimed {
         &self.text
     }
 
-    pub(crate) fn session(&self) -> &Session {
-        &self.session
+    /// Commits a transaction only while this very claim stands.
+    ///
+    /// # Errors
+    /// `NotHeld` unless it is held at this moment; `Invalid` for a transaction of another log.
+    pub(crate) fn require_in(&self, txn: &mut Txn<'_>) -> Result<()> {
+        if self.state() != SessionState::Live {
+            return Err(not_held(&self.text));
+        }
+        txn.require_claim(&self.map, &self.text, self.created)
     }
 
-    /// The log and the keyspace it is in.
-    pub(crate) fn map(&self) -> &(globe_log_client::LogId, globe_log_client::Keyspace) {
-        &self.map
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
     }
 
     /// How it stands, by the map and the clocks of this moment; the clocks last. Once it is lost it stays so.

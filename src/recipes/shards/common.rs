@@ -1,0 +1,111 @@
+//! What all have in common who use one opened shard table in this process.
+//!
+//! Never writes anything: it is read, and it is where the newest table is put.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::recipes::shards::damping::Damping;
+use crate::recipes::shards::planner::Situation;
+use crate::recipes::shards::post::Post;
+use crate::recipes::shards::record::{Record, RowId};
+use crate::recipes::shards::row::Row;
+use crate::recipes::shards::settings::TableSettings;
+use crate::recipes::shards::table::Table;
+use crate::{Globe, Position};
+
+/// One opened table.
+#[derive(Debug)]
+pub(crate) struct Common {
+    pub(crate) map: Globe<String, Record>,
+    pub(crate) settings: TableSettings,
+    table: ArcSwap<Table>,
+    /// What of the past matters to whoever plans.
+    damping: Mutex<Damping>,
+    /// The newest table was put there.
+    news: watch::Sender<()>,
+    /// Of the member that this process is, while it is one.
+    pub(crate) post: ArcSwapOption<Post>,
+}
+
+impl Common {
+    pub(crate) fn new(map: Globe<String, Record>, settings: TableSettings, table: Table) -> Common {
+        let mut damping = Damping::new(settings.settle, settings.prepare_timeout);
+        damping.see(&table, Instant::now());
+        Common {
+            damping: Mutex::new(damping),
+            map,
+            settings,
+            table: ArcSwap::from_pointee(table),
+            news: watch::Sender::new(()),
+            post: ArcSwapOption::empty(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn table(&self) -> arc_swap::Guard<Arc<Table>> {
+        self.table.load()
+    }
+
+    pub(crate) fn put(&self, table: Table) {
+        self.damping().see(&table, Instant::now());
+        self.table.store(Arc::new(table));
+        self.news.send_replace(());
+    }
+
+    fn damping(&self) -> MutexGuard<'_, Damping> {
+        self.damping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a planner looks at.
+    pub(crate) fn situation<'a>(&self, table: &'a Table) -> Situation<'a> {
+        let now = Instant::now();
+        let situation = self.damping().situation(table, now);
+        match table.is_to_be_rebalanced {
+            true => situation.settled(true),
+            false => situation,
+        }
+    }
+
+    /// Whether a row takes too long.
+    pub(crate) fn is_overdue(&self, id: RowId, row: &Row) -> bool {
+        self.damping().is_overdue(id, row, Instant::now())
+    }
+
+    /// How many rows take too long.
+    pub(crate) fn stuck(&self) -> usize {
+        self.damping().stuck(Instant::now())
+    }
+
+    /// When something will be due though nothing changes.
+    pub(crate) fn wake(&self) -> Option<Instant> {
+        self.damping().wake(Instant::now())
+    }
+
+    /// Wakes all who hear of tables, to look again.
+    pub(crate) fn stir(&self) {
+        self.news.send_replace(());
+    }
+
+    /// Hears of each table from now on.
+    pub(crate) fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
+    }
+
+    /// Waits until the table shows a position, or one of another life of the log.
+    pub(crate) async fn shows(&self, position: Position) {
+        let mut news = self.news();
+        loop {
+            let shown = self.table().position();
+            if shown.covers(position) || shown.epoch != position.epoch {
+                return;
+            }
+            if news.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What the planner decides, committed: some rows in each transaction, each as it was seen.
+//!
+//! Never commits what was decided on a row or a member that is another by now.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::recipes::shards::change::{Change, change};
+use crate::recipes::shards::common::Common;
+use crate::recipes::shards::incarnation::Incarnation;
+use crate::recipes::shards::record::{REBALANCE, Record, RowId, member_key, row_key};
+use crate::recipes::shards::row::Row;
+use crate::recipes::shards::table::Table;
+use crate::session::claims::Claimed;
+use crate::{Error, ErrorKind, Position, Result, Txn};
+
+/// One row, as it was seen, and what is to become of it.
+struct Decision {
+    row: RowId,
+    seen: Option<Arc<Row>>,
+    change: Change,
+}
+
+impl Decision {
+    /// All who may be asked for.
+    fn members(&self) -> impl Iterator<Item = &Incarnation> {
+        let seen = self.seen.as_deref();
+        let of_row = seen.into_iter().flat_map(|row| {
+            let others = [row.next.as_ref(), row.prev.as_ref()];
+            std::iter::once(&row.owner).chain(others.into_iter().flatten())
+        });
+        let to = match &self.change {
+            Change::Assign(to) | Change::Prepare(to) | Change::Redirect(to) => Some(to),
+            _ => None,
+        };
+        of_row.chain(to)
+    }
+}
+
+/// Commits changes of rows, in as many transactions as the log asks for, while the planner is the planner. Where the last of
+/// them landed.
+///
+/// # Errors
+/// As a write; `NotHeld` when somebody else plans. What was committed until then is a valid table.
+pub(crate) async fn decide(
+    common: &Common,
+    planner: &Claimed,
+    table: &Table,
+    changes: Vec<(RowId, Change)>,
+) -> Result<Option<Position>> {
+    let most = common.map.log().capabilities().max_operations;
+    let decisions = changes.into_iter().map(|(row, change)| Decision {
+        row,
+        seen: table.cell(row).map(|cell| Arc::clone(&cell.row)),
+        change,
+    });
+    let mut landed = None;
+    for batch in batches(decisions, most) {
+        landed = Some(commit(common, planner, &batch).await?);
+    }
+    Ok(landed)
+}
+
+/// As many in each as one transaction may guard: the rows, the members they are about, and the planner.
+fn batches(decisions: impl Iterator<Item = Decision>, most: usize) -> Vec<Vec<Decision>> {
+    let mut batches: Vec<Vec<Decision>> = Vec::new();
+    let mut members: BTreeSet<String> = BTreeSet::new();
+    let mut open: Vec<Decision> = Vec::new();
+    for decision in decisions {
+        let its: BTreeSet<String> = decision.members().map(|one| one.id().to_owned()).collect();
+        let more = its.difference(&members).count();
+        if !open.is_empty() && open.len() + members.len() + more + 2 > most {
+            batches.push(std::mem::take(&mut open));
+            members.clear();
+        }
+        members.extend(its);
+        open.push(decision);
+    }
+    if !open.is_empty() {
+        batches.push(open);
+    }
+    batches
+}
+
+async fn commit(common: &Common, planner: &Claimed, batch: &[Decision]) -> Result<Position> {
+    let (map, mode) = (&common.map, common.settings.shape.mode);
+    let committed = map.transact(|txn| {
+        planner.require_in(txn)?;
+        for Decision {
+            row,
+            seen,
+            change: wanted,
+        } in batch
+        {
+            let key = row_key(*row);
+            let record = match txn.get(map, key.as_str()) {
+                Err(error) if *error.kind() == ErrorKind::Codec => continue,
+                record => record?,
+            };
+            let now = match record.as_deref() {
+                Some(Record::Row(row)) => Some(row),
+                Some(_) => continue,
+                None => None,
+            };
+            if now != seen.as_deref() {
+                continue;
+            }
+            let mut failed = None;
+            let made = change(mode, now, wanted, None, |who| {
+                is_live(txn, common, who).unwrap_or_else(|error| {
+                    failed = Some(error);
+                    false
+                })
+            });
+            match (failed, made) {
+                (Some(error), _) if *error.kind() == ErrorKind::Codec => {}
+                (Some(error), _) => return Err(error),
+                (None, Some(made)) => txn.put(map, key, Record::Row(made))?,
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    });
+    landed(committed.await.map(|committed| committed.position()))
+}
+
+/// Whether a life of a member is there; the transaction is committed only while that is so.
+fn is_live(txn: &mut Txn<'_>, common: &Common, who: &Incarnation) -> Result<bool> {
+    let entry = txn.get_entry(&common.map, member_key(who.id()))?;
+    Ok(entry.is_some_and(|entry| entry.created().revision().0 == who.created()))
+}
+
+/// The shards are spread as evenly as may be: what an operator asked for is done.
+///
+/// # Errors
+/// As a write; `NotHeld` when somebody else plans.
+pub(crate) async fn rebalanced(common: &Common, planner: &Claimed) -> Result<Position> {
+    let deleted = common.map.transact(|txn| {
+        planner.require_in(txn)?;
+        txn.delete(&common.map, REBALANCE)
+    });
+    landed(deleted.await.map(|deleted| deleted.position()))
+}
+
+/// Where it landed, whether or not that is visible here yet.
+fn landed(outcome: Result<Position>) -> Result<Position> {
+    outcome.or_else(|error: Error| match *error.kind() {
+        ErrorKind::Behind(position) => Ok(position),
+        _ => Err(error),
+    })
+}
