@@ -1,4 +1,4 @@
-//! What is built on sessions and the map: locks, permits, elections, barriers, counters.
+//! What is built on sessions and the map: locks, permits, elections, barriers, counters, settings.
 //!
 //! Never talks to a log, nor to a replica: only to the map and the session, as a user could.
 
@@ -7,6 +7,7 @@ pub(crate) mod claim;
 pub(crate) mod counter;
 pub(crate) mod double_barrier;
 pub(crate) mod election;
+pub(crate) mod hash;
 pub(crate) mod hold;
 pub(crate) mod ids;
 pub(crate) mod latch;
@@ -17,3 +18,4 @@ pub(crate) mod queue;
 pub(crate) mod request;
 pub(crate) mod rw_lock;
 pub(crate) mod semaphore;
+pub(crate) mod settings;
