@@ -50,6 +50,7 @@ async fn a_watch_ends_with_the_settings_and_not_before() {
     assert!(within("it ends", watch.next()).await.is_none());
     let limit = limit(&settings);
     assert_eq!(*limit.get(), 5);
+    assert!(within("it ends", limit.watch().next()).await.is_none());
     crate::rig::fails_with(limit.publish("global", 6).await, globe::ErrorKind::Closed);
 }
 

@@ -77,6 +77,23 @@ async fn the_last_values_stay_while_the_log_is_away_for_an_hour() {
     assert_eq!(*limit(&settings(&log, "web-9").await).get(), *here.get());
 }
 
+/// Who could not put it into the history at first does it later: otherwise who comes then would not agree.
+#[tokio::test(start_paused = true)]
+async fn what_was_put_by_hand_is_recorded_however_long_the_log_takes_no_commits() {
+    let log = MemoryLog::new();
+    let way = Around::new(&log);
+    let settings = Settings::builder(way.clone(), SPACE, scope("web-7")).deadline(SECOND);
+    let limit = limit(&settings.open().await.unwrap());
+    way.lose_requests(true);
+    put(&log, "global", "5").await;
+    shows(&limit, 5).await;
+    tokio::time::sleep(SECOND * 600).await;
+    assert_eq!(recorded(&log).await, 0);
+    way.lose_requests(false);
+    tokio::time::sleep(SECOND * 120).await;
+    assert_eq!(recorded(&log).await, 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_restore_is_a_difference() {
     let (log, limit) = one().await;

@@ -4,11 +4,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use crate::recipes::settings::judge::contained;
 use crate::recipes::settings::problem::Problem;
 use crate::recipes::settings::scope::Scope;
 use crate::recipes::settings::slot::{Declared, Records};
@@ -57,6 +59,7 @@ pub(crate) struct Book {
     pub(crate) keep: u64,
     pub(crate) runtime: Handle,
     slots: Mutex<Vec<Weak<dyn Declared>>>,
+    has_ended: AtomicBool,
     /// The settings in whose history something is missing, by their keys.
     due: Mutex<BTreeSet<String>>,
     pub(crate) is_due: Arc<Notify>,
@@ -72,8 +75,9 @@ impl Settings {
     /// What is wrong with any setting that is declared and held here: for alarms. Costs a copy of the list.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
-        let slots = self.book.slots();
-        slots.iter().flat_map(|slot| slot.problems()).collect()
+        let mut problems = Vec::new();
+        self.book.each(|slot| problems.extend(slot.problems()));
+        problems
     }
 
     /// How the map that the settings stand in is doing: whether it follows its log, and how old it may be.
@@ -83,8 +87,7 @@ impl Settings {
     }
 
     /// Waits until the settings that stand in the log are known: at once, but for settings from
-    /// [`SettingsBuilder::start`](crate::settings::SettingsBuilder::start). Settings are refreshed a moment later. Has no
-    /// deadline. Cancel safe.
+    /// [`SettingsBuilder::start`](crate::settings::SettingsBuilder::start). Settings show it then. Has no deadline. Cancel safe.
     ///
     /// # Errors
     /// Why the map ended, if it did first.
@@ -110,38 +113,64 @@ impl Book {
             keep,
             runtime,
             slots: Mutex::default(),
+            has_ended: AtomicBool::new(false),
             due: Mutex::default(),
             is_due: Arc::default(),
         }
     }
 
-    /// From now on it is refreshed.
-    pub(crate) fn add(&self, slot: Weak<dyn Declared>) {
-        let mut slots = locked(&self.slots);
-        slots.retain(|slot| slot.strong_count() > 0);
-        slots.push(slot);
+    /// From now on it is refreshed, and told of the end.
+    pub(crate) fn add(&self, slot: &Arc<impl Declared + 'static>) {
+        let declared: Weak<dyn Declared> = Arc::downgrade(slot) as _;
+        {
+            let mut slots = locked(&self.slots);
+            slots.retain(|slot| slot.strong_count() > 0);
+            slots.push(declared);
+        }
+        if self.has_ended.load(Ordering::SeqCst) {
+            slot.end();
+        }
     }
 
-    /// The settings that are held, outside of the lock: who lets the last go drops values of the caller's.
-    pub(crate) fn slots(&self) -> Vec<Arc<dyn Declared>> {
-        let slots = locked(&self.slots);
-        slots.iter().filter_map(Weak::upgrade).collect()
+    /// Does something with each setting that is held, outside of the lock: whoever lets the last go drops values of the
+    /// caller's, which may panic.
+    pub(crate) fn each(&self, mut with: impl FnMut(&dyn Declared)) {
+        let slots: Vec<_> = locked(&self.slots)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
+        for slot in slots {
+            with(&*slot);
+            contained(|| drop(slot));
+        }
     }
 
     /// Shows what the map holds of settings, by their keys.
     pub(crate) fn refresh(&self, concerns: impl Fn(&str) -> bool) {
-        let slots = self.slots();
-        for slot in slots.iter().filter(|slot| concerns(slot.key())) {
-            slot.refresh(&self.map);
-            if !slot.unrecorded().is_empty() {
-                locked(&self.due).insert(slot.key().to_owned());
-                self.is_due.notify_one();
+        self.each(|slot| {
+            if concerns(slot.key()) {
+                slot.refresh(&self.map);
+                if !slot.unrecorded().is_empty() {
+                    self.is_missing(slot.key());
+                }
             }
-        }
+        });
+    }
+
+    /// Nothing will change any more.
+    pub(crate) fn end(&self) {
+        self.has_ended.store(true, Ordering::SeqCst);
+        self.each(|slot| slot.end());
     }
 
     pub(crate) fn refresh_all(&self) {
         self.refresh(|_| true);
+    }
+
+    /// Something is missing in the history of a setting.
+    pub(crate) fn is_missing(&self, key: &str) {
+        locked(&self.due).insert(key.to_owned());
+        self.is_due.notify_one();
     }
 
     /// The settings in whose history something is missing: whoever takes them sees to it.

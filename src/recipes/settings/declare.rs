@@ -3,7 +3,7 @@
 //! Never talks to the log: what is known is shown, and the rest comes.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -78,9 +78,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Declare<T> {
         let book = self.settings.book;
         let key = (name(&self.name)?, &book.scope);
         let slot = Arc::new(Slot::new(&self.name, key, self.judge, self.default)?);
-        let declared: Weak<Slot<T>> = Arc::downgrade(&slot);
         // Before it looks: what changes in between is not missed.
-        book.add(declared);
+        book.add(&slot);
         book.refresh(|key| key == slot.key());
         Ok(Setting { slot, book })
     }

@@ -20,7 +20,7 @@ pub struct Explanation {
     pub instance: String,
     /// The most specific layer that has a say.
     pub source: Source,
-    /// Up to where in the log that is known.
+    /// Where in the log the map stood when the records of the setting were looked at last.
     pub position: Position,
     /// Where each field comes from.
     pub fields: Vec<Field>,

@@ -43,8 +43,7 @@ pub(crate) async fn follow(book: Weak<Book>, mut ears: Ears) {
         };
         book.refresh(|key| names.contains(key));
     }
-    let slots = book.upgrade().map(|book| book.slots());
-    for slot in slots.unwrap_or_default() {
-        slot.end();
+    if let Some(book) = book.upgrade() {
+        book.end();
     }
 }
