@@ -80,6 +80,35 @@ async fn what_was_put_by_hand_is_the_last_good_value_as_well() {
     }
 }
 
+/// What is no JSON is kept out by the map, which asks the log for the last good value: one that has forgotten cannot say.
+#[tokio::test(start_paused = true)]
+async fn nodes_agree_also_when_the_log_has_forgotten_what_stood_there() {
+    for by_hand in [false, true] {
+        let (log, early) = one().await;
+        if by_hand {
+            put(&log, "global", "7").await;
+            shows(&early, 7).await;
+            a_while().await;
+        } else {
+            early.publish("global", 7).await.unwrap();
+        }
+        put(&log, "global", "no json").await;
+        log.compact(log.head_position().revision).unwrap();
+        complains(&early, "global").await;
+        let late = limit(&settings(&log, "web-8").await);
+        complains(&late, "global").await;
+        assert_eq!((*early.get(), *late.get()), (7, 7));
+        assert_eq!(*late.get().source(), *early.get().source());
+        a_while().await;
+        assert_eq!((*early.get(), *late.get()), (7, 7));
+        assert_eq!(recorded(&log).await, 1, "nobody took it for cleared");
+        assert_eq!(history(&late, "global"), [None, Some(7)]);
+        late.publish("global", 8).await.unwrap();
+        assert_eq!(history(&late, "global"), [Some(8), Some(7)]);
+        assert!(late.problems().is_empty());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_a_good_value_the_next_layer_counts() {
     let (log, early) = one().await;

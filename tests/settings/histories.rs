@@ -108,9 +108,10 @@ async fn a_bad_value_is_not_in_the_history_and_undo_leads_to_the_last_good_one()
         complains(&limit, "global").await;
         limit.publish("global", 2).await.unwrap();
         assert_eq!(history(&limit, "global"), [Some(2), Some(1)], "{bad}");
-        put(&log, "global", "1001").await;
+        put(&log, "global", bad).await;
         complains(&limit, "global").await;
         a_while().await;
+        assert_eq!(history(&limit, "global"), [None, Some(2), Some(1)]);
         limit.undo("global", 1).await.unwrap();
         assert_eq!((*limit.get(), limit.problems().len()), (2, 0));
         put(&log, "global", bad).await;

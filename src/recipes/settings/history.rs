@@ -74,11 +74,15 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Setting<T> {
     /// `Invalid` for what is no layer.
     pub fn history(&self, layer: &str) -> Result<Vec<Past<T>>> {
         let (keys, view) = (self.keys(layer)?, self.book.map.view());
-        let records = standing_first(&LayerSheet::of(&view, &keys, &mut Vec::new()));
-        let past = records
-            .into_iter()
-            .map(|record| self.past(&view, &keys, record));
-        Ok(past.collect())
+        let sheet = LayerSheet::of(&view, &keys, &mut Vec::new());
+        let records = standing_first(&sheet).into_iter();
+        let mut past: Vec<_> = records
+            .map(|record| self.past(&view, &keys, record))
+            .collect();
+        if let (true, Some(standing)) = (sheet.is_unreadable, past.first_mut()) {
+            standing.value = PastValue::Refused("it is no JSON".to_owned());
+        }
+        Ok(past)
     }
 
     fn past(&self, view: &View<String, Value>, keys: &LayerKeys, record: PastRecord) -> Past<T> {
@@ -123,19 +127,19 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Setting<T> {
     }
 }
 
-/// The history, with what stands there first if it is not in it.
+/// The history, with what stands there first if it is not in it: nothing in the place of what cannot be read, and then what
+/// is shown instead.
 fn standing_first(sheet: &LayerSheet) -> Vec<PastRecord> {
     let past = sheet.past.iter().map(|(_, past)| past.clone());
-    let standing = sheet.value.as_ref().map(|stands| Value::clone(&stands.is));
-    let is_known = match sheet.past.first() {
-        Some((_, newest)) => newest.value == standing,
-        None => standing.is_none(),
-    };
-    let standing = (!is_known).then(|| PastRecord {
-        value: standing,
+    let newest = sheet.past.first().and_then(|(_, past)| past.value.as_ref());
+    let standing = sheet.value.as_ref().map(|stands| &*stands.is);
+    let is_shown = standing.is_some() || !sheet.is_unreadable;
+    let shown = (is_shown && newest != standing).then(|| PastRecord {
+        value: standing.cloned(),
         ..PastRecord::default()
     });
-    standing.into_iter().chain(past).collect()
+    let unreadable = sheet.is_unreadable.then(PastRecord::default);
+    unreadable.into_iter().chain(shown).chain(past).collect()
 }
 
 impl<T> fmt::Debug for Past<T> {

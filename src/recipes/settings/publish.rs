@@ -136,17 +136,18 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Setting<T> {
         layer: &LayerSheet,
         standing: Option<&Value>,
     ) -> Option<PastRecord> {
-        let recorded = layer.past.first().map(|(_, past)| past.value.as_ref());
+        let newest = layer.past.first();
+        let recorded = newest.and_then(|(_, past)| past.value.as_ref());
         let replaced = match standing {
             Some(value) if self.check_at(view, &layer.keys, value).is_ok() => Some(value.clone()),
-            Some(_) => {
+            None if !layer.is_unreadable => None,
+            _ => {
                 let missing = self.slot.unrecorded().into_iter();
                 let mut here = missing.filter(|missing| missing.layer == layer.keys.layer);
                 return here.find_map(|missing| missing.value).map(of_nobody);
             }
-            None => None,
         };
-        (recorded.unwrap_or_default() != replaced.as_ref()).then(|| PastRecord {
+        (recorded != replaced.as_ref()).then(|| PastRecord {
             value: replaced,
             ..PastRecord::default()
         })

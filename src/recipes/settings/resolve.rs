@@ -124,19 +124,26 @@ impl<T, J: Fn(&Value) -> Result<T, String>> One<'_, T, J> {
         let is_laid = is_selected && self.lay_rollout(&below);
         match standing {
             Some((value, json)) if !is_laid => {
-                let source = Source::Layer(self.layer.keys.layer.clone());
+                let layer = self.layer.keys.layer.clone();
+                let source = match self.layer.is_unreadable {
+                    true => Source::LastGood(layer),
+                    false => Source::Layer(layer),
+                };
                 let published = self.layer.published().cloned();
                 self.apply(source, published, (value, json));
             }
-            None if !is_laid && self.layer.value.is_some() => self.lay_last_good(&below),
+            None if !is_laid && self.layer.is_taken() => self.lay_last_good(&below),
             _ => {}
         }
     }
 
     /// What stands there, if it is good. That is found out also where a roll-out hides it, for the history.
     fn standing(&mut self, below: &Value) -> Option<(T, Value)> {
-        let (name, newest) = (&self.layer.keys.layer, self.layer.newest);
         let Some(stands) = &self.layer.value else {
+            if self.layer.is_unreadable {
+                self.keep_known();
+                return None;
+            }
             // Somebody took it away by hand, if the history ends with a value.
             if let Some((_, PastRecord { value: Some(_), .. })) = self.layer.past.first() {
                 self.is_missing(None);
@@ -146,8 +153,7 @@ impl<T, J: Fn(&Value) -> Result<T, String>> One<'_, T, J> {
         let json = merged(below.clone(), &stands.is);
         match (self.judge)(&json) {
             Ok(value) => {
-                let seen = (newest, Arc::clone(&stands.is));
-                self.resolved.memory.insert(name.clone(), seen);
+                self.remember(&stands.is);
                 if self.layer.published().is_none() {
                     self.is_missing(Some(Value::clone(&stands.is)));
                 }
@@ -155,20 +161,28 @@ impl<T, J: Fn(&Value) -> Result<T, String>> One<'_, T, J> {
             }
             Err(why) => {
                 self.complain(self.layer.keys.value.clone(), why);
-                if let Some(known) = self.known {
-                    let seen = (newest, Arc::clone(known));
-                    self.resolved.memory.insert(name.clone(), seen);
-                    let recorded = self
-                        .layer
-                        .past
-                        .first()
-                        .and_then(|(_, past)| past.value.as_ref());
-                    if recorded != Some(&**known) {
-                        self.is_missing(Some(Value::clone(known)));
-                    }
-                }
+                self.keep_known();
                 None
             }
+        }
+    }
+
+    fn remember(&mut self, value: &Arc<Value>) {
+        let seen = (self.layer.newest, Arc::clone(value));
+        let name = self.layer.keys.layer.clone();
+        self.resolved.memory.insert(name, seen);
+    }
+
+    /// What was good before goes on being remembered, and is to be in the history.
+    fn keep_known(&mut self) {
+        let Some(known) = self.known else {
+            return;
+        };
+        self.remember(known);
+        let newest = self.layer.past.first();
+        let recorded = newest.and_then(|(_, past)| past.value.as_ref());
+        if recorded != Some(&**known) {
+            self.is_missing(Some(Value::clone(known)));
         }
     }
 

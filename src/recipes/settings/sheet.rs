@@ -27,6 +27,8 @@ pub(crate) struct LayerSheet {
     pub(crate) keys: LayerKeys,
     /// The value that stands there.
     pub(crate) value: Option<Stands<Arc<Value>>>,
+    /// Whether what stands there is no JSON: the value is then what the map shows in its place, if anything.
+    pub(crate) is_unreadable: bool,
     pub(crate) rollout: Option<Stands<RolloutRecord>>,
     /// The history, the newest first.
     pub(crate) past: Vec<(u64, PastRecord)>,
@@ -71,6 +73,7 @@ impl LayerSheet {
                 is: Arc::clone(entry.value()),
                 since: entry.version(),
             }),
+            is_unreadable: false,
             rollout: None,
             past: Vec::new(),
             newest: None,
@@ -102,11 +105,17 @@ impl LayerSheet {
         for bad in view.quarantine() {
             let key = String::from_utf8_lossy(bad.key());
             if *key == keys.value || key.starts_with(&below) {
+                layer.is_unreadable |= *key == keys.value;
                 layer.newest = layer.newest.max(keys.number(&key));
                 complaints.push((key.into_owned(), bad.reason.to_string()));
             }
         }
         layer
+    }
+
+    /// Whether something stands there: what it is worth is not known here.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.value.is_some() || self.is_unreadable
     }
 
     /// What stands there, if the history says so: who published it, and when.
