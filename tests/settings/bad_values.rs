@@ -4,7 +4,7 @@ use globe::settings::Source;
 use globe::{ErrorKind, MemoryLog};
 use serde_json::json;
 
-use crate::rig::{fails_with, until};
+use crate::rig::{Around, fails_with, until};
 use crate::{
     a_while, complains, complaint, delete, history, limit, one, put, recorded, settings, shows,
 };
@@ -78,6 +78,24 @@ async fn what_was_put_by_hand_is_the_last_good_value_as_well() {
         assert_eq!((*early.get(), *late.get()), (5, 5), "{bad}");
         assert_eq!(recorded(&log).await, 1);
     }
+}
+
+/// The history goes on while this process is cut off: what it saw last is not the last good value any more.
+#[tokio::test(start_paused = true)]
+async fn nodes_agree_on_what_came_and_went_unseen() {
+    let log = MemoryLog::new();
+    let way = Around::new(&log);
+    let early = limit(&settings(&way, "web-7").await);
+    let other = limit(&settings(&log, "web-8").await);
+    early.publish("global", 1).await.unwrap();
+    shows(&other, 1).await;
+    way.cut(true);
+    other.publish("global", 2).await.unwrap();
+    put(&log, "global", "1001").await;
+    complains(&other, "global").await;
+    way.cut(false);
+    complains(&early, "global").await;
+    assert_eq!((*early.get(), *other.get()), (2, 2));
 }
 
 /// What is no JSON is kept out by the map, which asks the log for the last good value: one that has forgotten cannot say.
