@@ -42,6 +42,7 @@
 //! | let **one at a time** | [`Lock`], [`RwLock`], [`Semaphore`], [`Election`] with [`LockGuard`], [`ReadGuard`], [`WriteGuard`], [`Permit`], [`Leadership`], each a [`Hold`]; asked for by a [`Request`]; told by [`Holder`], [`Observe`]. They stand in [`Claims`] ([`Claim`], [`Mode`]) |
 //! | **refuse** who held before | [`Txn::require`]; a [`Gate`] for the [`Token`] of what is [`Fenced`] |
 //! | **wait for one another**, count, number | [`Barrier`], [`DoubleBarrier`] ([`Entered`]), [`Latch`]; [`Counter`], [`Ids`] in [`Counts`] ([`Count`]) |
+//! | follow **live configuration** | [`Settings`] and the module [`settings`]: a [`Setting`](settings::Setting) over the layers of a [`Scope`](settings::Scope), published, explained, rolled out, undone |
 //! | know **how it goes** | [`status`](Reader::status): [`Status`], [`Phase`]; of a log [`LogClient::status`]: [`LogStatus`]; [`quarantine`](Reader::quarantine): [`Quarantined`], [`LastGood`]; [`Error`] and [`ErrorKind`] below, with [`Conflict`], [`FailedPrecondition`], [`Standing`] |
 //! | use **keys and values** of your own | [`Key`] ([`key_error`]), made of [`IntoKey`], looked up by [`Lookup`] and [`Finder`], begun by [`KeyPrefix`], between the ends of a [`KeyRange`]; [`Codec`]: [`Encode`], [`Decode`], [`CodecError`], [`Json`], [`MessagePack`] |
 //! | **test** your code | [`MemoryLog`], which can be made to fail; the module [`testing`] for one that fails by a seed |
@@ -194,6 +195,7 @@ pub use recipes::partition::Partition;
 pub use recipes::request::Request;
 pub use recipes::rw_lock::{ReadGuard, RwLock, WriteGuard};
 pub use recipes::semaphore::{Permit, Semaphore};
+pub use recipes::settings::book::Settings;
 pub use recipes::shards::handle::Shards;
 pub use replica::status::{Phase, Status};
 pub use session::builder::SessionBuilder;
@@ -224,6 +226,25 @@ pub mod shards {
     pub use crate::recipes::shards::steps::{Drain, Dropped, Prepare, Step};
     pub use crate::recipes::shards::table::{Owner, Table};
     pub use crate::recipes::shards::worker::{Leaver, Worker};
+}
+
+/// The live configuration of a process: [`Settings`], and all that belongs to it.
+pub mod settings {
+    pub use crate::recipes::settings::binding::Binding;
+    pub use crate::recipes::settings::book::Settings;
+    pub use crate::recipes::settings::builder::SettingsBuilder;
+    pub use crate::recipes::settings::current::{CachedSetting, Current};
+    pub use crate::recipes::settings::declare::Declare;
+    pub use crate::recipes::settings::explanation::{Explanation, Field};
+    pub use crate::recipes::settings::history::{Past, PastValue};
+    pub use crate::recipes::settings::problem::Problem;
+    pub use crate::recipes::settings::rollout::Rollout;
+    pub use crate::recipes::settings::scope::Scope;
+    pub use crate::recipes::settings::setting::Setting;
+    pub use crate::recipes::settings::source::Source;
+    pub use crate::recipes::settings::stages::Staged;
+    pub use crate::recipes::settings::subscription::Subscription;
+    pub use crate::recipes::settings::watch::SettingWatch;
 }
 
 /// Logs to test one's own code on: one that lives in the process, with the verbs of its operator, and one around any log that

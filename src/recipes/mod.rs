@@ -1,4 +1,4 @@
-//! What is built on sessions and the map: locks, permits, elections, barriers, counters.
+//! What is built on sessions and the map: locks, permits, elections, barriers, counters, settings.
 //!
 //! Never talks to a log, nor to a replica: only to the map and the session, as a user could.
 
@@ -19,4 +19,5 @@ pub(crate) mod queue;
 pub(crate) mod request;
 pub(crate) mod rw_lock;
 pub(crate) mod semaphore;
+pub(crate) mod settings;
 pub(crate) mod shards;
