@@ -1,11 +1,13 @@
 //! Layers: which has a say, how they are merged, and what is explained of that.
 
-use globe::MemoryLog;
+use std::collections::BTreeMap;
+
 use globe::settings::{Scope, Source};
+use globe::{ErrorKind, MemoryLog};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::rig::{until, write_raw};
+use crate::rig::{fails_with, until, write_raw};
 use crate::{SPACE, delete, limit, one, put, settings, settings_of, shows};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -242,4 +244,72 @@ async fn values_are_those_that_were_published() {
         std::collections::BTreeMap::from([(7_u32, 'x')])
     );
     travels!("json", json!(null), json!({"a": [1, {"b": "c"}]}));
+}
+
+/// Five, unless something else is said: nothing, for one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Retries {
+    #[serde(default = "five")]
+    retries: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+}
+
+fn five() -> Option<u32> {
+    Some(5)
+}
+
+/// Whatever is wider has fields that this value has not.
+#[tokio::test(start_paused = true)]
+async fn what_was_published_is_what_is_shown_or_it_is_refused() {
+    let settings = settings(&MemoryLog::new(), "web-7").await;
+    let limits = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), 1))
+            .collect::<BTreeMap<_, u8>>()
+    };
+    let of_users = settings
+        .declare("users", limits(&["a", "b"]))
+        .open()
+        .unwrap();
+    of_users
+        .publish("global", limits(&["b", "c"]))
+        .await
+        .unwrap();
+    assert_eq!(*of_users.get(), limits(&["b", "c"]));
+    of_users.publish("region:eu", limits(&[])).await.unwrap();
+    assert_eq!(*of_users.get(), limits(&[]));
+    of_users
+        .rollout("host:web-7", limits(&["d"]))
+        .percent(100)
+        .start()
+        .await
+        .unwrap();
+    assert_eq!(*of_users.get(), limits(&["d"]));
+
+    let note = Some("x".to_owned());
+    let noted = Retries {
+        retries: Some(1),
+        note,
+    };
+    let retries = settings.declare("retries", noted.clone()).open().unwrap();
+    let bare = Retries {
+        retries: Some(1),
+        note: None,
+    };
+    retries.publish("global", bare.clone()).await.unwrap();
+    assert_eq!(*retries.get(), bare);
+    // No patch can say `null`, and a field that is missing is five.
+    let error = fails_with(
+        retries.publish("global", Retries::default()).await,
+        ErrorKind::Invalid,
+    );
+    assert!(
+        error.to_string().contains("a field of it is null"),
+        "{error}"
+    );
+    let staged = retries.rollout("global", Retries::default()).start().await;
+    fails_with(staged, ErrorKind::Invalid);
+    assert_eq!(*retries.get(), bare);
 }

@@ -56,7 +56,7 @@ pub(crate) fn append(
     for record in records {
         let mut next = newest.map_or(0, |newest| newest + 1);
         // The map may be a step further than the transaction, or behind somebody else's.
-        while txn.contains_key(map, keys.past(next)).unwrap_or(true) {
+        while !matches!(Found::at(txn, map, &keys.past(next))?, Found::Entry(None)) {
             next += 1;
         }
         let json = serde_json::to_value(&record).map_err(|error| {

@@ -119,7 +119,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Setting<T> {
             return Err(Error::new(ErrorKind::Invalid, why));
         };
         let seen = sheet.value.as_ref().map(|stands| stands.since);
-        let make = |_: Option<&Value>| Ok(record.value.clone());
+        let make = |_: &View<_, _>, _: Option<&Value>| Ok(record.value.clone());
         self.commit(&keys, make, |_, found| {
             expect(map, &keys.value, found, seen)
         })

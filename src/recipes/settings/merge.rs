@@ -24,6 +24,24 @@ pub(crate) fn merged(below: Value, patch: &Value) -> Value {
     Value::Object(fields)
 }
 
+/// The patch that makes one value of another: the value itself, and `null` for the fields that only the other has. No patch
+/// says that a field is `null`.
+pub(crate) fn covering(below: &Value, value: &Value) -> Value {
+    let (Value::Object(below), Value::Object(fields)) = (below, value) else {
+        return value.clone();
+    };
+    let gone = below.keys().filter(|name| !fields.contains_key(*name));
+    let mut patch: Map<_, _> = gone.map(|name| (name.clone(), Value::Null)).collect();
+    for (name, value) in fields {
+        let value = match below.get(name) {
+            Some(below) => covering(below, value),
+            None => value.clone(),
+        };
+        patch.insert(name.clone(), value);
+    }
+    Value::Object(patch)
+}
+
 /// The fields of a value that have no fields themselves, each by its JSON pointer (RFC 6901); of what has none, itself.
 pub(crate) fn leaves(value: &Value) -> Vec<String> {
     let mut leaves = Vec::new();
@@ -104,6 +122,24 @@ mod tests {
                 outcome,
                 "{below} with {patch}"
             );
+        }
+    }
+
+    #[test]
+    fn a_covering_patch_makes_one_value_of_another() {
+        let values = [
+            json!(7),
+            json!([1, {"a": 1}]),
+            json!({}),
+            json!({"a": 1}),
+            json!({"a": {"b": 1, "c": {}}, "d": [2]}),
+            json!({"a": {"c": 2}, "e": "f"}),
+        ];
+        for below in &values {
+            for value in &values {
+                let patch = covering(below, value);
+                assert_eq!(merged(below.clone(), &patch), *value, "{below} by {patch}");
+            }
         }
     }
 

@@ -23,16 +23,21 @@ use crate::{Position, Result, Txn, Version, View};
 /// every write is.
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Setting<T> {
     /// Publishes a value at a layer: `global`, or a kind and a value, as `region:eu`. Whatever stands there is replaced, and
-    /// kept in the history. A value with fields then stands there whole: [`Setting::patch`] says only what is different.
+    /// kept in the history. A value with fields then stands there whole, with `null` for fields that only what is wider has now:
+    /// [`Setting::patch`] says only what is different.
     ///
     /// # Errors
     /// `Invalid` for what is no layer, and for a value that the check refuses, laid over what is wider there as this process
-    /// sees it; `Codec` for one that JSON cannot hold; otherwise as every write.
+    /// sees it, or in which a field is `null` that may not be missing; `Codec` for one that JSON cannot hold; otherwise as every
+    /// write.
     pub async fn publish(&self, layer: &str, value: T) -> Result<Position> {
         let json = self.slot.judge.write(self.name(), &value)?;
         let keys = self.keys(layer)?;
-        self.commit(&keys, |_| Ok(Some(json.clone())), |_, _| Ok(()))
-            .await
+        let make = |view: &View<_, _>, _: Option<&Value>| {
+            let whole = self.slot.whole(view, &keys, &json)?;
+            Ok(Some(whole))
+        };
+        self.commit(&keys, make, |_, _| Ok(())).await
     }
 
     /// Publishes some fields at a layer, laid over what stands at this layer (RFC 7396): others stay as they are there. A field
@@ -42,7 +47,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Setting<T> {
     /// As [`Setting::publish`].
     pub async fn patch(&self, layer: &str, fields: impl Into<Value>) -> Result<Position> {
         let (keys, fields) = (self.keys(layer)?, fields.into());
-        let lay = |standing: Option<&Value>| {
+        let lay = |_: &View<_, _>, standing: Option<&Value>| {
             let standing = standing.cloned().unwrap_or_default();
             Ok(Some(merged(standing, &fields)))
         };
@@ -55,7 +60,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Setting<T> {
     /// `Invalid` for what is no layer; otherwise as every write.
     pub async fn clear(&self, layer: &str) -> Result<Position> {
         let keys = self.keys(layer)?;
-        self.commit(&keys, |_| Ok(None), |_, _| Ok(())).await
+        self.commit(&keys, |_, _| Ok(None), |_, _| Ok(())).await
     }
 
     pub(crate) fn keys(&self, layer: &str) -> Result<LayerKeys> {
@@ -86,7 +91,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Setting<T> {
     pub(crate) async fn commit(
         &self,
         keys: &LayerKeys,
-        make: impl Fn(Option<&Value>) -> Result<Option<Value>>,
+        make: impl Fn(&View<String, Value>, Option<&Value>) -> Result<Option<Value>>,
         also: impl Fn(&mut Txn<'_>, &Found) -> Result<()>,
     ) -> Result<Position> {
         let map = &self.book.map;
@@ -101,7 +106,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Setting<T> {
                 // What is shown in the place of what cannot be read.
                 Found::Unreadable => layer.value.as_ref().map(|stands| stands.is.clone()),
             };
-            let next = make(standing.as_deref())?;
+            let next = make(&view, standing.as_deref())?;
             if let Some(next) = &next {
                 self.check_at(&view, keys, next)?;
                 txn.put(map, keys.value.as_str(), next.clone())?;

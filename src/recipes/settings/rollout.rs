@@ -91,9 +91,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Rollout<T> {
         let (setting, keys) = (self.setting, self.layer);
         let keys = setting.keys(&keys)?;
         let value = setting.slot.judge.write(setting.name(), &self.value)?;
-        setting.check_at(&setting.book.map.view(), &keys, &value)?;
+        let view = setting.book.map.view();
         let record = RolloutRecord {
-            value,
+            value: setting.slot.whole(&view, &keys, &value)?,
             percent: checked(self.percent)?,
             only: self.only,
             by: Some(setting.book.by.clone()),

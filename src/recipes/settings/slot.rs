@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::recipes::settings::judge::{Judge, contained};
 use crate::recipes::settings::keys::LayerKeys;
-use crate::recipes::settings::merge::merged;
+use crate::recipes::settings::merge::{covering, merged};
 use crate::recipes::settings::problem::Problem;
 use crate::recipes::settings::resolve::{Findings, Memory, Resolved, Unrecorded, resolve};
 use crate::recipes::settings::scope::Scope;
@@ -151,18 +151,53 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Slot<T> {
         Arc::clone(&self.state().findings)
     }
 
-    /// The value that a layer's is, laid over what is wider there as this process sees it; or why it is none.
+    /// What is wider than a layer, as this process sees it, as JSON.
+    fn below(&self, view: &View<String, Value>, layer: &LayerKeys) -> Value {
+        let own = self.layers.iter().position(|own| own.layer == layer.layer);
+        // Of others' layers it is known that the global one is wider.
+        let wider = self.layers.get(..own.unwrap_or(1)).unwrap_or_default();
+        self.resolved(view, wider, &Memory::new()).findings.json
+    }
+
+    /// The value that a layer's is, laid over what is wider there; or why it is none.
     pub(crate) fn value_at(
         &self,
         view: &View<String, Value>,
         layer: &LayerKeys,
         patch: &Value,
     ) -> Result<T, String> {
-        let own = self.layers.iter().position(|own| own.layer == layer.layer);
-        // Of others' layers it is known that the global one is wider.
-        let wider = self.layers.get(..own.unwrap_or(1)).unwrap_or_default();
-        let below = self.resolved(view, wider, &Memory::new()).findings.json;
-        self.judge.read(&merged(below, patch))
+        self.judge.read(&merged(self.below(view, layer), patch))
+    }
+
+    /// What has to stand at a layer so that a value is shown there, whatever is wider.
+    ///
+    /// # Errors
+    /// `Invalid` for one that is refused, or that no patch can make of what is wider; `Codec` for one that JSON cannot hold.
+    pub(crate) fn whole(
+        &self,
+        view: &View<String, Value>,
+        layer: &LayerKeys,
+        value: &Value,
+    ) -> Result<Value> {
+        let below = self.below(view, layer);
+        let patch = covering(&below, value);
+        let refuse = |why: &str| {
+            let why = format!(
+                "a value of {} is refused at {}: {why}",
+                self.name, layer.layer
+            );
+            Error::new(ErrorKind::Invalid, why)
+        };
+        let made = self
+            .judge
+            .read(&merged(below, &patch))
+            .map_err(|why| refuse(&why))?;
+        if self.judge.write(&self.name, &made)? != *value {
+            return Err(refuse(
+                "it would not be read as it was written, for a field of it is null",
+            ));
+        }
+        Ok(patch)
     }
 
     /// Shows what was found at a look, unless a later one was faster. What was shown before is dropped outside of the lock:

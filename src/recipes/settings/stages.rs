@@ -14,7 +14,7 @@ use crate::recipes::settings::publish::expect;
 use crate::recipes::settings::record::{RolloutRecord, checked};
 use crate::recipes::settings::setting::Setting;
 use crate::recipes::settings::slot::Declared;
-use crate::{Position, Result, Version, Written};
+use crate::{Position, Result, Version, View, Written};
 
 /// A roll-out that is under way. It is a record in the log, so that dropping this changes nothing: the stage stays, and
 /// whoever asks for it by [`Setting::staged`] can go on with it.
@@ -73,7 +73,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Staged<T> {
     /// `Invalid` when the value is refused by now; `Conflict`; otherwise as every write.
     pub async fn finish(self) -> Result<Position> {
         let (map, key) = (&self.setting.book.map, self.keys.rollout());
-        let make = |_: Option<&Value>| Ok(Some(self.record.value.clone()));
+        let make = |_: &View<_, _>, _: Option<&Value>| Ok(Some(self.record.value.clone()));
         let committing = self.setting.commit(&self.keys, make, |txn, _| {
             let found = Found::at(txn, map, &key)?;
             expect(map, &key, &found, Some(self.version))?;
