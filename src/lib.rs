@@ -41,6 +41,7 @@
 //! | **end with its owner** | a [`Session`] ([`SessionBuilder`], [`Policy`], [`SessionState`], [`Loss`]) and what is written under it: [`put_ephemeral`](Globe::put_ephemeral), [`create_ephemeral`](Globe::create_ephemeral), [`Txn::put_ephemeral`]; [`SessionEvents`] with [`SessionEvent`], [`SessionStatus`] |
 //! | let **one at a time** | [`Lock`], [`RwLock`], [`Semaphore`], [`Election`] with [`LockGuard`], [`ReadGuard`], [`WriteGuard`], [`Permit`], [`Leadership`], each a [`Hold`]; asked for by a [`Request`]; told by [`Holder`], [`Observe`]. They stand in [`Claims`] ([`Claim`], [`Mode`]) |
 //! | **refuse** who held before | [`Txn::require`]; a [`Gate`] for the [`Token`] of what is [`Fenced`] |
+//! | **find services** | a [`Registry`] of members, with the module [`registry`]: registering, watching, picking |
 //! | **wait for one another**, count, number | [`Barrier`], [`DoubleBarrier`] ([`Entered`]), [`Latch`]; [`Counter`], [`Ids`] in [`Counts`] ([`Count`]) |
 //! | know **how it goes** | [`status`](Reader::status): [`Status`], [`Phase`]; of a log [`LogClient::status`]: [`LogStatus`]; [`quarantine`](Reader::quarantine): [`Quarantined`], [`LastGood`]; [`Error`] and [`ErrorKind`] below, with [`Conflict`], [`FailedPrecondition`], [`Standing`] |
 //! | use **keys and values** of your own | [`Key`] ([`key_error`]), made of [`IntoKey`], looked up by [`Lookup`] and [`Finder`], begun by [`KeyPrefix`], between the ends of a [`KeyRange`]; [`Codec`]: [`Encode`], [`Decode`], [`CodecError`], [`Json`], [`MessagePack`] |
@@ -115,6 +116,7 @@
 //! |---|---|
 //! | `etcd` | [`EtcdLog`], and the module [`etcd`] to build one that differs from the default; its build needs `protoc` |
 //! | `messagepack` | the codec [`MessagePack`]: smaller and faster than JSON, not readable in the log's own tools |
+//! | `tower` | `Registry::discover`: the members of a service for a balancer of tower or tonic |
 //! | `uuid` | `uuid::Uuid` as a [`Key`] |
 //! | `testing` | the module [`testing`] |
 //!
@@ -190,6 +192,7 @@ pub use recipes::hold::Hold;
 pub use recipes::ids::Ids;
 pub use recipes::latch::Latch;
 pub use recipes::lock::{Holder, Lock, LockGuard};
+pub use recipes::registry::handle::Registry;
 pub use recipes::request::Request;
 pub use recipes::rw_lock::{ReadGuard, RwLock, WriteGuard};
 pub use recipes::semaphore::{Permit, Semaphore};
@@ -206,6 +209,23 @@ pub use write::written::{Committed, Edit, Updated, Written, WrittenAll};
 #[cfg(feature = "etcd")]
 pub mod etcd {
     pub use globe_etcd::{EtcdBuilder, EtcdLog, Tls};
+}
+
+/// Members of services, and what is made of them: the names of a [`Registry`].
+pub mod registry {
+    pub use crate::recipes::registry::builder::RegistryBuilder;
+    #[cfg(feature = "tower")]
+    pub use crate::recipes::registry::discover::Discovery;
+    pub use crate::recipes::registry::handle::Registry;
+    pub use crate::recipes::registry::health::Health;
+    pub use crate::recipes::registry::member::{Member, State};
+    pub use crate::recipes::registry::members::{Members, MembersIter};
+    pub use crate::recipes::registry::pick::Pick;
+    pub use crate::recipes::registry::picker::{Picked, Picker};
+    pub use crate::recipes::registry::registration::Registration;
+    pub use crate::recipes::registry::status::{HeldBack, RegistryStatus};
+    pub use crate::recipes::registry::vanish::Vanish;
+    pub use crate::recipes::registry::watch::{MemberChange, MembersWatch};
 }
 
 /// Logs to test one's own code on: one that lives in the process, with the verbs of its operator, and one around any log that
