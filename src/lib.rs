@@ -41,7 +41,7 @@
 //! | **end with its owner** | a [`Session`] ([`SessionBuilder`], [`Policy`], [`SessionState`], [`Loss`]) and what is written under it: [`put_ephemeral`](Globe::put_ephemeral), [`create_ephemeral`](Globe::create_ephemeral), [`Txn::put_ephemeral`]; [`SessionEvents`] with [`SessionEvent`], [`SessionStatus`] |
 //! | let **one at a time** | [`Lock`], [`RwLock`], [`Semaphore`], [`Election`] with [`LockGuard`], [`ReadGuard`], [`WriteGuard`], [`Permit`], [`Leadership`], each a [`Hold`]; asked for by a [`Request`]; told by [`Holder`], [`Observe`]. They stand in [`Claims`] ([`Claim`], [`Mode`]) |
 //! | **refuse** who held before | [`Txn::require`]; a [`Gate`] for the [`Token`] of what is [`Fenced`] |
-//! | **find services** | a [`Registry`] of members, with the module [`registry`]: registering, watching, picking |
+//! | **find services** | a [`Registry`], with the module [`registry`]: a [`Member`](registry::Member) and its [`Registration`](registry::Registration); [`Members`](registry::Members), [`MembersWatch`](registry::MembersWatch); a [`Picker`](registry::Picker) by a [`Pick`](registry::Pick); [`Vanish`](registry::Vanish) |
 //! | **wait for one another**, count, number | [`Barrier`], [`DoubleBarrier`] ([`Entered`]), [`Latch`]; [`Counter`], [`Ids`] in [`Counts`] ([`Count`]) |
 //! | know **how it goes** | [`status`](Reader::status): [`Status`], [`Phase`]; of a log [`LogClient::status`]: [`LogStatus`]; [`quarantine`](Reader::quarantine): [`Quarantined`], [`LastGood`]; [`Error`] and [`ErrorKind`] below, with [`Conflict`], [`FailedPrecondition`], [`Standing`] |
 //! | use **keys and values** of your own | [`Key`] ([`key_error`]), made of [`IntoKey`], looked up by [`Lookup`] and [`Finder`], begun by [`KeyPrefix`], between the ends of a [`KeyRange`]; [`Codec`]: [`Encode`], [`Decode`], [`CodecError`], [`Json`], [`MessagePack`] |
@@ -211,7 +211,24 @@ pub mod etcd {
     pub use globe_etcd::{EtcdBuilder, EtcdLog, Tls};
 }
 
-/// Members of services, and what is made of them: the names of a [`Registry`].
+/// Who offers a service, and whom to ask: all that belongs to a [`Registry`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+/// use globe::registry::{Member, Pick};
+/// use globe::{MemoryLog, Registry, Session};
+///
+/// let log = MemoryLog::new();
+/// let registry: Registry<String> = Registry::open(log.clone(), "services").await?;
+/// let session = Session::open(log).await?;
+/// let me = Member::new("web-7", "10.0.0.7:80".to_owned()).zone("eu-1");
+/// let mine = registry.register(&session, "billing", me).await?;
+/// let picker = registry.picker("billing", Pick::Weighted);
+/// assert_eq!(picker.pick().expect("there is one").id, "web-7");
+/// mine.deregister().await?;
+/// assert!(picker.pick().is_none());
+/// # Ok(()) }
+/// ```
 pub mod registry {
     pub use crate::recipes::registry::builder::RegistryBuilder;
     #[cfg(feature = "tower")]

@@ -123,11 +123,13 @@ impl<T> Roster<T> {
 
     /// Those that can be picked: who is up, or who is draining where nobody is; never who has no weight.
     pub(crate) fn candidates(&self) -> Vec<Arc<Listed<T>>> {
+        let can = |listed: &Listed<T>, state| {
+            let (is, weight) = (listed.member.state, listed.member.weight);
+            is == state && weight > 0
+        };
         let of = |state| {
-            let members = self.members.values();
-            let picked = members
-                .filter(move |listed| listed.member.state == state && listed.member.weight > 0);
-            picked.cloned().collect::<Vec<_>>()
+            let members = self.members.values().filter(|listed| can(listed, state));
+            members.cloned().collect::<Vec<_>>()
         };
         let up = of(State::Up);
         if up.is_empty() {
