@@ -284,3 +284,27 @@ async fn a_picker_follows_who_is_listed_and_clones_share_its_turns() {
     mine.deregister().await.unwrap();
     assert!(!picks(&picker, 100).contains_key("a"));
 }
+
+/// The one who follows the map has something else to do meanwhile.
+#[tokio::test(start_paused = true)]
+async fn what_is_registered_while_the_owners_of_keys_are_found_is_listed_and_picked_at_once() {
+    let mut capabilities = globe::Capabilities::full("memory");
+    (
+        capabilities.max_operations,
+        capabilities.max_transaction_bytes,
+    ) = (1_000, 1 << 20);
+    let log = globe::MemoryLog::builder()
+        .capabilities(capabilities)
+        .build();
+    let one = Process::new(&log, "one").await;
+    let picker = one.registry.picker(SERVICE, Pick::Hash);
+    let ids = (0..1_000).map(|number| format!("{SERVICE}/{number:03}"));
+    write_many(&log, "services", ids.map(|key| (key, br#"{"data":80}"#))).await;
+    // Without a look at the clock, which stands still until all is done.
+    while one.registry.members(SERVICE).len() < 1_000 {
+        tokio::task::yield_now().await;
+    }
+    let _mine = one.register(Member::new("new", 80).weight(1_000_000)).await;
+    assert!(one.registry.members(SERVICE).get("new").is_some());
+    assert!(picks(&picker, 100).contains_key("new"));
+}

@@ -29,8 +29,8 @@ pub(crate) struct Book<T> {
     /// The services whose desks are ahead of what is in `services`.
     touched: BTreeSet<String>,
     number: u64,
-    /// Of what position the last listing was made.
-    listed: Position,
+    /// Of what position the last listing was made, if any was.
+    listed: Option<Position>,
 }
 
 /// What is known of one service.
@@ -52,28 +52,33 @@ impl<T> Default for Desk<T> {
 }
 
 impl<T: Serialize> Book<T> {
-    /// Of what stands: nobody can have vanished before.
-    pub(crate) fn new(rule: Vanish, view: &View<String, Record<T>>) -> Book<T> {
-        let mut book = Book {
+    pub(crate) fn new(rule: Vanish) -> Book<T> {
+        Book {
             rule,
             live: None,
             desks: HashMap::new(),
             misnamed: HashSet::new(),
             services: OrdMap::new(),
             touched: BTreeSet::new(),
-            number: 0,
-            listed: Position::default(),
-        };
-        for (key, entry) in view {
-            book.put(key, entry);
+            // The first listing is of nothing.
+            number: 1,
+            listed: None,
         }
-        book
     }
 
-    /// One step: all that went in it went together.
-    pub(crate) fn step(&mut self, changes: &[Change<String, Record<T>>], now: Instant) {
+    /// Takes in what stands, in turns: nobody can have vanished before.
+    pub(crate) async fn fill(&mut self, view: &View<String, Record<T>>) {
+        for (number, (key, entry)) in view.iter().enumerate() {
+            self.put(key, entry);
+            pause(number).await;
+        }
+    }
+
+    /// One step, in turns: all that went in it went together.
+    pub(crate) async fn step(&mut self, changes: &[Change<String, Record<T>>], now: Instant) {
         let mut went: HashMap<String, Went<T>> = HashMap::new();
-        for change in changes {
+        for (number, change) in changes.iter().enumerate() {
+            pause(number).await;
             match (change.old(), change.new()) {
                 (_, Some(entry)) => self.put(change.key(), entry),
                 (old, None) => {
@@ -192,7 +197,7 @@ impl<T: Serialize> Book<T> {
 
     /// Whether something is to be listed that is not yet.
     pub(crate) fn has_news(&self, view: &View<String, Record<T>>) -> bool {
-        !self.touched.is_empty() || self.listed != view.position()
+        !self.touched.is_empty() || self.listed != Some(view.position())
     }
 
     /// What is listed now, of this view of the map.
@@ -215,14 +220,16 @@ impl<T: Serialize> Book<T> {
             }
         }
         self.number += 1;
-        self.listed = view.position();
-        Listing {
-            number: self.number,
-            view,
-            services: self.services.clone(),
-            misnamed: self.misnamed.len(),
-            proved,
-        }
+        self.listed = Some(view.position());
+        let (services, misnamed) = (self.services.clone(), self.misnamed.len());
+        Listing::new(self.number, view, services, misnamed, proved)
+    }
+}
+
+/// Lets others have their turn now and then: so many records take less than a millisecond.
+async fn pause(number: usize) {
+    if number % 256 == 255 {
+        tokio::task::yield_now().await;
     }
 }
 

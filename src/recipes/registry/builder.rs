@@ -98,7 +98,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> RegistryBuilder<T>
     pub async fn open(self) -> Result<Registry<T>> {
         self.check()?;
         let map = self.map.open().await?;
-        Ok(registry(map, self.vanish, self.zone))
+        let registry = registry(map, self.vanish, self.zone);
+        registry.hub.catch_up().await;
+        Ok(registry)
     }
 
     /// Opens the registry and returns at once, whether the log can be reached or not: it lists nobody before it is
@@ -124,7 +126,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> RegistryBuilder<T>
     }
 }
 
-/// Lists what stands, and follows the map from there.
+/// Lists what stands as soon as it can, and follows the map from there.
 fn registry<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
     map: Globe<String, Record<T>>,
     vanish: Vanish,
@@ -133,13 +135,11 @@ fn registry<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
     let mut watch = map.watch().every_revision(STEPS);
     let phase = map.watch_phase();
     let view = watch.catch_up();
-    let mut book = Book::new(vanish, &view);
-    let first = book.listing(view.clone(), None);
-    let hub = Arc::new(Hub::new(map, zone, first));
+    let hub = Arc::new(Hub::new(map, zone));
     let follower = Follower {
         hub: Arc::downgrade(&hub),
         asks: Arc::clone(&hub.asks),
-        book,
+        book: Book::new(vanish),
         watch,
         phase,
         view,

@@ -2,7 +2,7 @@
 //!
 //! Never keeps the registry open: it ends with the last handle.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 
 use futures::FutureExt;
@@ -43,37 +43,38 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Follower<T> {
     pub(crate) async fn follow(mut self) {
         let phase = self.phase.catch_up();
         self.note(phase);
+        // Nobody can have vanished before: it is no step.
+        let view = self.view.clone();
+        carefree(self.book.fill(&view)).await;
         let mut has_phase = true;
         loop {
-            let event = self.next(has_phase).await;
             let Some(hub) = self.hub.upgrade() else {
                 return;
             };
-            // Whoever panics here is a `Drop` or `Serialize` of the caller's: that costs what it was about.
-            let handled = catch_unwind(AssertUnwindSafe(|| match event {
-                Event::Changed(Some(changes)) => self.take(changes),
-                Event::Changed(None) => false,
+            carefree(async { self.publish(&hub) }).await;
+            carefree(hub.settle()).await;
+            drop(hub);
+            match self.next(has_phase).await {
+                Event::Changed(Some(changes)) => carefree(self.take(changes)).await,
+                Event::Changed(None) => break,
                 Event::Phase(phase) => {
                     has_phase = phase.is_some();
                     self.note(phase.unwrap_or(Phase::Closed));
-                    true
                 }
-                Event::Asked => {
-                    let accepted = self.asks.take_accepted();
-                    accepted
-                        .iter()
-                        .for_each(|service| self.book.accept(service));
-                    true
-                }
-                Event::Passed => true,
-            }));
-            if matches!(handled, Ok(false)) {
-                hub.end();
-                return;
+                Event::Asked => carefree(async { self.accept() }).await,
+                Event::Passed => {}
             }
-            let _ = catch_unwind(AssertUnwindSafe(|| self.publish(&hub)));
-            let _ = AssertUnwindSafe(hub.settle()).catch_unwind().await;
         }
+        if let Some(hub) = self.hub.upgrade() {
+            hub.end();
+        }
+    }
+
+    fn accept(&mut self) {
+        let accepted = self.asks.take_accepted();
+        accepted
+            .iter()
+            .for_each(|service| self.book.accept(service));
     }
 
     async fn next(&mut self, has_phase: bool) -> Event<T> {
@@ -88,22 +89,21 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Follower<T> {
     }
 
     /// This step, and those that have come meanwhile, each by itself.
-    fn take(&mut self, changes: Changes<String, Record<T>>) -> bool {
+    async fn take(&mut self, changes: Changes<String, Record<T>>) {
         let now = Instant::now();
         let mut next = Some(changes);
         for _ in 0..AT_ONCE {
             let Some(changes) = next else {
-                break;
+                return;
             };
             self.view = changes.after();
-            self.book.step(changes.as_slice(), now);
+            self.book.step(changes.as_slice(), now).await;
             next = self.watch.try_next();
         }
         if let Some(changes) = next {
             self.view = changes.after();
-            self.book.step(changes.as_slice(), now);
+            self.book.step(changes.as_slice(), now).await;
         }
-        true
     }
 
     fn note(&mut self, phase: Phase) {
@@ -119,4 +119,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Follower<T> {
         let listing = self.book.listing(self.view.clone(), hub.proved());
         hub.publish(listing);
     }
+}
+
+/// Whoever panics here is a `Drop` or `Serialize` of the caller's: that costs what it was about.
+async fn carefree(work: impl Future<Output = ()>) {
+    let _ = AssertUnwindSafe(work).catch_unwind().await;
 }

@@ -70,15 +70,11 @@ impl Ear {
 }
 
 impl<T> Hub<T> {
-    pub(crate) fn new(
-        map: Globe<String, Record<T>>,
-        zone: Option<String>,
-        first: Listing<T>,
-    ) -> Hub<T> {
+    pub(crate) fn new(map: Globe<String, Record<T>>, zone: Option<String>) -> Hub<T> {
         Hub {
             map,
             zone,
-            listing: ArcSwap::from_pointee(first),
+            listing: ArcSwap::from_pointee(Listing::none()),
             slots: Mutex::default(),
             news: watch::Sender::default(),
             asks: Arc::default(),
@@ -153,7 +149,7 @@ impl<T: Send + Sync + 'static> Hub<T> {
         let (mut ear, view) = (self.ear(), self.map.view());
         let is_listed = || {
             let listing = self.listing();
-            listing.view.position().covers(view.position()) || listing.is_of(&self.map.view())
+            listing.position().covers(view.position()) || listing.is_of(&self.map.view())
         };
         while !is_listed() && ear.next().await {}
     }

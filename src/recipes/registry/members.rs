@@ -60,7 +60,7 @@ impl<T: Send + Sync + 'static> Members<T> {
     pub fn position(&self) -> Position {
         match self.listing.is_of(&self.map) {
             true => self.map.position(),
-            false => self.listing.view.position(),
+            false => self.listing.position(),
         }
     }
 
