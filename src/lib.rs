@@ -41,8 +41,10 @@
 //! | **end with its owner** | a [`Session`] ([`SessionBuilder`], [`Policy`], [`SessionState`], [`Loss`]) and what is written under it: [`put_ephemeral`](Globe::put_ephemeral), [`create_ephemeral`](Globe::create_ephemeral), [`Txn::put_ephemeral`]; [`SessionEvents`] with [`SessionEvent`], [`SessionStatus`] |
 //! | let **one at a time** | [`Lock`], [`RwLock`], [`Semaphore`], [`Election`] with [`LockGuard`], [`ReadGuard`], [`WriteGuard`], [`Permit`], [`Leadership`], each a [`Hold`]; asked for by a [`Request`]; told by [`Holder`], [`Observe`]. They stand in [`Claims`] ([`Claim`], [`Mode`]) |
 //! | **refuse** who held before | [`Txn::require`]; a [`Gate`] for the [`Token`] of what is [`Fenced`] |
+//! | **find services** | a [`Registry`], with the module [`registry`]: a [`Member`](registry::Member) and its [`Registration`](registry::Registration); [`Members`](registry::Members), [`MembersWatch`](registry::MembersWatch); a [`Picker`](registry::Picker) by a [`Pick`](registry::Pick); [`Vanish`](registry::Vanish) |
 //! | **wait for one another**, count, number | [`Barrier`], [`DoubleBarrier`] ([`Entered`]), [`Latch`]; [`Counter`], [`Ids`] in [`Counts`] ([`Count`]) |
 //! | follow **live configuration** | [`Settings`] and the module [`settings`]: a [`Setting`](settings::Setting) over the layers of a [`Scope`](settings::Scope), published, explained, rolled out, undone |
+//! | divide **work** | [`Shards`] and the module [`shards`]: a table of who owns what; a [`Worker`](shards::Worker) is told its [`Step`](shards::Step)s, or [`Shards::run`] runs a closure for each shard; [`Shards::enter`] lets work in; [`Partition`] does without a planner |
 //! | know **how it goes** | [`status`](Reader::status): [`Status`], [`Phase`]; of a log [`LogClient::status`]: [`LogStatus`]; [`quarantine`](Reader::quarantine): [`Quarantined`], [`LastGood`]; [`Error`] and [`ErrorKind`] below, with [`Conflict`], [`FailedPrecondition`], [`Standing`] |
 //! | use **keys and values** of your own | [`Key`] ([`key_error`]), made of [`IntoKey`], looked up by [`Lookup`] and [`Finder`], begun by [`KeyPrefix`], between the ends of a [`KeyRange`]; [`Codec`]: [`Encode`], [`Decode`], [`CodecError`], [`Json`], [`MessagePack`] |
 //! | **test** your code | [`MemoryLog`], which can be made to fail; the module [`testing`] for one that fails by a seed |
@@ -116,6 +118,7 @@
 //! |---|---|
 //! | `etcd` | [`EtcdLog`], and the module [`etcd`] to build one that differs from the default; its build needs `protoc` |
 //! | `messagepack` | the codec [`MessagePack`]: smaller and faster than JSON, not readable in the log's own tools |
+//! | `tower` | `Registry::discover`: the members of a service for a balancer of tower or tonic |
 //! | `uuid` | `uuid::Uuid` as a [`Key`] |
 //! | `testing` | the module [`testing`] |
 //!
@@ -192,6 +195,7 @@ pub use recipes::ids::Ids;
 pub use recipes::latch::Latch;
 pub use recipes::lock::{Holder, Lock, LockGuard};
 pub use recipes::partition::Partition;
+pub use recipes::registry::handle::Registry;
 pub use recipes::request::Request;
 pub use recipes::rw_lock::{ReadGuard, RwLock, WriteGuard};
 pub use recipes::semaphore::{Permit, Semaphore};
@@ -245,6 +249,40 @@ pub mod settings {
     pub use crate::recipes::settings::stages::Staged;
     pub use crate::recipes::settings::subscription::Subscription;
     pub use crate::recipes::settings::watch::SettingWatch;
+}
+
+/// Who offers a service, and whom to ask: all that belongs to a [`Registry`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+/// use globe::registry::{Member, Pick};
+/// use globe::{MemoryLog, Registry, Session};
+///
+/// let log = MemoryLog::new();
+/// let registry: Registry<String> = Registry::open(log.clone(), "services").await?;
+/// let session = Session::open(log).await?;
+/// let me = Member::new("web-7", "10.0.0.7:80".to_owned()).zone("eu-1");
+/// let mine = registry.register(&session, "billing", me).await?;
+/// let picker = registry.picker("billing", Pick::Weighted);
+/// assert_eq!(picker.pick().expect("there is one").id, "web-7");
+/// mine.deregister().await?;
+/// assert!(picker.pick().is_none());
+/// # Ok(()) }
+/// ```
+pub mod registry {
+    pub use crate::recipes::registry::builder::RegistryBuilder;
+    #[cfg(feature = "tower")]
+    pub use crate::recipes::registry::discover::Discovery;
+    pub use crate::recipes::registry::handle::Registry;
+    pub use crate::recipes::registry::health::Health;
+    pub use crate::recipes::registry::member::{Member, State};
+    pub use crate::recipes::registry::members::{Members, MembersIter};
+    pub use crate::recipes::registry::pick::Pick;
+    pub use crate::recipes::registry::picker::{Picked, Picker};
+    pub use crate::recipes::registry::registration::Registration;
+    pub use crate::recipes::registry::status::{HeldBack, RegistryStatus};
+    pub use crate::recipes::registry::vanish::Vanish;
+    pub use crate::recipes::registry::watch::{MemberChange, MembersWatch};
 }
 
 /// Logs to test one's own code on: one that lives in the process, with the verbs of its operator, and one around any log that

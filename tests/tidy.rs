@@ -178,7 +178,7 @@ fn rooms_import_only_what_stands_below_them() {
 }
 
 /// What is built on the map stands on what a user has: the names at the top of the crate. Besides that only on claims, which
-/// are what a session keeps for it, and on pauses.
+/// are what a session keeps for it, on pauses, and on waiting with a waker of the caller's.
 #[test]
 fn a_recipe_stands_on_the_public_map_and_the_session_only() {
     let recipes = modules()
@@ -188,7 +188,7 @@ fn a_recipe_stands_on_the_public_map_and_the_session_only() {
         for import in module.mentions() {
             let is_public = import.starts_with(char::is_uppercase);
             let is_own = room(&import) == "recipes" || room(&import) == "fence";
-            let is_lent = ["session::claims", "ground::backoff"];
+            let is_lent = ["session::claims", "ground::backoff", "ground::careful"];
             let is_lent = is_lent.iter().any(|lent| import.starts_with(lent));
             assert!(
                 is_public || is_own || is_lent,

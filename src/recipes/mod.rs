@@ -16,6 +16,7 @@ pub(crate) mod name;
 pub(crate) mod order;
 pub(crate) mod partition;
 pub(crate) mod queue;
+pub(crate) mod registry;
 pub(crate) mod request;
 pub(crate) mod rw_lock;
 pub(crate) mod semaphore;
