@@ -280,7 +280,7 @@ async fn what_was_published_is_what_is_shown_or_it_is_refused() {
     assert_eq!(*of_users.get(), limits(&["b", "c"]));
     of_users.publish("region:eu", limits(&[])).await.unwrap();
     assert_eq!(*of_users.get(), limits(&[]));
-    of_users
+    let _staged = of_users
         .rollout("host:web-7", limits(&["d"]))
         .percent(100)
         .start()

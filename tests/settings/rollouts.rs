@@ -60,7 +60,8 @@ async fn a_selector_takes_only_those_who_have_all_it_asks_for() {
     let log = MemoryLog::new();
     let here = limit(&settings_of(&log, scope("web-7").label("canary", "yes")).await);
     let there = limit(&settings(&log, "web-8").await);
-    let table: [(&[(&str, &str)], [u64; 2]); 6] = [
+    type Row = (&'static [(&'static str, &'static str)], [u64; 2]);
+    let table: [Row; 6] = [
         (&[], [9, 9]),
         (&[("region", "eu")], [9, 9]),
         (&[("region", "us")], [100, 100]),
