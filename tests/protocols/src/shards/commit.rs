@@ -2,9 +2,7 @@
 //!
 //! Never changes on its way: what a sender has learnt since does not reach it.
 
-use crate::shards::content::{Content, Inc, Row, WORKERS};
-use crate::shards::look::Rules;
-use crate::shards::scope::Mutant;
+use crate::shards::content::{Inc, Row, WORKERS};
 
 /// What is to become of the row: one of the eight changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,38 +41,6 @@ pub struct Commit {
     pub seen_to_leave: bool,
     /// What the row becomes.
     pub row: Row,
-}
-
-impl Rules {
-    /// Whether the log takes a commit.
-    pub(crate) fn takes(&self, head: &Content, commit: &Commit) -> bool {
-        let mut members = (0u8..).zip(commit.members);
-        self.may_be_taken(head, commit)
-            && members.all(|(worker, seen)| seen.is_none_or(|seen| head.created(worker) == seen))
-    }
-
-    /// Whether the log could take a commit, now or later: a member that is there may be gone by then.
-    pub(crate) fn may_be_taken(&self, head: &Content, commit: &Commit) -> bool {
-        let is_at = || head.row.map(|(_, written)| written) == commit.at;
-        let any_row = self.is(Mutant::RowUnguarded)
-            || self.is(Mutant::MembersUnguarded) && matches!(commit.by, By::Member(_));
-        let stands = match commit.by {
-            By::Planner { worker, claim } => {
-                self.is(Mutant::PlannerUnguarded) || head.claims[usize::from(worker)] == Some(claim)
-            }
-            By::Member(inc) => head.stands(inc),
-        };
-        // Who leaves has rewritten its record: whatever names it was written before, so it sees that.
-        let leaves = match commit.change {
-            Change::Assign(to) | Change::Prepare(to) | Change::Redirect(to) => {
-                let seen = commit.seen_to_leave;
-                !self.is(Mutant::TargetByCreationAlone) && head.drains(to.worker) != seen
-            }
-            _ => false,
-        };
-        let is_its_life = head.epoch == commit.epoch || self.is(Mutant::AnyLife);
-        is_its_life && stands && !leaves && (any_row || is_at())
-    }
 }
 
 impl Commit {

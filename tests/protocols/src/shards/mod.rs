@@ -15,6 +15,7 @@
 mod action;
 mod commit;
 mod content;
+mod guard;
 mod look;
 mod plan;
 mod properties;
