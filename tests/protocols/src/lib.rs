@@ -15,6 +15,7 @@ pub mod lock;
 mod recipes;
 mod search;
 mod session;
+pub mod shards;
 mod stand_ins;
 mod transaction;
 

@@ -4,6 +4,7 @@
 
 #[path = "../../../src/recipes/order.rs"]
 pub(crate) mod order;
+pub(crate) mod shards;
 
 /// What the order asks of a claim.
 pub(crate) mod claim {
