@@ -1,10 +1,12 @@
 //! What becomes of shards when a member, the planner, or the log fails.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
 use globe::log_client::Transaction;
-use globe::shards::{Mode, ShardMember, Step};
+use globe::shards::{MemberState, Mode, Move, Planner, ShardMember, Situation, Step};
 use globe::{LogClient, SessionState};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -311,4 +313,63 @@ async fn what_was_decided_on_another_row_is_not_made() {
     let row = row.row(0, 0).unwrap();
     assert_eq!((row.next.as_ref(), row.owner.id()), (None, "a"));
     assert_eq!(onlooker.seen().await.handed, 0);
+}
+
+/// Wants to give the first shard to `b`, whenever it is told to.
+#[derive(Debug, Clone, Default)]
+struct Insisting(Arc<AtomicBool>);
+
+impl Planner for Insisting {
+    fn plan(&self, situation: &Situation<'_>) -> Vec<Move> {
+        let to = |shard: u32, id: &str| {
+            let member = situation.table().member(id)?;
+            Some(Move::new(shard, 0, member.incarnation().clone()))
+        };
+        let first = if self.0.load(Ordering::Relaxed) {
+            "b"
+        } else {
+            "a"
+        };
+        [to(0, first), to(1, "b")].into_iter().flatten().collect()
+    }
+}
+
+/// It may have seen that it has nothing left, and be gone the next moment.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_given_to_who_is_leaving_whatever_a_planner_wants() {
+    let cluster = Cluster::new(2, Mode::Strict);
+    let planner = Insisting::default();
+    let way = Around::new(&cluster.log);
+    let shards = cluster
+        .builder(&way)
+        .planner(planner.clone())
+        .open()
+        .await
+        .unwrap();
+    let session = globe::Session::open(way).await.unwrap();
+    let mut worker = shards.join(&session, ShardMember::new("a")).await.unwrap();
+    let _steps = tokio::spawn(async move { while worker.next().await.is_some() {} });
+    until("it plans", || shards.status().planner.is_some()).await;
+    let mut other = cluster.join("b").await;
+    other.settled(2).await;
+    until("it is served", || {
+        (0..9).any(|key| other.shards.enter(key.to_string()).is_ok())
+    })
+    .await;
+    // It cannot leave as long as there is work inside.
+    let _guard = (0..9)
+        .find_map(|key| other.shards.enter(key.to_string()).ok())
+        .unwrap();
+    let _leaving = tokio::spawn(other.leaver.take().unwrap().leave());
+    other
+        .wait_for("leaving", |table| {
+            table.member("b").unwrap().state() == MemberState::Draining
+        })
+        .await;
+    planner.0.store(true, Ordering::Relaxed);
+    shards.rebalance("anna").await.unwrap();
+    sleep(10 * SECOND).await;
+    let table = other.shards.table();
+    let row = table.row(0, 0).unwrap();
+    assert_eq!((row.owner.id(), &row.next), ("a", &None));
 }

@@ -22,6 +22,14 @@ struct Decision {
 }
 
 impl Decision {
+    /// To whom the row is given.
+    fn target(&self) -> Option<&Incarnation> {
+        match &self.change {
+            Change::Assign(to) | Change::Prepare(to) | Change::Redirect(to) => Some(to),
+            _ => None,
+        }
+    }
+
     /// All who may be asked for.
     fn members(&self) -> impl Iterator<Item = &Incarnation> {
         let seen = self.seen.as_deref();
@@ -29,11 +37,7 @@ impl Decision {
             let others = [row.next.as_ref(), row.prev.as_ref()];
             std::iter::once(&row.owner).chain(others.into_iter().flatten())
         });
-        let to = match &self.change {
-            Change::Assign(to) | Change::Prepare(to) | Change::Redirect(to) => Some(to),
-            _ => None,
-        };
-        of_row.chain(to)
+        of_row.chain(self.target())
     }
 }
 
@@ -86,12 +90,8 @@ async fn commit(common: &Common, planner: &Claimed, batch: &[Decision]) -> Resul
     let (map, mode) = (&common.map, common.settings.shape.mode);
     let committed = map.transact(|txn| {
         planner.require_in(txn)?;
-        for Decision {
-            row,
-            seen,
-            change: wanted,
-        } in batch
-        {
+        for decision in batch {
+            let (row, seen, wanted) = (&decision.row, &decision.seen, &decision.change);
             let key = row_key(*row);
             let record = match txn.get(map, key.as_str()) {
                 Err(error) if *error.kind() == ErrorKind::Codec => continue,
@@ -107,7 +107,8 @@ async fn commit(common: &Common, planner: &Claimed, batch: &[Decision]) -> Resul
             }
             let mut failed = None;
             let made = change(mode, now, wanted, None, |who| {
-                is_live(txn, common, who).unwrap_or_else(|error| {
+                let is_given = decision.target() == Some(who);
+                is_live(txn, common, who, is_given).unwrap_or_else(|error| {
                     failed = Some(error);
                     false
                 })
@@ -124,10 +125,17 @@ async fn commit(common: &Common, planner: &Claimed, batch: &[Decision]) -> Resul
     landed(committed.await.map(|committed| committed.position()))
 }
 
-/// Whether a life of a member is there; the transaction is committed only while that is so.
-fn is_live(txn: &mut Txn<'_>, common: &Common, who: &Incarnation) -> Result<bool> {
-    let entry = txn.get_entry(&common.map, member_key(who.id()))?;
-    Ok(entry.is_some_and(|entry| entry.created().revision().0 == who.created()))
+/// Whether a life of a member is there; the transaction is committed only while that is so. Whoever is to be given something
+/// must not be leaving besides: it may have seen that it has nothing left, and be gone the next moment.
+fn is_live(txn: &mut Txn<'_>, common: &Common, who: &Incarnation, is_given: bool) -> Result<bool> {
+    let Some(entry) = txn.get_entry(&common.map, member_key(who.id()))? else {
+        return Ok(false);
+    };
+    let takes = match &**entry.value() {
+        Record::Member(member) => member.is_up() || !is_given,
+        _ => false,
+    };
+    Ok(takes && entry.created().revision().0 == who.created())
 }
 
 /// The shards are spread as evenly as may be: what an operator asked for is done.

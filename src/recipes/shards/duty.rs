@@ -343,6 +343,10 @@ impl Duty {
                     sleep(backoff.next()).await;
                 }
             }
+            // From then on nobody gives it anything: what the table does not show after that is not to come.
+            if let Some(position) = common.map.position() {
+                common.shows(position).await;
+            }
             Errand::Marked
         }));
     }

@@ -13,8 +13,9 @@ pub enum Mode {
     /// Never two owners: the old one stops before the new one starts, and stops as well when it cannot be sure of its
     /// session. In a move the shard is served by nobody for a commit and its delivery.
     Strict,
-    /// Always an owner: the new one starts before the old one stops, so for a moment there are two; and owners go on while the
-    /// log is away.
+    /// Always an owner in the table: the new one is named before the old one is asked to stop, so for a moment there may be two
+    /// who serve (and, where the new one hears later of it than the old one takes to stop, for as long nobody). Owners go on
+    /// while the log is away.
     Available,
 }
 

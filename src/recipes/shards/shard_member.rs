@@ -98,6 +98,11 @@ impl ShardMember {
         }
     }
 
+    /// Whether it takes shards, by what it says itself.
+    pub(crate) fn is_up(&self) -> bool {
+        self.state == MemberState::Up
+    }
+
     pub(crate) fn with_id(self, id: &str) -> ShardMember {
         let id = id.to_owned();
         ShardMember { id, ..self }
