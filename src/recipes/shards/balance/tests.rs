@@ -569,33 +569,3 @@ fn an_incarnation_is_not_taken_for_another() {
     let now = world.row(row(0, 0)).unwrap();
     assert_eq!((now.owner, now.term), (Incarnation::new("a00", 1), 5));
 }
-
-/// Not a test: prints what a plan takes. `cargo test --release … -- --ignored --nocapture`
-#[test]
-#[ignore = "a figure, for a release build"]
-fn figure_of_a_plan() {
-    let planner = Balance::default();
-    let time = |what: &str, world: &World, is_settled| {
-        let situation = Situation::new(&world.table).settled(is_settled);
-        let mut times: Vec<_> = (0..101)
-            .map(|_| {
-                let begun = tokio::time::Instant::now();
-                let moves = planner.plan(&situation).len();
-                (begun.elapsed(), moves)
-            })
-            .collect();
-        times.sort_unstable();
-        println!("{what}: {:?} (median), {} moves", times[50].0, times[50].1);
-    };
-    let mut world = World::of(STRICT, 10_000, 1, 50);
-    time("the first plan of all", &world, true);
-    world.rest(&planner, true);
-    time("all balanced", &world, true);
-    world.leave("a07");
-    time("one member gone", &world, true);
-    let mut world = World::of(STRICT, 10_000, 3, 50);
-    time("the first plan, three owners", &world, true);
-    world.rest(&planner, true);
-    world.leave("a07");
-    time("one member gone, three owners", &world, true);
-}
