@@ -31,6 +31,8 @@ async fn a_watch_shows_each_difference_and_nothing_that_is_none() {
     put(&log, "region:eu", "nonsense").await;
     limit.publish("region:us", 7).await.unwrap();
     crate::a_while().await;
+    let more = tokio::time::timeout(std::time::Duration::from_secs(1), watch.next());
+    assert!(more.await.is_err(), "what is the same is shown");
     limit.publish("region:eu", 2).await.unwrap();
     limit.publish("region:eu", 3).await.unwrap();
     let (old, new) = within("it changes", watch.next()).await.unwrap();

@@ -83,6 +83,32 @@ async fn who_is_not_sure_drops_what_runs_and_runs_it_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_does_not_listen_is_dropped_all_the_same_when_it_is_lost() {
+    let cluster = Cluster::new(4, Mode::Strict);
+    let way = Around::new(&cluster.log);
+    let (shards, session) = cluster.process("a", &way).await;
+    let inner = cluster.clone();
+    let running = tokio::spawn(async move {
+        let work = move |shard: globe::shards::OwnedShard| {
+            inner.journal.begin(inner.mode, shard.shard(), "a");
+            let serving = Serving(inner.clone(), shard.shard(), "a");
+            async move {
+                let _serving = serving;
+                std::future::pending().await
+            }
+        };
+        let member = ShardMember::new("a");
+        shards
+            .run(&session, member, std::future::pending(), work)
+            .await
+    });
+    until("all is served", || cluster.journal.serving("a") == 4).await;
+    way.cut(true);
+    until("nothing is", || cluster.journal.serving("a") == 0).await;
+    running.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_ends_or_panics_before_it_is_asked_to_is_run_again() {
     let cluster = Cluster::new(1, Mode::Strict);
     let (shards, session) = cluster.process("a", &Around::new(&cluster.log)).await;

@@ -59,6 +59,19 @@ fn who_comes_back_gets_what_its_dead_life_had() {
     );
 }
 
+/// Also where another one has come that is as empty.
+#[test]
+fn who_comes_back_gets_what_it_had_before_who_is_new_does() {
+    let mut world = balanced(STRICT, 1_000, 1, 10);
+    let is_its = |world: &World, shard| world.owner(row(shard, 0)).as_deref() == Some("a03");
+    let had: Vec<u32> = (0..1_000).filter(|shard| is_its(&world, *shard)).collect();
+    world.join("b");
+    world.join("a03");
+    world.step(&Balance::default(), false);
+    let back = had.iter().filter(|shard| is_its(&world, **shard)).count();
+    assert!(back >= 90, "its share of eleven, of what it had: {back}");
+}
+
 /// As far as its share goes: a member that comes back smaller gets less.
 #[test]
 fn who_comes_back_smaller_gets_its_share_only() {
@@ -174,6 +187,14 @@ fn replicas_are_on_different_members_and_in_different_zones() {
     world.rest(&Balance::default(), false);
     world.rest(&Balance::default(), true);
     assert_apart(&world, true);
+}
+
+/// Where there are no zones nothing else keeps them apart.
+#[test]
+fn replicas_are_on_different_members_without_zones() {
+    let mut world = World::of(STRICT, 120, 2, 3);
+    world.rest(&Balance::default(), true);
+    assert_apart(&world, false);
 }
 
 fn assert_apart(world: &World, by_zone: bool) {

@@ -162,6 +162,19 @@ fn a_row_rests_from_who_refused_or_took_too_long() {
     }
 }
 
+/// What lies between two tables may not have been seen.
+#[test]
+fn what_was_done_unseen_was_not_refused() {
+    let mut world = World::of(Mode::Strict, 1, 1, 2);
+    let (a, b) = (Incarnation::new("a00", 1), Incarnation::new("a01", 2));
+    world.set(row(0, 0), Row::new(a.clone(), 1));
+    let mut past = Past::of(world);
+    past.make(&Change::Prepare(b.clone()), None);
+    past.world.set(row(0, 0), Row::new(b.clone(), 2));
+    past.see();
+    assert!(!past.rests(&b) && !past.rests(&a));
+}
+
 #[test]
 fn who_died_refused_nothing_and_what_was_done_was_not_refused() {
     let mut world = World::of(Mode::Strict, 1, 1, 2);
