@@ -36,7 +36,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Rollout<T> {
     ///
     /// # Errors
     /// `Aborted` with what `check` said; `Invalid` without stages; otherwise as [`Rollout::start`] and each step of
-    /// [`Staged`].
+    /// [`Staged`](crate::settings::Staged).
     pub async fn run<P: Into<f64> + Copy>(
         self,
         stages: &[P],

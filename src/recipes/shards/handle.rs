@@ -106,7 +106,7 @@ impl Shards {
     /// Waits until the local table shows all that was committed before this call. Cancel safe.
     ///
     /// # Errors
-    /// As [`Globe::sync`](crate::Globe::sync).
+    /// As [`Reader::sync`](crate::Reader::sync).
     pub async fn sync(&self) -> Result<Position> {
         let position = self.common.map.sync().await?;
         self.common.shows(position).await;
