@@ -195,6 +195,11 @@ fn replicas_are_on_different_members_without_zones() {
     let mut world = World::of(STRICT, 120, 2, 3);
     world.rest(&Balance::default(), true);
     assert_apart(&world, false);
+    // Who is alone is one of the two, and not both.
+    let mut alone = World::of(STRICT, 4, 2, 1);
+    alone.rest(&Balance::default(), true);
+    let second = (0..4).filter(|shard| alone.row(row(*shard, 1)).is_some());
+    assert_eq!(second.count(), 0);
 }
 
 fn assert_apart(world: &World, by_zone: bool) {
