@@ -224,20 +224,25 @@ impl Looker {
         }
     }
 
-    /// It is live again, and its entry stands.
+    /// It is live again, and its entry stands. Not at once: in another life of the log it says that it is live until it has
+    /// heard of that.
     async fn stands_by(&mut self, deadline: Instant) {
-        let before = self.samples;
-        while self.samples == before {
-            if Instant::now() > deadline {
-                let status = self.session.status();
-                self.is_wrong(format!("it is not live although all is mended: {status:?}"));
+        loop {
+            let before = self.samples;
+            self.look().await;
+            let was_live = self.samples > before;
+            if was_live && self.reader.read(&self.key).await == Some(true) {
                 return;
             }
-            self.look().await;
+            if Instant::now() > deadline {
+                let status = self.session.status();
+                self.is_wrong(match was_live {
+                    true => "its entry is not there although all is mended".to_owned(),
+                    false => format!("it is not live although all is mended: {status:?}"),
+                });
+                return;
+            }
             sleep(LOOK).await;
-        }
-        if self.reader.read(&self.key).await == Some(false) {
-            self.is_wrong("its entry is not there although all is mended");
         }
     }
 
