@@ -79,7 +79,6 @@ fn with_a_bound_a_join_moves_little_more_than_its_share() {
         for slots in [1_000, 10_000] {
             let (before, after) = (over(&few, slots, 1.25), over(&more, slots, 1.25));
             let (his, others) = moved(&before, &after, who);
-            println!("{count} members, {slots} slots: {his} its own, {others} others");
             assert!(
                 others <= his,
                 "{count} members, {slots} slots: {his}, and {others} others"

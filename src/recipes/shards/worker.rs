@@ -74,9 +74,9 @@ impl Shards {
                 format!("{id} cannot join here: this handle of the table is a member already");
             return Err(Error::new(ErrorKind::Busy, why));
         }
-        let vacating = Vacating(self, Some(&post));
+        let mut vacating = Vacating(Some(self));
         let membership = Membership::enrol(&common.map, session, &id, &member).await?;
-        std::mem::forget(vacating);
+        vacating.0 = None;
         let (steps, given) = mpsc::unbounded_channel();
         let (task, told) = mpsc::unbounded_channel();
         let (orders, ordered) = mpsc::unbounded_channel();
@@ -112,12 +112,12 @@ impl Shards {
 }
 
 /// Frees the place of a member that has not come to join.
-struct Vacating<'a>(&'a Shards, Option<&'a Arc<Post>>);
+struct Vacating<'a>(Option<&'a Shards>);
 
 impl Drop for Vacating<'_> {
     fn drop(&mut self) {
-        if self.1.is_some() {
-            self.0.common().post.store(None);
+        if let Some(table) = self.0 {
+            table.common().post.store(None);
         }
     }
 }

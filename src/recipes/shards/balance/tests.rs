@@ -381,7 +381,6 @@ fn a_rolling_restart_of_50_moves_each_shard_about_once() {
     world.rest(&planner, true);
     world.assert_level(0.05);
     let moves = world.handed as f64 / f64::from(SHARDS);
-    println!("{moves} moves a shard");
     assert!((1.0..=1.1).contains(&moves), "{moves} moves a shard");
 }
 
