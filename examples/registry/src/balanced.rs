@@ -3,6 +3,7 @@
 //! Never looks at the registry for a call: the balancer has its members.
 
 use std::future::{Ready, ready};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use globe::Registry;
@@ -11,6 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
+use tokio::time::timeout;
 use tower::balance::p2c::Balance;
 use tower::buffer::Buffer;
 use tower::load::{CompleteOnResponse, PendingRequestsDiscover};
@@ -23,6 +25,8 @@ use crate::instance::{Answered, Asked, Instance};
 
 /// How many calls may wait for the balancer.
 const QUEUE: usize = 64;
+/// For how long, with the call: a balancer without members waits for one.
+const BOUND: Duration = Duration::from_secs(5);
 
 /// Asks a service. Clones are one balancer.
 #[derive(Clone, Debug)]
@@ -47,7 +51,8 @@ impl Balanced {
     /// What a member answered, as JSON.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, BoxError> {
         let request = Request::get(path).body(Full::new(Bytes::new()))?;
-        let answer = self.service.clone().oneshot(request).await?;
+        let answering = self.service.clone().oneshot(request);
+        let answer = timeout(BOUND, answering).await??;
         if !answer.status().is_success() {
             return Err(format!("it answered {}", answer.status()).into());
         }

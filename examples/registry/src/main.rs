@@ -35,25 +35,23 @@ mod tally;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use globe_stage::{Place, tell};
+use globe_stage::{Outcome, Place, tell};
 
 /// Where members by hand meet.
 const KEYSPACE: &str = "example-services";
+/// A free port of this host.
+const ANYWHERE: &str = "127.0.0.1:0";
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let (role, name, at) = match *words.as_slice() {
+    let ran = match *words.as_slice() {
         [] => return tell(Duration::from_secs(60), demo::story()).await,
-        [role, name] => (role, name, "127.0.0.1:0"),
-        [role, name, at] => (role, name, at),
-        _ => ("", "", ""),
-    };
-    let ran = match (Place::of_this_process(name, KEYSPACE).await, role) {
-        (Ok(place), "greeter") => greeter::run(place, at).await,
-        (Ok(place), "gateway") => gateway::run(place, at).await,
-        (Err(error), _) => Err(error),
+        ["greeter", name] => greeter(name, ANYWHERE).await,
+        ["greeter", name, at] => greeter(name, at).await,
+        ["gateway", name] => gateway(name, ANYWHERE).await,
+        ["gateway", name, at] => gateway(name, at).await,
         _ => Err("type: registry-service [greeter|gateway NAME [ADDRESS]]".into()),
     };
     match ran {
@@ -63,4 +61,14 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn greeter(name: &str, at: &str) -> Outcome {
+    let place = Place::of_this_process(name, KEYSPACE).await?.shared()?;
+    greeter::run(place, at).await
+}
+
+async fn gateway(name: &str, at: &str) -> Outcome {
+    let place = Place::of_this_process(name, KEYSPACE).await?.shared()?;
+    gateway::run(place, at).await
 }

@@ -57,16 +57,20 @@ async fn main() -> ExitCode {
 }
 
 async fn worker(name: &str) -> Outcome {
-    let place = Place::of_this_process(name, KEYSPACE).await?;
+    let place = Place::of_this_process(name, KEYSPACE).await?.shared()?;
     worker::run(place).await
 }
 
 async fn owners() -> Outcome {
-    let place = Place::of_this_process("owners", KEYSPACE).await?;
+    let place = Place::of_this_process("owners", KEYSPACE).await?.shared()?;
     let shards = worker::table(place.log, &place.keyspace).open().await?;
-    let mut table = shards.table();
+    let (mut table, mut shown) = (shards.table(), String::new());
     loop {
-        println!("{}", picture::of(&table));
+        let picture = picture::of(&table);
+        if picture != shown {
+            println!("{picture}\n");
+            shown = picture;
+        }
         table = tokio::select! {
             table = shards.changed(table.position()) => table,
             () = place.stop.cancelled() => return Ok(()),

@@ -22,7 +22,10 @@ pub(crate) fn of(table: &Table) -> String {
     }
     let lines = owned.iter().map(|(who, shards)| {
         let shards: Vec<String> = shards.iter().map(|shard| format!("{shard:2}")).collect();
-        format!("{who:>6} owns {}", shards.join(" "))
+        match shards.is_empty() {
+            true => format!("{who:>6} owns nothing"),
+            false => format!("{who:>6} owns {}", shards.join(" ")),
+        }
     });
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -56,6 +56,20 @@ impl Place {
             stop,
         })
     }
+
+    /// The same, if other processes can be there too.
+    ///
+    /// # Errors
+    /// If the log is one inside this process: nobody else has that.
+    pub fn shared(self) -> Outcome<Place> {
+        match env::var(LOG) {
+            Ok(url) if !url.starts_with("memory:") => Ok(self),
+            _ => Err(format!(
+                "alone it is of no use: say which log all share, {LOG}=etcd://127.0.0.1:2379, and build with --features etcd"
+            )
+            .into()),
+        }
+    }
 }
 
 /// Waits for what tells a process to stop. It is listened for from the call on, not from the first look on.
