@@ -7,6 +7,7 @@
 
 mod cluster;
 mod failures;
+mod hearing;
 mod misuse;
 mod moves;
 mod operators;

@@ -96,7 +96,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Rollout<T> {
             value: setting.slot.whole(&view, &keys, &value)?,
             percent: checked(self.percent)?,
             only: self.only,
-            by: Some(setting.book.by.clone()),
+            by: Some(setting.publisher()),
             at: Some(stamp::now()),
         };
         let json = record.json()?;

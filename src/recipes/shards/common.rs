@@ -95,6 +95,17 @@ impl Common {
         self.news.subscribe()
     }
 
+    /// Waits until the table stands elsewhere than at a position.
+    pub(crate) async fn moves_on(&self, seen: Position) {
+        // Heard before looking: what is put there in between is not missed.
+        let mut news = self.news();
+        while self.table().position() == seen {
+            if news.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Waits until the table shows a position, or one of another life of the log.
     pub(crate) async fn shows(&self, position: Position) {
         let mut news = self.news();

@@ -49,6 +49,30 @@ impl Shards {
         (**self.common.table()).clone()
     }
 
+    /// Waits until the table is another than the one that stood at a position, and returns that: at once, if it is by now. For
+    /// who routes, and asked somebody who did not own a shard any more. What came and went meanwhile is left out. Has no
+    /// deadline: while the log is away, nothing changes. Cancel safe.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// use globe::shards::{Mode, ShardMember};
+    /// use globe::{MemoryLog, Session, Shards};
+    ///
+    /// # let log = MemoryLog::new();
+    /// let orders = Shards::builder(log.clone(), "orders").slots(4).mode(Mode::Strict).open().await?;
+    /// let session = Session::open(log).await?;
+    /// let _worker = orders.join(&session, ShardMember::new("w7")).await?;
+    /// let mut table = orders.table();
+    /// while table.owner_of("order-4711").is_none() {
+    ///     table = orders.changed(table.position()).await;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub async fn changed(&self, seen: Position) -> Table {
+        self.common.moves_on(seen).await;
+        self.table()
+    }
+
     /// Which shard a key belongs to.
     #[must_use]
     pub fn shard_of(&self, key: impl AsRef<[u8]>) -> u32 {
