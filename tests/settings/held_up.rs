@@ -154,6 +154,31 @@ async fn who_records_looks_first_whether_another_has() {
     .await;
 }
 
+/// It is still at it when its binding is dropped, and fails only then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn who_applies_nothing_any_more_has_no_problem() {
+    let log = MemoryLog::new();
+    let limit = limit(&settings(&log, "web-7").await);
+    let (trapper, held) = (Trapper::new(2), Arc::new(()));
+    trapper.set();
+    let (trap, kept) = (Arc::clone(&trapper.trap), Arc::clone(&held));
+    let refuse = move |limit: &u64| {
+        let _ = &kept;
+        trap.pass(*limit);
+        match limit {
+            2 => Err("not this one"),
+            _ => Ok(()),
+        }
+    };
+    let binding = limit.bind(|limit| *limit, refuse);
+    limit.publish("global", 2).await.unwrap();
+    trapper.has_caught();
+    drop(binding);
+    trapper.let_go();
+    until("its task has ended", || Arc::strong_count(&held) == 1).await;
+    assert!(limit.problems().is_empty(), "{:?}", limit.problems());
+}
+
 /// How many records of a setting's history stand in the log.
 async fn past(log: &MemoryLog, name: &str) -> usize {
     let records = log.snapshot(&keyspace(SPACE)).await.unwrap();
