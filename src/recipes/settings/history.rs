@@ -103,7 +103,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Setting<T> {
 
     /// Publishes what stood at a layer so many changes ago: 1 is what was replaced last. It counts as [`Setting::history`]
     /// does, and is a change itself, so that undoing it once more leads back. Undoing the first change there ever was leads to
-    /// where the layer said nothing.
+    /// where the layer said nothing. Costs a round trip. Cancel safe, as every write is.
     ///
     /// # Errors
     /// `Conflict` when somebody else changed the layer since this process saw it; `Invalid` when the history does not go back

@@ -13,6 +13,7 @@ use crate::recipes::shards::planner::Situation;
 use crate::recipes::shards::post::Post;
 use crate::recipes::shards::record::{Record, RowId};
 use crate::recipes::shards::row::Row;
+use crate::recipes::shards::seats::Seats;
 use crate::recipes::shards::settings::TableSettings;
 use crate::recipes::shards::table::Table;
 use crate::{Globe, Position};
@@ -27,6 +28,8 @@ pub(crate) struct Common {
     damping: Mutex<Damping>,
     /// The newest table was put there.
     news: watch::Sender<()>,
+    /// Where work comes in, of whichever member this process is.
+    pub(crate) seats: Arc<Seats>,
     /// Of the member that this process is, while it is one.
     pub(crate) post: ArcSwapOption<Post>,
 }
@@ -41,6 +44,7 @@ impl Common {
             settings,
             table: ArcSwap::from_pointee(table),
             news: watch::Sender::new(()),
+            seats: Arc::new(Seats::new()),
             post: ArcSwapOption::empty(),
         }
     }

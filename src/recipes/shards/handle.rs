@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::recipes::hash::{hash, part};
 use crate::recipes::shards::common::Common;
 use crate::recipes::shards::owned::{NotOwner, ShardGuard};
 use crate::recipes::shards::record::RowId;
@@ -75,8 +76,13 @@ impl Shards {
 
     /// Which shard a key belongs to.
     #[must_use]
+    #[inline]
     pub fn shard_of(&self, key: impl AsRef<[u8]>) -> u32 {
-        self.common.table().shard_of(key)
+        match self.common.settings.shape.slots {
+            // Whatever the table says.
+            Some(slots) => part(hash(key.as_ref()), slots),
+            None => self.common.table().shard_of(key),
+        }
     }
 
     /// Who owns the shard of a key: its first owner, where it has several. Local, without waiting.
@@ -118,12 +124,15 @@ impl Shards {
 
     #[inline]
     fn enter_row(&self, row: RowId) -> Result<ShardGuard, NotOwner> {
-        let post = self.common.post.load();
-        let table = self.common.table();
-        let guard = post.as_ref().and_then(|post| post.enter(table.at(row)));
+        let at = self.common.settings.shape.at(row);
+        let guard = self
+            .common
+            .seats
+            .get(at)
+            .and_then(|seat| ShardGuard::enter(seat));
         guard.ok_or_else(|| NotOwner {
             shard: row.shard,
-            owner: table.owner(row),
+            owner: self.common.table().owner(row),
         })
     }
 

@@ -9,6 +9,7 @@ mod losses;
 mod many;
 mod outages;
 mod processes;
+mod registries;
 mod rival;
 
 use std::time::Duration;
