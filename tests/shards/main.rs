@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "a storm that fails says its seed")]
 
 mod cluster;
+mod deaths;
 mod failures;
 mod misuse;
 mod moves;
@@ -14,4 +15,5 @@ mod operators;
 mod rig;
 mod rolling;
 mod running;
+mod says;
 mod storm;

@@ -270,6 +270,11 @@ impl Table {
         self.rows.iter().filter(|(_, cell)| is_there(cell)).count()
     }
 
+    /// Whether what was committed there is in it, or of another life of the log.
+    pub(crate) fn shows(&self, position: Position) -> bool {
+        self.position.covers(position) || self.position.epoch != position.epoch
+    }
+
     pub(crate) fn epoch(&self) -> Epoch {
         self.position.epoch
     }
