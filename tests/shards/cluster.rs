@@ -27,6 +27,8 @@ pub(crate) struct Cluster {
     pub(crate) slots: u32,
     pub(crate) mode: Mode,
     pub(crate) replicas: u32,
+    /// Whether who joins stands for planner.
+    pub(crate) plans: bool,
     pub(crate) journal: Journal,
 }
 
@@ -118,6 +120,7 @@ impl Cluster {
             slots,
             mode,
             replicas: 1,
+            plans: true,
             journal: Journal::default(),
         }
     }
@@ -128,7 +131,7 @@ impl Cluster {
             .slots(self.slots)
             .mode(self.mode)
             .replicas(self.replicas);
-        builder.settle(Duration::from_secs(5))
+        builder.settle(Duration::from_secs(5)).plans(self.plans)
     }
 
     /// A process of its own, with its own way to the log.
