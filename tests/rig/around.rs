@@ -42,6 +42,7 @@ struct Breaks {
     refused_key: Option<&'static str>,
     freezes_reads: bool,
     loses_requests: bool,
+    holds_requests: bool,
     loses_replies: bool,
     holds_replies: bool,
     holds_snapshots: bool,
@@ -201,6 +202,11 @@ impl Around {
     /// Requests to commit never reach the log.
     pub(crate) fn lose_requests(&self, lost: bool) {
         self.change(|breaks| breaks.loses_requests = lost);
+    }
+
+    /// Requests to commit wait until they are let go, and then land late.
+    pub(crate) fn hold_requests(&self, held: bool) {
+        self.change(|breaks| breaks.holds_requests = held);
     }
 
     /// Commits land, but their replies never come.
@@ -413,6 +419,7 @@ impl LogClient for Around {
         self.count(|calls| calls.commits += 1);
         self.way.check().and(self.way.check_keys(&transaction))?;
         self.way.hang_if(|breaks| breaks.loses_requests).await;
+        self.way.until(|breaks| !breaks.holds_requests).await;
         if let Some(kept) = &self.way.hooks.lock().unwrap().kept {
             kept.lock().unwrap().push(transaction.clone());
         }

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use globe::shards::{
-    Leaver, Mode, OwnedShard, Phase, Row, ShardMember, ShardsBuilder, Step, Table,
+    Incarnation, Leaver, Mode, OwnedShard, Phase, Row, ShardMember, ShardsBuilder, Step, Table,
+    Worker,
 };
-use globe::{Globe, MemoryLog, Session, Shards};
-use tokio::task::JoinHandle;
+use globe::{Fenced, Globe, MemoryLog, Session, Shards, Token};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::rig::Around;
@@ -25,53 +27,79 @@ pub(crate) struct Cluster {
     pub(crate) slots: u32,
     pub(crate) mode: Mode,
     pub(crate) replicas: u32,
+    /// Whether who joins stands for planner.
+    pub(crate) plans: bool,
     pub(crate) journal: Journal,
 }
 
 /// Who serves what, told by those who do: a line at each begin and end.
 #[derive(Clone, Default)]
-pub(crate) struct Journal(Arc<Mutex<BTreeMap<u32, Vec<String>>>>);
+pub(crate) struct Journal(Arc<Mutex<Lines>>);
+
+#[derive(Default)]
+struct Lines {
+    serving: BTreeMap<u32, Vec<String>>,
+    /// The last term in which each was served.
+    terms: BTreeMap<u32, Token>,
+    /// What must not be: whoever finds it may be a task that nobody waits for.
+    breaches: Vec<String>,
+}
 
 impl Journal {
-    pub(crate) fn begin(&self, mode: Mode, shard: u32, who: &str) {
-        let mut serving = self.0.lock().unwrap();
-        let serving = serving.entry(shard).or_default();
+    pub(crate) fn begin(&self, mode: Mode, shard: &OwnedShard, who: &str) {
+        let (number, token) = (shard.shard(), shard.token());
+        let mut lines = self.0.lock().unwrap();
+        let serving = lines.serving.entry(number).or_default();
         serving.push(who.to_owned());
-        // Available: whoever is cut off goes on until he hears of the others.
-        let is_alone = serving.len() == 1 || mode == Mode::Available;
-        assert!(is_alone, "the shard {shard} is served by {serving:?}");
+        let all = format!("the shard {number} is served by {serving:?} in {token}");
+        let is_alone = serving.len() == 1;
+        let before = lines.terms.insert(number, token);
+        let is_next = before
+            .is_none_or(|before| before.epoch != token.epoch || before.number <= token.number);
+        // Available: whoever is cut off goes on, and begins, until he hears of the others.
+        if mode == Mode::Strict && !(is_alone && is_next) {
+            lines.breaches.push(format!("{all} after {before:?}"));
+        }
     }
 
     pub(crate) fn end(&self, shard: u32, who: &str) {
-        let mut serving = self.0.lock().unwrap();
-        if let Some(serving) = serving.get_mut(&shard) {
+        let mut lines = self.0.lock().unwrap();
+        if let Some(serving) = lines.serving.get_mut(&shard) {
             serving.retain(|one| one != who);
         }
     }
 
     /// Who died serves nothing.
     pub(crate) fn forget(&self, who: &str) {
-        let mut serving = self.0.lock().unwrap();
-        for serving in serving.values_mut() {
+        let mut lines = self.0.lock().unwrap();
+        for serving in lines.serving.values_mut() {
             serving.retain(|one| one != who);
         }
     }
 
+    /// How many shards somebody serves.
     pub(crate) fn serving(&self, who: &str) -> usize {
-        let serving = self.0.lock().unwrap();
-        serving
-            .values()
-            .filter(|serving| serving.iter().any(|one| one == who))
-            .count()
+        self.count(|serving| serving.iter().any(|one| one == who))
     }
 
+    /// How many shards are served.
     pub(crate) fn served(&self) -> usize {
-        let serving = self.0.lock().unwrap();
-        serving
-            .values()
-            .filter(|serving| !serving.is_empty())
-            .count()
+        self.count(|serving| !serving.is_empty())
     }
+
+    fn count(&self, which: impl Fn(&[String]) -> bool) -> usize {
+        let lines = self.0.lock().unwrap();
+        assert!(lines.breaches.is_empty(), "{:?}", lines.breaches);
+        let serving = lines.serving.values();
+        serving.filter(|serving| which(serving)).count()
+    }
+}
+
+/// Which steps a member does not answer for now.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Held {
+    pub(crate) prepare: bool,
+    pub(crate) drain: bool,
 }
 
 /// One member: its handles, and the task that takes its steps.
@@ -82,6 +110,7 @@ pub(crate) struct Node {
     pub(crate) session: Session,
     pub(crate) leaver: Option<Leaver>,
     pub(crate) steps: JoinHandle<()>,
+    pub(crate) held: watch::Sender<Held>,
 }
 
 impl Cluster {
@@ -91,6 +120,7 @@ impl Cluster {
             slots,
             mode,
             replicas: 1,
+            plans: true,
             journal: Journal::default(),
         }
     }
@@ -101,7 +131,7 @@ impl Cluster {
             .slots(self.slots)
             .mode(self.mode)
             .replicas(self.replicas);
-        builder.settle(Duration::from_secs(5))
+        builder.settle(Duration::from_secs(5)).plans(self.plans)
     }
 
     /// A process of its own, with its own way to the log.
@@ -126,31 +156,10 @@ impl Cluster {
     pub(crate) async fn join_by(&self, id: &str, way: Around) -> Node {
         let (shards, session) = self.process(id, &way).await;
         let joining = shards.join(&session, ShardMember::new(id));
-        let mut worker = timeout(BOUND, joining).await.unwrap().unwrap();
+        let worker = timeout(BOUND, joining).await.unwrap().unwrap();
         let leaver = Some(worker.leaver());
-        let (cluster, who) = (self.clone(), id.to_owned());
-        let steps = tokio::spawn(async move {
-            let mut owned: BTreeMap<u32, OwnedShard> = BTreeMap::new();
-            while let Some(step) = worker.next().await {
-                match step {
-                    Step::Prepare(step) => drop(step.done()),
-                    Step::Own(shard) => {
-                        cluster.journal.begin(cluster.mode, shard.shard(), &who);
-                        owned.insert(shard.shard(), shard);
-                    }
-                    Step::Drain(step) => {
-                        cluster.journal.end(step.shard(), &who);
-                        owned.remove(&step.shard());
-                        drop(step.done());
-                    }
-                    Step::Drop(step) => {
-                        cluster.journal.end(step.shard(), &who);
-                        owned.remove(&step.shard());
-                    }
-                    _ => {}
-                }
-            }
-        });
+        let held = watch::Sender::default();
+        let steps = tokio::spawn(self.clone().serve(id.to_owned(), worker, held.clone()));
         Node {
             way,
             id: id.to_owned(),
@@ -158,6 +167,51 @@ impl Cluster {
             session,
             leaver,
             steps,
+            held,
+        }
+    }
+
+    /// Takes steps, and answers those that are not held.
+    async fn serve(self, who: String, mut worker: Worker, held: watch::Sender<Held>) {
+        let mut owned: BTreeMap<u32, OwnedShard> = BTreeMap::new();
+        let mut waiting = JoinSet::new();
+        while let Some(step) = worker.next().await {
+            while waiting.try_join_next().is_some() {}
+            let (mut held, now) = (held.subscribe(), *held.borrow());
+            match step {
+                Step::Prepare(step) if now.prepare => drop(waiting.spawn(async move {
+                    let _ = held.wait_for(|held| !held.prepare).await;
+                    drop(step.done());
+                })),
+                Step::Prepare(step) => drop(step.done()),
+                Step::Own(shard) => {
+                    self.journal.begin(self.mode, &shard, &who);
+                    owned.insert(shard.shard(), shard);
+                }
+                Step::Drain(step) if now.drain => {
+                    let (journal, who) = (self.journal.clone(), who.clone());
+                    let shard = owned.remove(&step.shard());
+                    waiting.spawn(async move {
+                        let lost = async { shard.as_ref().unwrap().lost().await };
+                        tokio::select! {
+                            _ = held.wait_for(|held| !held.drain) => {}
+                            _ = lost => {}
+                        }
+                        journal.end(step.shard(), &who);
+                        drop(step.done());
+                    });
+                }
+                Step::Drain(step) => {
+                    self.journal.end(step.shard(), &who);
+                    owned.remove(&step.shard());
+                    drop(step.done());
+                }
+                Step::Drop(step) => {
+                    self.journal.end(step.shard(), &who);
+                    owned.remove(&step.shard());
+                }
+                _ => {}
+            }
         }
     }
 
@@ -224,7 +278,7 @@ pub(crate) fn counts(table: &Table) -> BTreeMap<String, usize> {
 }
 
 /// Watches every revision of the table: that no term falls, that no row loses its owner while that is there, and how often rows
-/// changed hands.
+/// changed hands, and were given to who was not there.
 pub(crate) struct Onlooker {
     task: JoinHandle<Seen>,
     stop: tokio::sync::oneshot::Sender<()>,
@@ -241,7 +295,7 @@ impl Onlooker {
     pub(crate) async fn new(cluster: &Cluster) -> Onlooker {
         let rows = cluster.rows().await;
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let mut watch = rows.watch().every_revision(1 << 20);
+        let (mode, mut watch) = (cluster.mode, rows.watch().every_revision(1 << 20));
         let task = tokio::spawn(async move {
             // The map is open as long as somebody has it.
             let _rows = rows;
@@ -273,11 +327,17 @@ impl Onlooker {
                     if new.owner != old.owner {
                         assert!(new.term > old.term, "{}: {old:?} {new:?}", change.key());
                         seen.handed += 1;
-                        let member = after.get_entry(format!("member/{}", new.owner.id()).as_str());
-                        let created = member.map(|member| member.created().revision().0);
-                        if created != Some(new.owner.created()) {
-                            seen.unowned += 1;
-                        }
+                        let is_live = |who: &Incarnation| {
+                            let member = after.get_entry(format!("member/{}", who.id()).as_str());
+                            let created = member.map(|member| member.created().revision().0);
+                            created == Some(who.created())
+                        };
+                        seen.unowned += usize::from(!is_live(&new.owner));
+                        // By a step of its owner's, or of who was asked; or because it is gone.
+                        let is_moved = old.next.as_ref() == Some(&new.owner)
+                            && (mode == Mode::Available || old.phase == Some(Phase::Drain));
+                        let is_right = is_moved || !is_live(&old.owner);
+                        assert!(is_right, "{}: {old:?} {new:?}", change.key());
                     }
                 }
             }

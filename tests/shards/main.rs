@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "a storm that fails says its seed")]
 
 mod cluster;
+mod deaths;
 mod failures;
 mod hearing;
 mod misuse;
@@ -15,4 +16,5 @@ mod operators;
 mod rig;
 mod rolling;
 mod running;
+mod says;
 mod storm;

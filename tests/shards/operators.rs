@@ -1,10 +1,10 @@
 //! What operators say: pins, drains, weights, ranges, and what they see.
 
 use globe::shards::{Mode, ShardMember, Table};
-use globe::{ErrorKind, Fenced};
+use globe::{ErrorKind, Fenced, Globe};
 
 use crate::cluster::{Cluster, Onlooker, counts, is_settled};
-use crate::rig::fails_with;
+use crate::rig::{fails_with, within};
 
 fn at(table: &Table, shard: u32) -> Option<String> {
     let owner = table.owner_of_shard(shard)?;
@@ -200,4 +200,20 @@ async fn the_table_is_a_value_that_people_can_read() {
         (1, 0, 0, 0)
     );
     serde_json::to_string(&status).unwrap();
+}
+
+/// What others write to the log is no change of the table, and no reason to wait for one.
+#[tokio::test(start_paused = true)]
+async fn a_table_is_at_the_newest_position_though_nothing_of_it_changes() {
+    let cluster = Cluster::new(4, Mode::Strict);
+    let mut node = cluster.join("a").await;
+    node.settled(1).await;
+    let elsewhere: Globe<String, u64> = Globe::open(cluster.log.clone(), "other").await.unwrap();
+    for value in 0..3 {
+        let written = elsewhere.put("of another map", value).await.unwrap();
+        let synced = within("a sync", node.shards.sync()).await.unwrap();
+        assert!(synced.covers(written.position()));
+        assert!(node.shards.table().position().covers(synced));
+    }
+    node.leave().await;
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use globe::shards::{Mode, ShardMember};
+use globe::shards::{Mode, Phase, ShardMember};
 use globe::{ErrorKind, Fenced};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
@@ -29,7 +29,7 @@ async fn run(
         let work = move |shard: globe::shards::OwnedShard| {
             let cluster = inner.clone();
             async move {
-                cluster.journal.begin(cluster.mode, shard.shard(), id);
+                cluster.journal.begin(cluster.mode, &shard, id);
                 let serving = Serving(cluster, shard.shard(), id);
                 shard.draining().await;
                 sleep(Duration::from_millis(30)).await;
@@ -90,7 +90,7 @@ async fn what_does_not_listen_is_dropped_all_the_same_when_it_is_lost() {
     let inner = cluster.clone();
     let running = tokio::spawn(async move {
         let work = move |shard: globe::shards::OwnedShard| {
-            inner.journal.begin(inner.mode, shard.shard(), "a");
+            inner.journal.begin(inner.mode, &shard, "a");
             let serving = Serving(inner.clone(), shard.shard(), "a");
             async move {
                 let _serving = serving;
@@ -154,4 +154,39 @@ async fn when_the_session_is_closed_the_run_says_so() {
     other.close().await.unwrap();
     let error = timeout(BOUND, running).await.unwrap().unwrap().unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::Closed);
+}
+
+/// However long it takes to hand over: nobody else begins beside it.
+#[tokio::test(start_paused = true)]
+async fn what_hands_over_is_dropped_when_its_member_is_not_sure_any_more() {
+    let cluster = Cluster::new(1, Mode::Strict);
+    let way = Around::new(&cluster.log);
+    let (shards, session) = cluster.process("a", &way).await;
+    let inner = cluster.clone();
+    let _running = tokio::spawn(async move {
+        let work = move |shard: globe::shards::OwnedShard| {
+            inner.journal.begin(inner.mode, &shard, "a");
+            let serving = Serving(inner.clone(), shard.shard(), "a");
+            async move {
+                let _serving = serving;
+                std::future::pending().await
+            }
+        };
+        let member = ShardMember::new("a");
+        shards
+            .run(&session, member, std::future::pending(), work)
+            .await
+    });
+    let other = cluster.join("b").await;
+    until("it is served", || cluster.journal.serving("a") == 1).await;
+    other.shards.pin(0, Some("b")).await.unwrap();
+    other
+        .wait_for("draining", |table| {
+            table.row(0, 0).unwrap().phase == Some(Phase::Drain)
+        })
+        .await;
+    way.cut(true);
+    other.settled(1).await;
+    until("the other serves it", || cluster.journal.serving("b") == 1).await;
+    assert_eq!(cluster.journal.serving("a"), 0);
 }

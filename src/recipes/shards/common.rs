@@ -3,10 +3,11 @@
 //! Never writes anything: it is read, and it is where the newest table is put.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout};
 
 use crate::recipes::shards::damping::Damping;
 use crate::recipes::shards::planner::Situation;
@@ -17,6 +18,9 @@ use crate::recipes::shards::seats::Seats;
 use crate::recipes::shards::settings::TableSettings;
 use crate::recipes::shards::table::Table;
 use crate::{Globe, Position};
+
+/// After how long who waits for a table asks again.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// One opened table.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(crate) struct Common {
     news: watch::Sender<()>,
     /// Where work comes in, of whichever member this process is.
     pub(crate) seats: Arc<Seats>,
+    /// Somebody waits for it to show what the map shows.
+    asked: Notify,
     /// Of the member that this process is, while it is one.
     pub(crate) post: ArcSwapOption<Post>,
 }
@@ -45,6 +51,7 @@ impl Common {
             table: ArcSwap::from_pointee(table),
             news: watch::Sender::new(()),
             seats: Arc::new(Seats::new()),
+            asked: Notify::new(),
             post: ArcSwapOption::empty(),
         }
     }
@@ -113,14 +120,20 @@ impl Common {
     /// Waits until the table shows a position, or one of another life of the log.
     pub(crate) async fn shows(&self, position: Position) {
         let mut news = self.news();
-        loop {
-            let shown = self.table().position();
-            if shown.covers(position) || shown.epoch != position.epoch {
+        while !self.table().shows(position) {
+            let is_there = |here: Position| here.covers(position) || here.epoch != position.epoch;
+            let there = self.map.wait_for(|view| is_there(view.position()));
+            if there.await.is_err() {
                 return;
             }
-            if news.changed().await.is_err() {
-                return;
-            }
+            // What is no change of the table does not bring it there.
+            self.asked.notify_one();
+            let _ = timeout(AGAIN, news.changed()).await;
         }
+    }
+
+    /// Waits until somebody waits for the table to show what the map shows.
+    pub(crate) async fn asked(&self) {
+        self.asked.notified().await;
     }
 }

@@ -20,7 +20,7 @@ use crate::recipes::shards::membership::Membership;
 use crate::recipes::shards::post::Post;
 use crate::recipes::shards::record::RowId;
 use crate::recipes::shards::row::Mode;
-use crate::recipes::shards::saying::say;
+use crate::recipes::shards::saying::{Outcome, say};
 use crate::recipes::shards::shard_member::{MemberState, ShardMember};
 use crate::recipes::shards::steps::Told;
 use crate::recipes::shards::table::Table;
@@ -29,13 +29,20 @@ use crate::{ErrorKind, Loss, Position, Result, Session, SessionState};
 /// How long what is to be said is collected, to be committed together.
 const TOGETHER: Duration = Duration::from_millis(5);
 
+/// After how long a row is tried again that nobody could read.
+const UNREADABLE: Duration = Duration::from_secs(1);
+
 /// Something under way, and what came of it.
 enum Errand {
     /// What is to be said was collected for long enough.
     Collected,
-    Said(Vec<RowId>, Result<Position>),
+    Said(Vec<RowId>, Result<Outcome>),
     /// After a pause it is to be said again.
     SayAgain(Vec<RowId>),
+    /// The table shows what became of these rows.
+    Shown(Vec<RowId>),
+    /// After a pause rows that nobody could read are to be tried again.
+    TryAgain(Vec<RowId>),
     Joined(Result<Membership>),
     /// The member is known to be leaving, or is none any more.
     Marked,
@@ -243,6 +250,11 @@ impl Duty {
         let most = self.common.map.log().capabilities().max_operations;
         let says = self.jobs.take_says(most.saturating_sub(1).max(1));
         let rows: Vec<RowId> = says.iter().map(|(row, _)| *row).collect();
+        if rows.is_empty() {
+            // There was nothing to be said any more when it was collected.
+            self.is_saying = false;
+            return;
+        }
         let Some(membership) = live.cloned() else {
             // It is said when it is a member again for sure.
             self.say_later(rows);
@@ -263,6 +275,24 @@ impl Duty {
         }));
     }
 
+    /// Rows are looked at when the table is there, whether or not they have changed.
+    fn look_later(&mut self, rows: Vec<RowId>, position: Position) {
+        let common = Arc::clone(&self.common);
+        self.errands.push(Box::pin(async move {
+            common.shows(position).await;
+            Errand::Shown(rows)
+        }));
+    }
+
+    fn try_later(&mut self, rows: Vec<RowId>) {
+        if !rows.is_empty() {
+            self.errands.push(Box::pin(async move {
+                sleep(UNREADABLE).await;
+                Errand::TryAgain(rows)
+            }));
+        }
+    }
+
     fn hear(&mut self, told: (RowId, u64, Told)) {
         let mut told = Some(told);
         while let Some((row, number, what)) = told {
@@ -277,10 +307,12 @@ impl Duty {
     fn back(&mut self, errand: Errand) {
         match errand {
             Errand::Collected => self.say(),
-            Errand::Said(rows, Ok(position)) => {
+            Errand::Said(mut rows, Ok(outcome)) => {
                 self.backoff.reset();
-                self.jobs.said(&rows, Some(position));
-                self.dirty.extend(rows);
+                rows.retain(|row| !outcome.unreadable.contains(row));
+                self.jobs.said(&rows, outcome.position);
+                self.look_later(rows, outcome.position);
+                self.try_later(outcome.unreadable);
                 self.is_saying = false;
             }
             Errand::Said(rows, Err(error)) => {
@@ -288,9 +320,14 @@ impl Duty {
                 self.say_later(rows);
             }
             Errand::SayAgain(rows) => {
-                self.jobs.said(&rows, None);
+                self.jobs.unsaid(&rows);
                 self.dirty.extend(rows);
                 self.is_saying = false;
+            }
+            Errand::Shown(rows) => self.dirty.extend(rows),
+            Errand::TryAgain(rows) => {
+                self.jobs.unsaid(&rows);
+                self.dirty.extend(rows);
             }
             Errand::Joined(Ok(membership)) => {
                 self.backoff.reset();

@@ -130,11 +130,21 @@ impl Jobs {
         !self.says.is_empty()
     }
 
-    /// What was to be said of these rows has landed here, or has to be said again.
-    pub(crate) fn said(&mut self, rows: &[RowId], landed: Option<Position>) {
+    /// What was to be said of these rows has landed here, or was passed over there: they are to be looked at again when the
+    /// table shows what became of them, be it nothing.
+    pub(crate) fn said(&mut self, rows: &[RowId], landed: Position) {
+        self.mark(rows, Said::Landed(landed));
+    }
+
+    /// What was to be said of these rows has to be said again.
+    pub(crate) fn unsaid(&mut self, rows: &[RowId]) {
+        self.mark(rows, Said::No);
+    }
+
+    fn mark(&mut self, rows: &[RowId], said: Said) {
         for row in rows {
             if let Some(job) = self.jobs.get_mut(row) {
-                job.said = landed.map_or(Said::No, Said::Landed);
+                job.said = said;
             }
         }
     }
@@ -147,6 +157,12 @@ impl Jobs {
             None if role == Role::None => return,
             None => Job::default(),
         };
+        if let (Running::Draining(_), false, Some(tenure)) =
+            (job.running, standing.may_own, &job.tenure)
+        {
+            // It hears of nothing but its end until it has stopped, and another may begin before that.
+            tenure.end(standing.loss);
+        }
         let says = loop {
             let say = match next(mode, job.running, role, standing.may_own) {
                 Next::Nothing => break None,
@@ -185,10 +201,7 @@ impl Jobs {
         let is_known = match job.said {
             Said::No => true,
             Said::Asked => false,
-            Said::Landed(position) => {
-                let shown = table.position();
-                shown.covers(position) || shown.epoch != position.epoch
-            }
+            Said::Landed(position) => table.shows(position),
         };
         if is_known {
             job.said = Said::Asked;

@@ -70,12 +70,14 @@ impl Shards {
         let mut left = None;
         loop {
             tokio::select! {
+                biased;
+                // First: it says why something ends.
                 step = worker.next() => match step {
                     Some(step) => crew.take(step),
                     None => break,
                 },
-                () = crew.one_ended() => {}
                 outcome = &mut leaving, if left.is_none() => left = Some(outcome),
+                () = crew.one_ended() => {}
             }
         }
         let gone = || {
@@ -170,7 +172,13 @@ where
                 () = shard.draining(), if !pause.is_zero() => return,
                 () = std::future::ready(()), if pause.is_zero() => {}
             }
-            work(shard).await;
+            let owned = shard.clone();
+            tokio::select! {
+                biased;
+                // Also while it hands over what it cannot be sure of any more.
+                _ = owned.lost() => {}
+                () = work(shard) => {}
+            }
         });
         self.shards.insert(task.id(), key);
         task

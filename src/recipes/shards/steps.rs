@@ -161,6 +161,9 @@ impl Drop for Prepare {
 }
 
 /// A shard that goes to another member. Dropped without a word, it is told again: else it would never go.
+///
+/// Another may begin before this one is done: when this life of the member ends, or, in strict mode, cannot be sure that it goes
+/// on. [`OwnedShard::lost`] ends then, and whatever of it still serves must stop at once.
 #[derive(Debug)]
 pub struct Drain {
     ticket: Ticket,

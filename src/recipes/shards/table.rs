@@ -75,19 +75,32 @@ impl Rows {
         cells.filter_map(|(at, cell)| Some((at, cell.as_ref()?)))
     }
 
-    /// Where the rows are not the same as in another table: all of a chunk that was copied.
+    /// Where the rows are not the same as in another table.
     pub(crate) fn changed(&self, before: &Rows) -> Vec<usize> {
         let count = self.chunks.len().max(before.chunks.len());
-        let differs = |chunk: &usize| {
-            let (now, then) = (self.chunks.get(*chunk), before.chunks.get(*chunk));
-            !matches!((now, then), (Some(now), Some(then)) if Arc::ptr_eq(now, then))
-        };
-        let chunks = (0..count).filter(differs);
-        let places = chunks.flat_map(|chunk| chunk * CHUNK..(chunk + 1) * CHUNK);
-        let row = |rows: &Rows, at| rows.get(at).map(|cell| Arc::as_ptr(&cell.row));
-        places
-            .filter(|at| row(self, *at) != row(before, *at))
-            .collect()
+        let mut changed = Vec::new();
+        for chunk in 0..count {
+            let (now, then) = (self.chunks.get(chunk), before.chunks.get(chunk));
+            if !matches!((now, then), (Some(now), Some(then)) if Arc::ptr_eq(now, then)) {
+                let (now, then) = (cells(now), cells(then));
+                let differs = |place: &usize| !is_same(now.get(*place), then.get(*place));
+                let places = (0..CHUNK).filter(differs);
+                changed.extend(places.map(|place| chunk * CHUNK + place));
+            }
+        }
+        changed
+    }
+}
+
+fn cells(chunk: Option<&Arc<Vec<Option<Cell>>>>) -> &[Option<Cell>] {
+    chunk.map_or(&[], |cells| cells)
+}
+
+fn is_same(now: Option<&Option<Cell>>, then: Option<&Option<Cell>>) -> bool {
+    match (now, then) {
+        (Some(Some(now)), Some(Some(then))) => Arc::ptr_eq(&now.row, &then.row),
+        (Some(Some(_)), _) | (_, Some(Some(_))) => false,
+        _ => true,
     }
 }
 
@@ -268,6 +281,11 @@ impl Table {
     pub(crate) fn owned(&self) -> usize {
         let is_there = |cell: &Cell| matches!(self.peers.get(cell.owner as usize), Some(Some(_)));
         self.rows.iter().filter(|(_, cell)| is_there(cell)).count()
+    }
+
+    /// Whether what was committed there is in it, or of another life of the log.
+    pub(crate) fn shows(&self, position: Position) -> bool {
+        self.position.covers(position) || self.position.epoch != position.epoch
     }
 
     pub(crate) fn epoch(&self) -> Epoch {
