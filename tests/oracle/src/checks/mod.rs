@@ -17,6 +17,7 @@ mod linearizable;
 mod liveness;
 mod monotonic;
 mod own_writes;
+mod recipes;
 mod registers;
 mod resync;
 mod serializable;
@@ -81,6 +82,16 @@ const CHECKS: &[(&str, Check)] = &[
     ("outlived", claims::outlived::check),
     ("presence", claims::presence::check),
     ("settled", claims::settled::check),
+    ("enough recipes", recipes::enough::check),
+    ("moves", recipes::moves::check),
+    ("two owners", recipes::owners::check),
+    ("written", recipes::written::check),
+    ("given away", recipes::given::check),
+    ("kept", recipes::kept::check),
+    ("served", recipes::served::check),
+    ("listed", recipes::listed::check),
+    ("registered", recipes::registered::check),
+    ("settings", recipes::settings::check),
 ];
 
 /// The names of all checkers.
