@@ -147,6 +147,7 @@ fn runs() -> [Event; 2] {
 }
 
 const UP: &str = r#"{"state":"up","weight":100}"#;
+const LEAVING: &str = r#"{"state":"draining","weight":100}"#;
 
 /// In a table `a` gives a shard to `b`, and takes the other from `c`, who is killed; who they are at first is told by the first
 /// revision.
@@ -221,7 +222,8 @@ fn table(scribe: &mut Scribe, table: usize, first: u64) -> Vec<(u32, u32, u64, A
     );
     let from_b1 = scribe.now();
     scribe.life(a, LifeDid::Leaves);
-    scribe.truth(keyspace, at(11), &[("member/a", None)]);
+    scribe.records(keyspace, at(11), &[("member/a", LEAVING, at(0))]);
+    scribe.truth(keyspace, at(12), &[("member/a", None)]);
     scribe.life(a, LifeDid::Left(true));
     vec![(b.0, 0, 2, from_b), (b.0, 1, 2, from_b1)]
 }

@@ -232,11 +232,11 @@ fn who_leaves_and_keeps_what_he_had_is_found() {
             step.life = 2;
             step.id = "b".into();
         }
-        Event::Truth(truth) if truth.position == position(22) => {
-            truth
-                .changes
-                .iter_mut()
-                .for_each(|(key, _)| *key = "member/b".into());
+        Event::Truth(truth) if [position(22), position(23)].contains(&truth.position) => {
+            for (key, stored) in &mut truth.changes {
+                *key = "member/b".into();
+                stored.iter_mut().for_each(|stored| stored.created = 12);
+            }
         }
         _ => {}
     });

@@ -39,6 +39,10 @@ fn judge(book: &Book<'_>) -> Vec<String> {
             let Some(state) = book.timeline.before(table, moment) else {
                 continue;
             };
+            // Who is no member at that moment, because its session was lost, has nothing to give.
+            if up(state).any(|(id, _)| id == life.id) {
+                continue;
+            }
             let me = format!("{}@{created}", life.id);
             // Who was there all the while it left, and takes shards.
             let takes = up(state).any(|(id, since)| {

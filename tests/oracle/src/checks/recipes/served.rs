@@ -35,14 +35,15 @@ fn unserved(book: &Book<'_>, table: &str) -> Vec<String> {
             continue;
         };
         let moves = row.next.is_some() || row.phase.is_some() || row.prev.is_some();
-        let serves = book.steps(table).any(|(step, life)| {
-            let ShardDid::Served(stopped) = step.did else {
+        let serves = book.history.shard_steps().any(|step| {
+            let (ShardDid::Served(stopped), Some(life)) = (&step.did, book.lives.get(&step.life))
+            else {
                 return false;
             };
-            let is_his = life.id == row.owner.id()
+            let is_his = (life.keyspace, life.id) == (table, row.owner.id())
                 && (step.shard, step.token.number) == (shard, row.term)
                 && step.token.epoch == epoch;
-            is_his && over < stopped && over.micros <= step.ret.micros + LOOK_MICROS
+            is_his && over < *stopped && over.micros <= step.ret.micros + LOOK_MICROS
         });
         if moves || !is_live(state, &row.owner) || !serves {
             let is_live = is_live(state, &row.owner);
