@@ -29,6 +29,7 @@ mod visibility;
 #[cfg(test)]
 mod planted;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::history::History;
@@ -97,6 +98,13 @@ const CHECKS: &[(&str, Check)] = &[
 /// The names of all checkers.
 pub fn names() -> impl Iterator<Item = &'static str> {
     CHECKS.iter().map(|(name, _)| *name)
+}
+
+/// Who was killed in which phase of a move of a shard, as `strict: next, drain`: of the owner, the next, the previous one and the
+/// planner.
+#[must_use]
+pub fn deaths(history: &History) -> BTreeSet<String> {
+    recipes::deaths::deaths(history, &Timeline::of(history))
 }
 
 /// Runs every checker; empty when all is well.

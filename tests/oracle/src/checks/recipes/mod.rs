@@ -4,6 +4,7 @@
 //! All processes of a run have one clock. What a third party ended before its time its owner cannot know at once: of a member
 //! that was meddled with, what it did later is left out here, once and for all.
 
+pub(crate) mod deaths;
 pub(crate) mod enough;
 pub(crate) mod given;
 pub(crate) mod kept;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use futures::FutureExt;
-use globe::shards::{Leaver, Mode, ShardMember};
+use globe::shards::{Incarnation, Leaver, Mode, Phase, Row, ShardMember};
 use globe::{Fenced, Session, Shards};
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, sleep, timeout};
@@ -24,6 +24,8 @@ use crate::workload::recording::outcome;
 
 /// How long a member may take to prepare before it is passed over.
 const PREPARE: Duration = Duration::from_secs(2);
+/// How long one waits for a phase to be killed in, at most.
+const MEETS: Duration = Duration::from_millis(1_500);
 /// How often one id joins at most: who comes more often is given nothing for a while.
 const JOINS: u32 = 3;
 /// What the operations of members are counted under: a node of their own, since they are cut off by themselves.
@@ -50,6 +52,7 @@ enum Serving {
 struct Lived {
     life: Life,
     way: Way,
+    table: Shards,
     session: Session,
     serving: Serving,
     writing: JoinHandle<()>,
@@ -154,10 +157,11 @@ impl Client {
             is_listed: true,
         };
         life.did(began, call);
-        let writing = tokio::spawn(self.writer(&life, table).write());
+        let writing = tokio::spawn(self.writer(&life, table.clone()).write());
         Some(Lived {
             life,
             way,
+            table,
             session,
             serving,
             writing,
@@ -224,7 +228,10 @@ impl Client {
                     lived.way.cut(false);
                     lived.life.did(LifeDid::Back, call);
                 }
-                2..4 if recipes.kills => return lived.is_killed().await,
+                2..4 if recipes.kills => {
+                    lived.meets(self.rng.u8(..)).await;
+                    return lived.is_killed().await;
+                }
                 4 => return lived.ends(self.rng.bool()).await,
                 5 => return self.leave(lived).await,
                 _ => {}
@@ -255,6 +262,29 @@ impl Client {
 }
 
 impl Lived {
+    /// Waits until a row names it in the phase that this number means, for a moment.
+    async fn meets(&self, dice: u8) {
+        let phase = [None, Some(Phase::Prepare), Some(Phase::Drain)][usize::from(dice % 3)];
+        let is_mine = |who: Option<&Incarnation>| who.is_some_and(|who| who.id() == self.life.id);
+        let role = dice / 3 % 3;
+        let meets = |row: &Row| {
+            let moves = row.phase == phase && (phase.is_some() || row.prev.is_some());
+            let who = match role {
+                0 => Some(&row.owner),
+                1 => row.next.as_ref().or(row.prev.as_ref()),
+                // Whoever it is about: the one who plans, perhaps.
+                _ => return moves,
+            };
+            moves && is_mine(who)
+        };
+        let waiting = async {
+            while !self.table.table().rows().any(|(.., row)| meets(row)) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let _ = timeout(MEETS, waiting).await;
+    }
+
     /// Stops at once: nothing more reaches the log.
     async fn is_killed(self) {
         let call = self.life.now();
