@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 use fastrand::Rng;
 use globe::{Globe, MemoryLog};
 use globe_faulty::{Fault, Faults, FaultyLog};
-use globe_oracle::checks::deaths;
+use globe_oracle::checks::{Violation, check_all, deaths};
 use globe_oracle::{
-    Effect, History, KEYSPACES, LifeDid, Node, Players, RECIPE_KEYSPACES, Recipes, Recorder, Truth,
-    Workload, judge,
+    Effect, History, KEYSPACES, LifeDid, Node, Players, RECIPE_KEYSPACES, RecipeLimits, Recipes,
+    Recorder, Truth, Workload, judge,
 };
 use tokio::time::{Duration, advance, sleep, timeout};
 
@@ -315,6 +315,54 @@ fn every_check_holds_whoever_dies_in_whichever_phase() {
         }
     }
     panic!("nobody was seen to die as {missing:?}");
+}
+
+/// What was done to rows and members of tables, and to members of services.
+fn moves(told: &Recorder) -> Vec<String> {
+    let history = told.history();
+    let looked_at = |keyspace: &str| keyspace.ends_with("shards") || keyspace == "services";
+    let moved = history.truths().filter(|truth| looked_at(&truth.keyspace));
+    let keys = moved.flat_map(|truth| truth.changes.clone());
+    keys.map(|(key, stored)| format!("{key} {stored:?}"))
+        .collect()
+}
+
+/// Four times as long as what is served strictly may be without its log.
+#[test]
+fn while_the_log_is_away_nothing_moves_and_afterwards_all_is_served_again() {
+    on_paused_time(async {
+        let world = World::begin(1, Weather::Outages).await;
+        let limits = RecipeLimits {
+            min_writes: 0,
+            min_published: 0,
+            ..RecipeLimits::default()
+        };
+        // Everybody comes to stay.
+        let recipes = Recipes {
+            lives: 0,
+            limits,
+            ..world.recipes()
+        };
+        let players = recipes.start(&world.logs, &world.told).await.unwrap();
+        assert!(players.quiet(BOUND).await, "it never came to rest");
+        let before = moves(&world.told);
+        world.memory.set_available(false);
+        sleep(world.ttl * 4).await;
+        world.memory.set_available(true);
+        sleep(world.ttl * 4).await;
+        assert!(
+            before > 0 && moves(&world.told) == before,
+            "something moved"
+        );
+        players.finish(BOUND).await;
+        assert!(world.truth.finish(BOUND).await, "the truth was heard");
+        let found = check_all(&world.told.history());
+        // No map was played beside.
+        let found = found
+            .iter()
+            .filter(|it| !["enough", "liveness"].contains(&it.check));
+        assert_eq!(found.collect::<Vec<_>>(), Vec::<&Violation>::new());
+    });
 }
 
 #[test]

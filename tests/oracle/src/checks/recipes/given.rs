@@ -39,6 +39,10 @@ fn judge(book: &Book<'_>) -> Vec<String> {
             let Some(state) = book.timeline.before(table, moment) else {
                 continue;
             };
+            // In another life of the log it is no member any more.
+            if book.timeline.began(moment.epoch) > Some(leaves) {
+                continue;
+            }
             // Who is no member at that moment, because its session was lost, has nothing to give.
             if up(state).any(|(id, _)| id == life.id) {
                 continue;

@@ -282,13 +282,9 @@ impl Players {
         let _ = playing.wait_for(|playing| *playing == 0).await;
     }
 
-    /// Ends the run, after all is mended: each process lives once more; when all is quiet, all is looked at once more, and
-    /// all leave. Each of it for `bound` at most; the checks find what was not reached by then.
-    ///
-    /// # Panics
-    /// When one who played did.
-    pub async fn finish(mut self, bound: Duration) {
-        self.stop.cancel();
+    /// Waits until every process has lived through all its lives, and nothing has changed for a while, at most for `bound`;
+    /// whether it came to that.
+    pub async fn quiet(&self, bound: Duration) -> bool {
         let deadline = Instant::now() + bound;
         let _ = timeout_at(deadline, self.done()).await;
         let mut quiet = Instant::now();
@@ -298,6 +294,17 @@ impl Players {
                 quiet = Instant::now();
             }
         }
+        quiet.elapsed() >= QUIET
+    }
+
+    /// Ends the run, after all is mended: each process lives once more; when all is quiet, all is looked at once more, and
+    /// all leave. Each of it for `bound` at most; the checks find what was not reached by then.
+    ///
+    /// # Panics
+    /// When one who played did.
+    pub async fn finish(mut self, bound: Duration) {
+        self.stop.cancel();
+        self.quiet(bound).await;
         self.readers.iter().for_each(|reader| reader.look(true));
         self.tuners.iter().for_each(Tuner::last);
         self.over.cancel();
