@@ -19,4 +19,5 @@ mod node;
 mod outages;
 mod proxies;
 mod sessions;
+mod shards;
 mod shared;
