@@ -261,7 +261,7 @@ async fn who_takes_too_long_to_prepare_is_passed_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_that_comes_and_goes_is_given_nothing_for_a_while() {
+async fn flapping_is_damped() {
     let cluster = Cluster::new(20, Mode::Strict);
     let steady = cluster.join("a").await;
     steady.settled(1).await;

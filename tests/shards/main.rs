@@ -11,6 +11,7 @@ mod failures;
 mod misuse;
 mod moves;
 mod operators;
+mod plans;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod rolling;
