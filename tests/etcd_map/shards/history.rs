@@ -92,7 +92,10 @@ impl History {
         }
         for (revision, shard, work) in works {
             let mut known = rows[&shard].iter();
-            let (_, row) = known.rfind(|(at, _)| *at <= revision).expect("it had one");
+            // What was written before this began is under a term that it did not see.
+            let Some((_, row)) = known.rfind(|(at, _)| *at <= revision) else {
+                continue;
+            };
             let is_his = row.owner.id() == work.by && row.term == work.term;
             assert!(is_his, "{shard} at {revision}: {row:?} {work:?}");
             seen.works += 1;
