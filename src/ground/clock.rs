@@ -45,6 +45,14 @@ impl Moment {
         }
     }
 
+    /// How long after another it is, on each clock; nothing on one that there is not.
+    pub(crate) fn since(self, base: Moment) -> (Duration, Duration) {
+        let steady = self.steady.saturating_duration_since(base.steady);
+        let boot = self.boot.zip(base.boot);
+        let boot = boot.map(|(boot, base)| boot.saturating_sub(base));
+        (steady, boot.unwrap_or_default())
+    }
+
     /// As tokio's timer knows it.
     pub(crate) fn steady(self) -> Instant {
         self.steady

@@ -76,6 +76,11 @@ impl Leases {
         deadlines.min_by_key(|deadline| deadline.steady())
     }
 
+    /// Until when each of them may be trusted.
+    pub(crate) fn deadlines(&self) -> impl Iterator<Item = Moment> {
+        self.held.iter().map(|held| held.deadline)
+    }
+
     /// Whether all of them may be trusted; nor is one without any.
     pub(crate) fn are_live(&self, now: Moment) -> bool {
         let is_past = |held: &Held| held.deadline.is_past(now);

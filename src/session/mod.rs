@@ -19,6 +19,7 @@ pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod sight;
 pub(crate) mod state;
+mod trusted;
 
 use std::fmt;
 use std::sync::Arc;

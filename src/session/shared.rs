@@ -4,6 +4,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::session::attended::Attended;
 use crate::session::leases::Leases;
 use crate::session::settings::Settings;
 use crate::session::state::{Loss, SessionEvent, SessionState, SessionStatus};
+use crate::session::trusted::Trusted;
 use crate::write::leasing::Leasing;
 use crate::write::wanted_keys::WantedKeys;
 
@@ -50,6 +52,8 @@ pub(crate) struct Shared {
     pub(super) common: Mutex<Common>,
     pub(super) me: Weak<dyn Leasing>,
     inner: Mutex<Inner>,
+    /// What is in there of how it stands, for who asks all the time.
+    trusted: Trusted,
     /// How it stands has changed.
     pub(super) changed: Notify,
     events: broadcast::Sender<SessionEvent>,
@@ -95,6 +99,8 @@ impl Shared {
             grace: None,
             end: Ok(()),
         };
+        let trusted = Trusted::new(sent);
+        trusted.set(inner.leases.deadlines());
         Arc::new_cyclic(|me: &Weak<Shared>| Shared {
             log,
             settings,
@@ -109,13 +115,18 @@ impl Shared {
             common: Mutex::default(),
             me: me.clone(),
             inner: Mutex::new(inner),
+            trusted,
             changed: Notify::new(),
             events: broadcast::channel(EVENTS).0,
         })
     }
 
-    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
-        lock(&self.inner)
+    pub(super) fn inner(&self) -> Locked<'_> {
+        Locked {
+            inner: lock(&self.inner),
+            trusted: &self.trusted,
+            is_changed: false,
+        }
     }
 
     /// By which the keys of a map know whose they are.
@@ -138,7 +149,12 @@ impl Shared {
 impl Shared {
     /// How it stands, by the clocks of now: no task has to have run for that.
     pub(crate) fn state(&self) -> SessionState {
-        let (state, is_news) = self.inner().look(Moment::now());
+        let now = Moment::now();
+        // Without the lock, as long as it is live: whoever may serve is asked on every request, in every thread.
+        if self.trusted.holds(now) {
+            return SessionState::Live;
+        }
+        let (state, is_news) = self.inner().look(now);
         if is_news {
             self.tell(SessionEvent::Suspended);
             self.changed.notify_waiters();
@@ -281,6 +297,38 @@ impl Shared {
 
     pub(crate) fn how_it_ended(&self) -> Result<()> {
         self.inner().end.clone()
+    }
+}
+
+/// What is under the lock. Whoever has changed it leaves behind, before he lets it go, until when the session is live.
+pub(super) struct Locked<'a> {
+    inner: MutexGuard<'a, Inner>,
+    trusted: &'a Trusted,
+    is_changed: bool,
+}
+
+impl Deref for Locked<'_> {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Inner {
+        self.is_changed = true;
+        &mut self.inner
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        if self.is_changed {
+            let is_live = self.inner.phase == SessionState::Live;
+            let deadlines = self.inner.leases.deadlines();
+            self.trusted.set(deadlines.filter(|_| is_live));
+        }
     }
 }
 

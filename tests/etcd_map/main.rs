@@ -19,5 +19,6 @@ mod node;
 mod outages;
 mod proxies;
 mod sessions;
+mod settings;
 mod shards;
 mod shared;

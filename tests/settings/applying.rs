@@ -97,6 +97,7 @@ async fn a_reaction_that_panics_ends_alone() {
         limit.problems()
     );
     drop(bad);
+    assert!(limit.problems().is_empty(), "{:?}", limit.problems());
     assert_eq!(*limit.get(), 2);
 }
 

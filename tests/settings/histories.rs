@@ -178,3 +178,17 @@ async fn nobody_undoes_what_somebody_else_did_meanwhile() {
     conflicts(here.undo("global", 1).await);
     assert_eq!(*here.get(), 100);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_first_change_can_be_undone_as_well() {
+    let (_log, limit) = one().await;
+    limit.publish("region:eu", 5).await.unwrap();
+    assert_eq!(history(&limit, "region:eu"), [Some(5)]);
+    limit.undo("region:eu", 1).await.unwrap();
+    assert_eq!(*limit.get(), 100, "the layer says nothing, as before");
+    limit.undo("region:eu", 1).await.unwrap();
+    assert_eq!(*limit.get(), 5, "it was a change itself");
+    limit.undo("region:eu", 3).await.unwrap();
+    assert_eq!(*limit.get(), 100, "before all of them");
+    fails_with(limit.undo("region:eu", 5).await, ErrorKind::Invalid);
+}

@@ -151,47 +151,6 @@ async fn a_check_that_changes_its_mind_is_believed_when_it_is_asked() {
     assert_eq!((*number.get(), number.problems().len()), (4, 0));
 }
 
-/// Two look at the map at the same time: who publishes, and who follows. The check of the first takes longer.
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn a_slow_look_is_not_shown_over_a_newer_one() {
-    let log = MemoryLog::new();
-    let settings = settings(&log, "web-7").await;
-    let (entered, enters) = std::sync::mpsc::channel();
-    let (leave, leaves) = std::sync::mpsc::channel::<()>();
-    let (leaves, is_first) = (Mutex::new(leaves), AtomicBool::new(true));
-    let check = move |number: &u64| {
-        if *number == 2 && is_first.swap(false, Ordering::Relaxed) {
-            entered.send(()).unwrap();
-            leaves.lock().unwrap().recv().unwrap();
-        }
-        Ok(())
-    };
-    let number = settings
-        .declare("number", 1_u64)
-        .check(check)
-        .open()
-        .unwrap();
-    write_raw(&log, SPACE, "number/global", "2").await;
-    // The follower is asking for the 2, and the 3 is published.
-    tokio::task::block_in_place(|| enters.recv().unwrap());
-    let there = crate::settings(&log, "web-8").await;
-    let there = there.declare("number", 1_u64).open().unwrap();
-    there.publish("global", 3).await.unwrap();
-    until("it is seen", || {
-        number.history("global").unwrap().len() == 2
-    })
-    .await;
-    let publishing = number.clone();
-    let publishing = tokio::spawn(async move { publishing.publish("global", 4).await });
-    shows(&number, 4).await;
-    leave.send(()).unwrap();
-    publishing.await.unwrap().unwrap();
-    for _ in 0..100 {
-        assert_eq!(*number.get(), 4);
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-    }
-}
-
 /// Nobody holds it any more: not the settings, nor their tasks.
 #[tokio::test(start_paused = true)]
 async fn what_nobody_holds_is_let_go() {

@@ -8,6 +8,7 @@ mod applying;
 mod bad_use;
 mod bad_values;
 mod crowds;
+mod held_up;
 mod histories;
 mod hostile;
 mod layers;

@@ -136,3 +136,24 @@ async fn what_the_log_cannot_take_is_not_published() {
         (0, 0)
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_publishes_by_a_handle_of_his_own_is_named_and_nobody_else_is() {
+    let (_log, limit) = one().await;
+    let anna = limit.by("anna");
+    anna.publish("global", 200).await.unwrap();
+    assert_eq!((*limit.get(), *anna.get()), (200, 200), "one and the same");
+    limit.publish("global", 300).await.unwrap();
+    let by = |number: usize| {
+        let past = limit.history("global").unwrap();
+        past[number].by().map(str::to_owned)
+    };
+    assert_eq!(by(0).as_deref(), Some("web-7"), "who opened the settings");
+    assert_eq!(by(1).as_deref(), Some("anna"));
+    // Clones are of the same person; so is what he begins.
+    let staged = anna.clone().rollout("global", 400).percent(100);
+    staged.start().await.unwrap().finish().await.unwrap();
+    assert_eq!(by(0).as_deref(), Some("anna"));
+    limit.by("bert").undo("global", 1).await.unwrap();
+    assert_eq!(limit.explain().fields[0].by.as_deref(), Some("bert"));
+}

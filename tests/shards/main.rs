@@ -8,6 +8,7 @@
 mod cluster;
 mod deaths;
 mod failures;
+mod hearing;
 mod misuse;
 mod moves;
 mod operators;

@@ -70,7 +70,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Setting<T> {
         let slot: Arc<Slot<T>> = Arc::clone(&self.slot);
         Binding {
             task: task.abort_handle(),
-            forget: Some(Box::new(move || slot.report(reporter, "binding", None))),
+            forget: Some(Box::new(move || slot.forget(reporter))),
         }
     }
 }

@@ -81,7 +81,11 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Declare<T> {
         // Before it looks: what changes in between is not missed.
         book.add(&slot);
         book.refresh(|key| key == slot.key());
-        Ok(Setting { slot, book })
+        Ok(Setting {
+            slot,
+            book,
+            by: None,
+        })
     }
 }
 

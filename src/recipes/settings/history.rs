@@ -102,7 +102,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Setting<T> {
     }
 
     /// Publishes what stood at a layer so many changes ago: 1 is what was replaced last. It counts as [`Setting::history`]
-    /// does, and is a change itself, so that undoing it once more leads back.
+    /// does, and is a change itself, so that undoing it once more leads back. Undoing the first change there ever was leads to
+    /// where the layer said nothing. Costs a round trip. Cancel safe, as every write is.
     ///
     /// # Errors
     /// `Conflict` when somebody else changed the layer since this process saw it; `Invalid` when the history does not go back
@@ -110,7 +111,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Setting<T> {
     pub async fn undo(&self, layer: &str, back: usize) -> Result<Position> {
         let (keys, map) = (self.keys(layer)?, &self.book.map);
         let sheet = LayerSheet::of(&map.view(), &keys, &mut Vec::new());
-        let records = standing_first(&sheet);
+        let mut records = standing_first(&sheet);
+        records.extend(before_the_first(&sheet));
         let Some(record) = records.get(back).filter(|_| back > 0) else {
             let (name, changes) = (self.name(), records.len().saturating_sub(1));
             let why = format!(
@@ -140,6 +142,12 @@ fn standing_first(sheet: &LayerSheet) -> Vec<PastRecord> {
     });
     let unreadable = sheet.is_unreadable.then(PastRecord::default);
     unreadable.into_iter().chain(shown).chain(past).collect()
+}
+
+/// What was before the oldest change that is known, if that is the first there ever was: nothing.
+fn before_the_first(sheet: &LayerSheet) -> Option<PastRecord> {
+    let oldest = sheet.past.last().map(|(number, _)| *number);
+    (oldest == Some(0)).then(PastRecord::default)
 }
 
 impl<T> fmt::Debug for Past<T> {

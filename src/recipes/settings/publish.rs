@@ -117,7 +117,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Setting<T> {
             }
             let published = PastRecord {
                 value: next,
-                by: Some(self.book.by.clone()),
+                by: Some(self.publisher()),
                 at: Some(stamp::now()),
             };
             let replaced = self.replaced(&view, &layer, standing.as_deref());

@@ -82,26 +82,26 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Rollout<T> {
         self
     }
 
-    /// Begins. Costs a round trip.
+    /// Begins. Costs a round trip. Cancel safe, as every write is.
     ///
     /// # Errors
     /// `Conflict` when another roll-out is under way at this layer; `Invalid` for what is no layer or percentage, and for a
     /// value that is refused; otherwise as every write.
     pub async fn start(self) -> Result<Staged<T>> {
-        let (setting, keys) = (self.setting, self.layer);
-        let keys = setting.keys(&keys)?;
+        let setting = self.setting;
+        let keys = setting.keys(&self.layer)?;
         let value = setting.slot.judge.write(setting.name(), &self.value)?;
         let view = setting.book.map.view();
         let record = RolloutRecord {
             value: setting.slot.whole(&view, &keys, &value)?,
             percent: checked(self.percent)?,
             only: self.only,
-            by: Some(setting.book.by.clone()),
+            by: Some(setting.publisher()),
             at: Some(stamp::now()),
         };
         let json = record.json()?;
         let written = setting.book.map.create(keys.rollout(), json).await?;
-        Staged::seen(setting, keys, record, written)
+        Ok(Staged::seen(setting, keys, record, written))
     }
 }
 

@@ -13,6 +13,8 @@ use crate::recipes::settings::slot::Slot;
 pub struct Setting<T> {
     pub(crate) slot: Arc<Slot<T>>,
     pub(crate) book: Arc<Book>,
+    /// Who publishes by this handle, if it is not whoever opened the settings.
+    pub(crate) by: Option<Arc<str>>,
 }
 
 impl<T> Setting<T> {
@@ -21,6 +23,32 @@ impl<T> Setting<T> {
     pub fn name(&self) -> &str {
         &self.slot.name
     }
+
+    /// A handle on the same setting by which somebody else publishes, as the history and [`explain`](Setting::explain) say it:
+    /// for a page of settings that many people use. It only says who it was, and lets nobody in. Costs a copy of the name.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// # use globe::{MemoryLog, Settings, settings::Scope};
+    /// # let settings = Settings::open(MemoryLog::new(), "settings", Scope::new("web-7")).await?;
+    /// let limit = settings.declare("limit", 100_u64).open()?;
+    /// limit.by("anna").publish("global", 200).await?;
+    /// assert_eq!(limit.history("global")?[0].by(), Some("anna"));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn by(&self, name: impl Into<String>) -> Setting<T> {
+        Setting {
+            by: Some(name.into().into()),
+            ..self.clone()
+        }
+    }
+
+    /// Who publishes by this handle.
+    pub(crate) fn publisher(&self) -> String {
+        let by = self.by.as_deref();
+        by.unwrap_or(&self.book.by).to_owned()
+    }
 }
 
 impl<T> Clone for Setting<T> {
@@ -28,6 +56,7 @@ impl<T> Clone for Setting<T> {
         Setting {
             slot: Arc::clone(&self.slot),
             book: Arc::clone(&self.book),
+            by: self.by.clone(),
         }
     }
 }

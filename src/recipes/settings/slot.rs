@@ -50,14 +50,15 @@ pub(crate) struct Slot<T> {
     pub(crate) shown: Arc<ArcSwap<Shown<T>>>,
     state: Mutex<State>,
     pub(crate) told: watch::Sender<Told>,
-    /// What went wrong where a value was applied, by the number of who applies.
+    /// What went wrong where a value was applied.
     reports: Mutex<Reports>,
 }
 
+/// Of those who apply values, by their numbers: what is wrong, if anything is.
 #[derive(Default)]
 struct Reports {
     next: u64,
-    standing: BTreeMap<u64, Problem>,
+    standing: BTreeMap<u64, Option<Problem>>,
 }
 
 #[derive(Default)]
@@ -236,25 +237,31 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Slot<T> {
         }
     }
 
-    /// A number for who applies values, to report by.
+    /// A number for who applies values, to report by until it is forgotten.
     pub(crate) fn reporter(&self) -> u64 {
         let mut reports = self.reports();
         reports.next += 1;
-        reports.next
+        let number = reports.next;
+        reports.standing.insert(number, None);
+        number
     }
 
-    /// What is wrong where a value is applied; nothing any more, without a reason.
+    /// What is wrong where a value is applied; nothing any more, without a reason. Whoever was forgotten meanwhile, while it
+    /// still ran, reports nothing.
     pub(crate) fn report(&self, reporter: u64, at: &str, why: Option<String>) {
-        let mut reports = self.reports();
-        match why {
-            None => reports.standing.remove(&reporter),
-            Some(why) => {
-                let (setting, at) = (self.name.clone(), at.to_owned());
-                reports
-                    .standing
-                    .insert(reporter, Problem { setting, at, why })
-            }
+        let problem = |why| Problem {
+            setting: self.name.clone(),
+            at: at.to_owned(),
+            why,
         };
+        if let Some(standing) = self.reports().standing.get_mut(&reporter) {
+            *standing = why.map(problem);
+        }
+    }
+
+    /// Whoever had the number applies nothing any more, so that nothing is wrong there.
+    pub(crate) fn forget(&self, reporter: u64) {
+        self.reports().standing.remove(&reporter);
     }
 
     fn reports(&self) -> MutexGuard<'_, Reports> {
@@ -290,7 +297,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Declared for Slot<
         });
         let reports = self.reports();
         of_records
-            .chain(reports.standing.values().cloned())
+            .chain(reports.standing.values().flatten().cloned())
             .collect()
     }
 

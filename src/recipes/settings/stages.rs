@@ -19,7 +19,8 @@ use crate::{Position, Result, Version, View, Written};
 /// A roll-out that is under way. It is a record in the log, so that dropping this changes nothing: the stage stays, and
 /// whoever asks for it by [`Setting::staged`] can go on with it.
 ///
-/// Each step costs a round trip, and is refused with `Conflict` when somebody else has changed the roll-out meanwhile.
+/// Each step costs a round trip, and is refused with `Conflict` when somebody else has changed the roll-out meanwhile. Cancel
+/// safe, as every write is: one that was dropped has happened as a whole or not at all, and [`Setting::staged`] says which.
 #[must_use = "dropping it leaves the roll-out where it is"]
 pub struct Staged<T> {
     pub(crate) setting: Setting<T>,
@@ -35,18 +36,18 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Staged<T> {
         keys: LayerKeys,
         record: RolloutRecord,
         written: Written,
-    ) -> Result<Staged<T>> {
+    ) -> Staged<T> {
         setting.book.refresh(|key| key == setting.slot.key());
         let version = written.version().unwrap_or_else(|| {
             let position = written.position();
             Version::new(position.epoch, position.revision)
         });
-        Ok(Staged {
+        Staged {
             setting,
             keys,
             record,
             version,
-        })
+        }
     }
 
     /// How many percent it selects.
@@ -64,7 +65,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Staged<T> {
         record.percent = checked(percent.into())?;
         let (map, key) = (&self.setting.book.map, self.keys.rollout());
         let written = map.put_if(key, record.json()?, self.version).await?;
-        Staged::seen(self.setting, self.keys, record, written)
+        Ok(Staged::seen(self.setting, self.keys, record, written))
     }
 
     /// Publishes the value for all who have the layer, whatever stands there, and ends the roll-out, in one transaction.

@@ -14,6 +14,7 @@ use crate::recipes::shards::planner::Situation;
 use crate::recipes::shards::post::Post;
 use crate::recipes::shards::record::{Record, RowId};
 use crate::recipes::shards::row::Row;
+use crate::recipes::shards::seats::Seats;
 use crate::recipes::shards::settings::TableSettings;
 use crate::recipes::shards::table::Table;
 use crate::{Globe, Position};
@@ -31,6 +32,8 @@ pub(crate) struct Common {
     damping: Mutex<Damping>,
     /// The newest table was put there.
     news: watch::Sender<()>,
+    /// Where work comes in, of whichever member this process is.
+    pub(crate) seats: Arc<Seats>,
     /// Somebody waits for it to show what the map shows.
     asked: Notify,
     /// Of the member that this process is, while it is one.
@@ -47,6 +50,7 @@ impl Common {
             settings,
             table: ArcSwap::from_pointee(table),
             news: watch::Sender::new(()),
+            seats: Arc::new(Seats::new()),
             asked: Notify::new(),
             post: ArcSwapOption::empty(),
         }
@@ -100,6 +104,17 @@ impl Common {
     /// Hears of each table from now on.
     pub(crate) fn news(&self) -> watch::Receiver<()> {
         self.news.subscribe()
+    }
+
+    /// Waits until the table stands elsewhere than at a position.
+    pub(crate) async fn moves_on(&self, seen: Position) {
+        // Heard before looking: what is put there in between is not missed.
+        let mut news = self.news();
+        while self.table().position() == seen {
+            if news.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Waits until the table shows a position, or one of another life of the log.

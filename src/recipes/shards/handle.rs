@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::recipes::hash::{hash, part};
 use crate::recipes::shards::common::Common;
 use crate::recipes::shards::owned::{NotOwner, ShardGuard};
 use crate::recipes::shards::record::RowId;
@@ -49,10 +50,39 @@ impl Shards {
         (**self.common.table()).clone()
     }
 
+    /// Waits until the table is another than the one that stood at a position, and returns that: at once, if it is by now. For
+    /// who routes, and asked somebody who did not own a shard any more. What came and went meanwhile is left out. Has no
+    /// deadline: while the log is away, nothing changes. Cancel safe.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
+    /// use globe::shards::{Mode, ShardMember};
+    /// use globe::{MemoryLog, Session, Shards};
+    ///
+    /// # let log = MemoryLog::new();
+    /// let orders = Shards::builder(log.clone(), "orders").slots(4).mode(Mode::Strict).open().await?;
+    /// let session = Session::open(log).await?;
+    /// let _worker = orders.join(&session, ShardMember::new("w7")).await?;
+    /// let mut table = orders.table();
+    /// while table.owner_of("order-4711").is_none() {
+    ///     table = orders.changed(table.position()).await;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub async fn changed(&self, seen: Position) -> Table {
+        self.common.moves_on(seen).await;
+        self.table()
+    }
+
     /// Which shard a key belongs to.
     #[must_use]
+    #[inline]
     pub fn shard_of(&self, key: impl AsRef<[u8]>) -> u32 {
-        self.common.table().shard_of(key)
+        match self.common.settings.shape.slots {
+            // Whatever the table says.
+            Some(slots) => part(hash(key.as_ref()), slots),
+            None => self.common.table().shard_of(key),
+        }
     }
 
     /// Who owns the shard of a key: its first owner, where it has several. Local, without waiting.
@@ -94,12 +124,15 @@ impl Shards {
 
     #[inline]
     fn enter_row(&self, row: RowId) -> Result<ShardGuard, NotOwner> {
-        let post = self.common.post.load();
-        let table = self.common.table();
-        let guard = post.as_ref().and_then(|post| post.enter(table.at(row)));
+        let at = self.common.settings.shape.at(row);
+        let guard = self
+            .common
+            .seats
+            .get(at)
+            .and_then(|seat| ShardGuard::enter(seat));
         guard.ok_or_else(|| NotOwner {
             shard: row.shard,
-            owner: table.owner(row),
+            owner: self.common.table().owner(row),
         })
     }
 

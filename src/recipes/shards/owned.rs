@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::fence::sealed;
+use crate::recipes::shards::pass::Pass;
 use crate::recipes::shards::seat::Seat;
 use crate::recipes::shards::table::Owner;
 use crate::recipes::shards::tenure::Tenure;
@@ -23,6 +24,10 @@ pub struct OwnedShard {
 impl OwnedShard {
     pub(crate) fn new(tenure: Arc<Tenure>) -> OwnedShard {
         OwnedShard { tenure }
+    }
+
+    fn tenure(&self) -> &Tenure {
+        &self.tenure
     }
 
     /// Which shard.
@@ -58,37 +63,36 @@ impl OwnedShard {
 /// dropped, so keep it for as long as the work takes, and no longer.
 #[must_use = "a hand-over waits for it until it is dropped"]
 pub struct ShardGuard {
-    tenure: Arc<Tenure>,
-    seat: Arc<Seat>,
+    pass: Arc<Pass>,
 }
 
 impl ShardGuard {
     /// Comes in.
-    pub(crate) fn enter(seat: &Arc<Seat>) -> Option<ShardGuard> {
-        let tenure = seat.enter()?;
-        let seat = Arc::clone(seat);
-        let guard = ShardGuard { tenure, seat };
+    #[inline]
+    pub(crate) fn enter(seat: &Seat) -> Option<ShardGuard> {
+        let guard = ShardGuard {
+            pass: seat.enter()?,
+        };
         // After it came in: whoever closes the seat because of a clock has looked at it before.
-        guard.tenure.may_serve().then_some(guard)
+        guard.tenure().may_serve().then_some(guard)
+    }
+
+    #[inline]
+    fn tenure(&self) -> &Tenure {
+        self.pass.tenure()
     }
 
     /// Which shard.
     #[must_use]
     pub fn shard(&self) -> u32 {
-        self.tenure.row().shard
+        self.tenure().row().shard
     }
 
     /// Whether the shard has been owned without a break since this guard was had, and still is: to be asked after each await
     /// of a long work.
     #[must_use]
     pub fn still(&self) -> bool {
-        self.tenure.is_held()
-    }
-}
-
-impl Drop for ShardGuard {
-    fn drop(&mut self) {
-        self.seat.leave();
+        self.tenure().is_held()
     }
 }
 
@@ -97,17 +101,17 @@ macro_rules! fenced {
     ($($guard:ident),*) => {$(
         impl sealed::Sealed for $guard {
             fn require_in(&self, txn: &mut Txn<'_>) -> Result<()> {
-                self.tenure.require_in(txn)
+                self.tenure().require_in(txn)
             }
         }
 
         impl Fenced for $guard {
             fn token(&self) -> Token {
-                self.tenure.token()
+                self.tenure().token()
             }
 
             fn is_held(&self) -> bool {
-                self.tenure.is_held()
+                self.tenure().is_held()
             }
         }
 

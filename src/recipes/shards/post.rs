@@ -1,38 +1,26 @@
-//! A post: all the seats of one member in this process, where work comes in.
+//! A post: what one membership of this process has of the table's seats.
 //!
-//! Never opens one: the worker's task does, and closes it.
+//! Never two at a time for one handle of a table: whoever would join as well is refused.
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-
-use crate::recipes::shards::owned::ShardGuard;
 use crate::recipes::shards::seat::Seat;
+use crate::recipes::shards::seats::Seats;
 
-/// The seats of one member, by the place of their rows in the table.
-#[derive(Debug, Default)]
+/// Of one membership: the seats it opens and closes.
+#[derive(Debug)]
 pub(crate) struct Post {
-    seats: ArcSwap<Vec<Arc<Seat>>>,
+    seats: Arc<Seats>,
 }
 
 impl Post {
-    /// Comes in, if the row is owned here and may be served now.
-    pub(crate) fn enter(&self, at: usize) -> Option<ShardGuard> {
-        let seats = self.seats.load();
-        ShardGuard::enter(seats.get(at)?)
+    pub(crate) fn new(seats: &Arc<Seats>) -> Post {
+        let seats = Arc::clone(seats);
+        Post { seats }
     }
 
-    /// The seat of a row. Only the worker's task asks, so that no two make one.
+    /// The seat of a row.
     pub(crate) fn seat(&self, at: usize) -> Arc<Seat> {
-        let seats = self.seats.load();
-        if let Some(seat) = seats.get(at) {
-            return Arc::clone(seat);
-        }
-        let mut more = (**seats).clone();
-        let wanted = (at + 1).next_power_of_two();
-        more.resize_with(wanted, Arc::default);
-        let seat = more.get(at).cloned().unwrap_or_default();
-        self.seats.store(Arc::new(more));
-        seat
+        self.seats.seat(at)
     }
 }

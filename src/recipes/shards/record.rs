@@ -40,6 +40,14 @@ pub(crate) struct Shape {
     pub(crate) replicas: u32,
 }
 
+impl Shape {
+    /// Where a row is among the rows.
+    #[inline]
+    pub(crate) fn at(self, row: RowId) -> usize {
+        row.shard as usize * self.replicas as usize + row.replica as usize
+    }
+}
+
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shape {

@@ -2,61 +2,59 @@
 //!
 //! Never asks the log or a clock: whoever closes it has.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
 
+use crate::recipes::shards::pass::Pass;
 use crate::recipes::shards::tenure::Tenure;
-
-/// It may be entered. Below it the number of those inside.
-const OPEN: u64 = 1 << 63;
 
 /// Where work on one row comes in. Closed, it lets nobody in any more; whoever is inside may stay until he leaves.
 #[derive(Debug, Default)]
 pub(crate) struct Seat {
-    gate: AtomicU64,
-    left: Notify,
-    tenure: ArcSwapOption<Tenure>,
+    pass: ArcSwapOption<Pass>,
+    /// Of former tenures, as long as somebody may be inside.
+    former: Mutex<Vec<Weak<Pass>>>,
+    /// The last one has let a pass go.
+    left: Arc<Notify>,
 }
 
 impl Seat {
-    /// Comes in; whoever does must leave.
-    pub(crate) fn enter(&self) -> Option<Arc<Tenure>> {
-        let before = self.gate.fetch_add(1, Ordering::AcqRel);
-        let tenure = match before & OPEN {
-            0 => None,
-            _ => self.tenure.load_full(),
-        };
-        if tenure.is_none() {
-            self.leave();
-        }
-        tenure
-    }
-
-    pub(crate) fn leave(&self) {
-        if self.gate.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.left.notify_waiters();
-        }
+    /// Comes in: whoever keeps the pass is inside.
+    #[inline]
+    pub(crate) fn enter(&self) -> Option<Arc<Pass>> {
+        self.pass.load_full()
     }
 
     pub(crate) fn open(&self, tenure: Arc<Tenure>) {
-        self.tenure.store(Some(tenure));
-        self.gate.fetch_or(OPEN, Ordering::AcqRel);
+        let pass = Arc::new(Pass::new(tenure, &self.left));
+        self.leave_behind(self.pass.swap(Some(pass)));
     }
 
     pub(crate) fn close(&self) {
-        self.gate.fetch_and(!OPEN, Ordering::AcqRel);
-        self.tenure.store(None);
+        self.leave_behind(self.pass.swap(None));
     }
 
-    /// Waits until nobody is inside of what is closed.
+    /// Nobody gets this any more: once the seat has let it go, only those inside keep it.
+    fn leave_behind(&self, pass: Option<Arc<Pass>>) {
+        if let Some(pass) = pass {
+            let mut former = self.former();
+            former.retain(|former| former.strong_count() > 0);
+            former.push(Arc::downgrade(&pass));
+        }
+    }
+
+    fn former(&self) -> MutexGuard<'_, Vec<Weak<Pass>>> {
+        self.former.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nobody is inside of what is closed: of no tenure, whatever ended it.
     pub(crate) async fn emptied(&self) {
         loop {
             // Hears of whoever leaves after the look.
             let left = self.left.notified();
-            if self.gate.load(Ordering::Acquire) == 0 {
+            if self.former().iter().all(|pass| pass.strong_count() == 0) {
                 return;
             }
             left.await;
@@ -88,17 +86,39 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_is_inside_is_waited_for_and_nobody_comes_after() {
+    async fn who_is_inside_is_waited_for_also_of_a_former_tenure() {
         let seat = Seat::default();
         assert!(seat.enter().is_none());
+        let mut inside = Vec::new();
+        for _ in 0..2 {
+            seat.open(tenure().await);
+            inside.push(seat.enter().unwrap());
+            inside.push(seat.enter().unwrap());
+            seat.close();
+            assert!(seat.enter().is_none());
+        }
+        let emptied = seat.emptied();
+        tokio::pin!(emptied);
+        for pass in inside {
+            assert!(futures::poll!(&mut emptied).is_pending());
+            drop(pass);
+        }
+        emptied.await;
+    }
+
+    /// Whoever opens it without having closed it has closed it.
+    #[tokio::test(start_paused = true)]
+    async fn one_tenure_has_it_at_a_time() {
+        let seat = Seat::default();
         seat.open(tenure().await);
-        assert!(seat.enter().is_some());
-        seat.close();
-        assert!(seat.enter().is_none());
+        let first = seat.enter().unwrap();
+        seat.open(tenure().await);
+        let second = seat.enter().unwrap();
+        assert!(!Arc::ptr_eq(&first, &second));
         let emptied = seat.emptied();
         tokio::pin!(emptied);
         assert!(futures::poll!(&mut emptied).is_pending());
-        seat.leave();
+        drop(first);
         emptied.await;
     }
 }

@@ -295,7 +295,7 @@ impl Table {
     /// Where a row is among the rows.
     #[inline]
     pub(crate) fn at(&self, row: RowId) -> usize {
-        row.shard as usize * self.shape.replicas as usize + row.replica as usize
+        self.shape.at(row)
     }
 
     pub(crate) fn row_at(&self, at: usize) -> RowId {

@@ -65,7 +65,7 @@ impl Shards {
         let common = self.common();
         member.check()?;
         let id = member.id().to_owned();
-        let post = Arc::new(Post::default());
+        let post = Arc::new(Post::new(&common.seats));
         let is_first = common
             .post
             .compare_and_swap(&None::<Arc<Post>>, Some(Arc::clone(&post)));

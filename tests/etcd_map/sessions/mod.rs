@@ -9,6 +9,7 @@ mod losses;
 mod many;
 mod outages;
 pub(crate) mod processes;
+mod registries;
 mod rival;
 
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Dynamic configuration: typed values, defaults, and a reaction to each change.
+//! One key that is read on every request, with a default, and a reaction to each change. For the configuration of a whole
+//! service there is more on top of it: see `settings`.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use globe::{Cached, Globe, Result, ValueWatch};
@@ -45,7 +46,7 @@ async fn rebuild(mut limits: ValueWatch<String, Limits>) {
 async fn main() -> Result<()> {
     let url = std::env::var("GLOBE_LOG").unwrap_or_else(|_| "memory:".into());
     // A keyspace of this run alone: nobody else's map is touched.
-    let keyspace = format!("example-config-{:x}", fastrand::u64(..));
+    let keyspace = format!("example-cached-{:x}", fastrand::u64(..));
     let config: Globe<String, Limits> = Globe::connect(&url, &keyspace).await?;
 
     let mut handler = Handler {
