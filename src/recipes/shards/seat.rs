@@ -2,6 +2,7 @@
 //!
 //! Never asks the log or a clock: whoever closes it has.
 
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwapOption;
@@ -55,6 +56,8 @@ impl Seat {
             // Hears of whoever leaves after the look.
             let left = self.left.notified();
             if self.former().iter().all(|pass| pass.strong_count() == 0) {
+                // What was done inside is seen by what comes after: the count alone does not say so.
+                fence(Ordering::Acquire);
                 return;
             }
             left.await;

@@ -12,7 +12,8 @@ use futures::FutureExt;
 use globe::{ErrorKind, EtcdLog};
 use globe_oracle::checks::check_all;
 use globe_oracle::{
-    Action, Asked, ClaimLimits, Claiming, Effect, History, Limits, Op, Outcome, Truth, Workload,
+    Action, Asked, ClaimLimits, Claiming, Effect, History, Limits, Op, Outcome, RecipeLimits,
+    Recipes, Truth, Workload,
 };
 use globe_test_support::netns::Hosts;
 use tokio::time::{Instant, sleep};
@@ -149,6 +150,8 @@ async fn run(
     let claiming = claiming(scenario, seed, end);
     let claimants = claiming.start(&site.logs, &recorder).await;
     site.claimants = Some(claimants.expect("sessions on a healthy cluster"));
+    let players = recipes(scenario, seed).start(&site.logs, &recorder).await;
+    let players = players.expect("tables on a healthy cluster");
     let running = workload(seed, end).start(&site.nodes, &recorder);
     sleep(BEFORE).await;
     let injected = AssertUnwindSafe((scenario.inject)(&mut site));
@@ -160,7 +163,11 @@ async fn run(
     recorder.fault("everything is mended", Effect::HealsAll);
     sleep(AFTER).await;
     let claimants = site.claimants.take().expect("they are played");
-    let (told, ()) = tokio::join!(presence.finish(end), claimants.finish(end));
+    let (told, (), ()) = tokio::join!(
+        presence.finish(end),
+        claimants.finish(end),
+        players.finish(end)
+    );
     wrong.extend(told);
     running.finish(end).await;
     let ballast = site.ballast.as_ref();
@@ -221,11 +228,7 @@ fn claiming(scenario: &Scenario, seed: u64, end: Duration) -> Claiming {
         ttl: TTL,
         names: NAMES,
         limits: ClaimLimits {
-            outlive_micros: micros(if scenario.prolongs_leases {
-                PROLONGED
-            } else {
-                OUTLIVED
-            }),
+            outlive_micros: micros(outlived(scenario)),
             settle_micros: micros(end),
             lag_micros: 1_000_000,
             // When the log went into another life, nobody is let in for a time of a lease; and a busy machine plays less.
@@ -235,6 +238,30 @@ fn claiming(scenario: &Scenario, seed: u64, end: Duration) -> Claiming {
             min_effects: 3,
         },
         ..Claiming::heavy(seed)
+    }
+}
+
+/// How much longer than its lease something may stand.
+fn outlived(scenario: &Scenario) -> Duration {
+    match scenario.prolongs_leases {
+        true => PROLONGED,
+        false => OUTLIVED,
+    }
+}
+
+/// Shard tables, a registry and a setting beside them.
+fn recipes(scenario: &Scenario, seed: u64) -> Recipes {
+    let outlived = outlived(scenario).as_micros();
+    Recipes {
+        ttl: TTL,
+        limits: RecipeLimits {
+            outlive_micros: outlived.try_into().unwrap_or(u64::MAX),
+            min_served: 20,
+            min_writes: 3,
+            min_listed: 3,
+            min_published: 1,
+        },
+        ..Recipes::heavy(seed)
     }
 }
 

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use globe::{EtcdLog, Globe};
 use globe_etcd::Tls;
-use globe_oracle::{CLAIM_KEYSPACES, Claimants, Effect, KEYSPACES, Map, Node, Recorder};
+use globe_oracle::{
+    CLAIM_KEYSPACES, Claimants, Effect, KEYSPACES, Map, Node, RECIPE_KEYSPACES, Recorder,
+};
 use globe_test_support::netns::Hosts;
 use globe_test_support::{
     Backend, Balancer, Certificates, EtcdBuilder, EtcdCluster, EtcdServer, EtcdVersion, Gateway,
@@ -56,7 +58,8 @@ const RESET: Duration = Duration::from_millis(200);
 
 /// The keyspaces of which the truth is told.
 pub(crate) fn all_keyspaces() -> Vec<&'static str> {
-    KEYSPACES.into_iter().chain(CLAIM_KEYSPACES).collect()
+    let played = CLAIM_KEYSPACES.into_iter().chain(RECIPE_KEYSPACES);
+    KEYSPACES.into_iter().chain(played).collect()
 }
 
 /// A cluster, and the nodes on it.

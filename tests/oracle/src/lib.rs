@@ -30,11 +30,15 @@ pub use ballast::{BALLAST, folded, laid};
 pub use history::{
     Action, Admission, Asked, At, Base, Cause, ClaimAsked, ClaimDid, ClaimLimits, ClaimRun,
     ClaimStep, Delivered, Effect, Ended, EntryStep, Event, Fault, Fenced, Filter, Gauge, Health,
-    History, Limits, Meddled, Meddling, Mode, Moved, Op, Opened, Outcome, Place, Read, Run, Sample,
-    SessionDid, SessionStep, Share, Shown, Standing, Stood, Stored, Truth as Commit, Value,
-    Verdict, Version,
+    History, LifeDid, LifeStep, Limits, Listed, Meddled, Meddling, Mode, Moved, Op, Opened,
+    Outcome, Place, Read, RecipeLimits, RecipeRun, Run, Sample, SessionDid, SessionStep,
+    SettingDid, SettingStep, ShardDid, ShardStep, Share, Shown, Standing, Stood, Stored,
+    Truth as Commit, Value, Verdict, Version,
 };
 pub use judge::{judge, judge_except};
 pub use recorder::Recorder;
 pub use truth::Truth;
-pub use workload::{CLAIM_KEYSPACES, Claimants, Claiming, KEYSPACES, Map, Node, Running, Workload};
+pub use workload::{
+    CLAIM_KEYSPACES, Claimants, Claiming, KEYSPACES, Map, Node, Players, RECIPE_KEYSPACES, Recipes,
+    Running, Workload,
+};

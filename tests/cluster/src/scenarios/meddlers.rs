@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use etcd_client::{Client, GetOptions, KeyValue};
 use globe::Claim;
-use globe_oracle::{At, Event, Meddled, Meddling, Place};
+use globe_oracle::{At, Event, Meddled, Meddling, Place, RECIPE_KEYSPACES};
 use tokio::time::{sleep, timeout};
 
 use crate::site::{CLAIMS, PRESENT, SESSIONS, Site};
@@ -70,12 +70,21 @@ pub(crate) async fn goes_on(site: &mut Site, member: usize) {
     let source = &site.sources()[others];
     let mut client = source.connect().await.expect("a member that is well");
     let owners = owners(&mut client).await;
+    let mut members = Vec::new();
+    for keyspace in RECIPE_KEYSPACES {
+        let leased = records(&mut client, keyspace).await.into_iter();
+        let leased = leased.filter(|record| record.lease() != 0);
+        members.extend(leased.map(|record| place(keyspace, &record)));
+    }
     let call = site.recorder.now();
     site.in_doubt.store(true, Ordering::SeqCst);
     site.cluster[member].resume();
     sleep(HEARS).await;
     for owner in owners.into_values() {
         meddled(site, Meddling::Session(owner), call, true);
+    }
+    for place in members {
+        meddled(site, Meddling::Record(place), call, true);
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::timeline::{Landing, Timeline};
 use crate::history::{Action, History, Op, Outcome, Place};
-use crate::workload::{CLAIMS, PRESENT};
+use crate::workload::{AVAILABLE, CLAIMS, PRESENT, SERVICES, STRICT, TUNING};
 
 pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -30,9 +30,9 @@ pub(crate) fn check(history: &History, timeline: &Timeline) -> Vec<String> {
     wrong
 }
 
-/// What stands under leases comes and goes by itself: others judge it.
+/// What stands under leases, and what recipes keep, comes and goes by itself: others judge it.
 fn is_leased(keyspace: &str) -> bool {
-    [CLAIMS, PRESENT].contains(&keyspace)
+    [CLAIMS, PRESENT, STRICT, AVAILABLE, SERVICES, TUNING].contains(&keyspace)
 }
 
 fn judge(op: &Op, timeline: &Timeline) -> Vec<String> {

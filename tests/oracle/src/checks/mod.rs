@@ -17,6 +17,7 @@ mod linearizable;
 mod liveness;
 mod monotonic;
 mod own_writes;
+mod recipes;
 mod registers;
 mod resync;
 mod serializable;
@@ -28,6 +29,7 @@ mod visibility;
 #[cfg(test)]
 mod planted;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::history::History;
@@ -81,11 +83,28 @@ const CHECKS: &[(&str, Check)] = &[
     ("outlived", claims::outlived::check),
     ("presence", claims::presence::check),
     ("settled", claims::settled::check),
+    ("enough recipes", recipes::enough::check),
+    ("moves", recipes::moves::check),
+    ("two owners", recipes::owners::check),
+    ("written", recipes::written::check),
+    ("given away", recipes::given::check),
+    ("kept", recipes::kept::check),
+    ("served", recipes::served::check),
+    ("listed", recipes::listed::check),
+    ("registered", recipes::registered::check),
+    ("settings", recipes::settings::check),
 ];
 
 /// The names of all checkers.
 pub fn names() -> impl Iterator<Item = &'static str> {
     CHECKS.iter().map(|(name, _)| *name)
+}
+
+/// Who was killed in which phase of a move of a shard, as `strict: next, drain`: of the owner, the next, the previous one and the
+/// planner.
+#[must_use]
+pub fn deaths(history: &History) -> BTreeSet<String> {
+    recipes::deaths::deaths(history, &Timeline::of(history))
 }
 
 /// Runs every checker; empty when all is well.

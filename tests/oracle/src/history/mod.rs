@@ -6,6 +6,7 @@
 mod claim;
 mod commit;
 mod operation;
+mod recipe;
 mod sight;
 
 use std::fs::File;
@@ -20,6 +21,10 @@ pub use claim::{
 };
 pub use commit::{Base, Stored, Truth};
 pub use operation::{Action, Asked, Op, Outcome, Place, Stood, Value};
+pub use recipe::{
+    LifeDid, LifeStep, Listed, RecipeLimits, RecipeRun, SettingDid, SettingStep, ShardDid,
+    ShardStep,
+};
 pub use sight::{
     Cause, Delivered, Ended, Filter, Health, Mode, Moved, Opened, Read, Sample, Shown, Version,
 };
@@ -146,6 +151,11 @@ pub enum Event {
     Fenced(Fenced),
     Admission(Admission),
     Meddled(Meddled),
+    RecipeRun(RecipeRun),
+    LifeStep(LifeStep),
+    ShardStep(ShardStep),
+    Listed(Listed),
+    SettingStep(SettingStep),
 }
 
 /// Everything that was recorded, in the order in which it was.
@@ -205,7 +215,17 @@ impl History {
         /// What was done under claims outside of the log.
         admissions: Admission,
         /// What third parties did.
-        meddled: Meddled
+        meddled: Meddled,
+        /// What was said of the recipes that were played.
+        recipe_runs: RecipeRun,
+        /// The steps of all lives of members.
+        life_steps: LifeStep,
+        /// The steps of all shards.
+        shard_steps: ShardStep,
+        /// The looks at services.
+        listed: Listed,
+        /// The steps of the setting.
+        setting_steps: SettingStep
     }
 
     /// The header of the run; the default if none was recorded.

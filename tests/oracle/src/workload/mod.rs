@@ -4,6 +4,7 @@
 
 mod claiming;
 mod client;
+mod recipes;
 mod recording;
 mod sampler;
 mod transactor;
@@ -26,6 +27,8 @@ use recording::shown;
 
 pub use claiming::{CLAIM_KEYSPACES, Claimants, Claiming};
 pub(crate) use claiming::{CLAIMS, PRESENT};
+pub(crate) use recipes::{AVAILABLE, LIMIT, SERVICES, STRICT, TUNING, is_good};
+pub use recipes::{Players, RECIPE_KEYSPACES, Recipes};
 pub(crate) use transactor::BALANCE;
 
 /// A map of a node.

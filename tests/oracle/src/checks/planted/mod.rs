@@ -5,7 +5,9 @@
 mod claiming;
 mod claims;
 mod good;
+mod playing;
 mod reads;
+mod recipes;
 mod runs;
 mod scribe;
 mod watches;
