@@ -255,6 +255,13 @@ impl Node {
             .await
     }
 
+    /// As `settled`, and each has some of it.
+    pub(crate) async fn spread(&self, members: usize) -> Table {
+        let is_spread =
+            |table: &Table| is_settled(table, members) && counts(table).len() == members;
+        self.wait_for("spread", is_spread).await
+    }
+
     pub(crate) async fn leave(&mut self) {
         let leaver = self.leaver.take().unwrap();
         timeout(BOUND, leaver.leave()).await.unwrap().unwrap();
