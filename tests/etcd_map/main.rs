@@ -20,4 +20,5 @@ mod outages;
 mod proxies;
 mod sessions;
 mod settings;
+mod shards;
 mod shared;

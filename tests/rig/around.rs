@@ -184,6 +184,10 @@ impl Around {
         self.change(|breaks| breaks.is_cut = is_cut);
     }
 
+    pub(crate) fn is_cut(&self) -> bool {
+        self.way.breaks.borrow().is_cut
+    }
+
     /// Every request is refused with this from now on, or none.
     pub(crate) fn refuse(&self, refusal: Option<Error>) {
         self.change(|breaks| breaks.refusal = refusal);

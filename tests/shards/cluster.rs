@@ -29,6 +29,8 @@ pub(crate) struct Cluster {
     pub(crate) replicas: u32,
     /// Whether who joins stands for planner.
     pub(crate) plans: bool,
+    /// How many rows of one member move at a time.
+    pub(crate) moving: u32,
     pub(crate) journal: Journal,
 }
 
@@ -67,6 +69,11 @@ impl Journal {
         if let Some(serving) = lines.serving.get_mut(&shard) {
             serving.retain(|one| one != who);
         }
+    }
+
+    /// What must not be, as somebody saw it whom nobody waits for.
+    pub(crate) fn breach(&self, what: String) {
+        self.0.lock().unwrap().breaches.push(what);
     }
 
     /// Who died serves nothing.
@@ -121,6 +128,7 @@ impl Cluster {
             mode,
             replicas: 1,
             plans: true,
+            moving: 16,
             journal: Journal::default(),
         }
     }
@@ -131,7 +139,8 @@ impl Cluster {
             .slots(self.slots)
             .mode(self.mode)
             .replicas(self.replicas);
-        builder.settle(Duration::from_secs(5)).plans(self.plans)
+        let builder = builder.moving(self.moving).plans(self.plans);
+        builder.settle(Duration::from_secs(5))
     }
 
     /// A process of its own, with its own way to the log.
@@ -244,6 +253,13 @@ impl Node {
     pub(crate) async fn settled(&self, members: usize) -> Table {
         self.wait_for("settled", |table| is_settled(table, members))
             .await
+    }
+
+    /// As `settled`, and each has some of it.
+    pub(crate) async fn spread(&self, members: usize) -> Table {
+        let is_spread =
+            |table: &Table| is_settled(table, members) && counts(table).len() == members;
+        self.wait_for("spread", is_spread).await
     }
 
     pub(crate) async fn leave(&mut self) {

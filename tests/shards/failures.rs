@@ -22,11 +22,7 @@ async fn a_worker_that_crashes_is_followed_within_its_time_to_live_and_a_second(
         let cluster = Cluster::new(60, mode);
         let first = cluster.join("a").await;
         let others = [cluster.join("b").await, cluster.join("c").await];
-        others[0]
-            .wait_for("spread", |table| {
-                is_settled(table, 3) && counts(table).len() == 3
-            })
-            .await;
+        others[0].spread(3).await;
         let died = Instant::now();
         first.way.cut(true);
         let _session = first.die(&cluster);
@@ -41,11 +37,7 @@ async fn a_strict_worker_that_is_cut_off_stops_before_another_begins_and_comes_b
     let cluster = Cluster::new(20, Mode::Strict);
     let first = cluster.join("a").await;
     let other = cluster.join("b").await;
-    other
-        .wait_for("spread", |table| {
-            is_settled(table, 2) && counts(table).len() == 2
-        })
-        .await;
+    other.spread(2).await;
     first.way.cut(true);
     until("it has stopped", || cluster.journal.serving("a") == 0).await;
     assert_eq!(
@@ -56,11 +48,7 @@ async fn a_strict_worker_that_is_cut_off_stops_before_another_begins_and_comes_b
     assert!((0..100).all(|key| first.shards.enter(format!("key-{key}")).is_err()));
     other.settled(1).await;
     first.way.cut(false);
-    other
-        .wait_for("spread again", |table| {
-            is_settled(table, 2) && counts(table).len() == 2
-        })
-        .await;
+    other.spread(2).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,11 +56,7 @@ async fn an_available_worker_that_is_cut_off_serves_on_until_it_sees_the_table()
     let cluster = Cluster::new(20, Mode::Available);
     let first = cluster.join("a").await;
     let other = cluster.join("b").await;
-    other
-        .wait_for("spread", |table| {
-            is_settled(table, 2) && counts(table).len() == 2
-        })
-        .await;
+    other.spread(2).await;
     let serving = cluster.journal.serving("a");
     first.way.cut(true);
     other.settled(1).await;
@@ -169,11 +153,7 @@ async fn a_member_whose_record_is_deleted_joins_again_and_its_successor_is_given
     let cluster = Cluster::new(20, Mode::Strict);
     let first = cluster.join("a").await;
     let other = cluster.join("b").await;
-    let table = other
-        .wait_for("spread", |table| {
-            is_settled(table, 2) && counts(table).len() == 2
-        })
-        .await;
+    let table = other.spread(2).await;
     let was = table.member("a").unwrap().incarnation().clone();
     cluster.rows().await.delete("member/a").await.unwrap();
     let table = other
@@ -261,7 +241,7 @@ async fn who_takes_too_long_to_prepare_is_passed_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_member_that_comes_and_goes_is_given_nothing_for_a_while() {
+async fn flapping_is_damped() {
     let cluster = Cluster::new(20, Mode::Strict);
     let steady = cluster.join("a").await;
     steady.settled(1).await;

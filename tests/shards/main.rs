@@ -12,6 +12,7 @@ mod hearing;
 mod misuse;
 mod moves;
 mod operators;
+mod plans;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod rolling;

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::recipes::shards::budget::{Budget, bytes_of, bytes_of_guard};
 use crate::recipes::shards::change::{Change, change};
 use crate::recipes::shards::common::Common;
 use crate::recipes::shards::incarnation::Incarnation;
@@ -52,30 +53,41 @@ pub(crate) async fn decide(
     table: &Table,
     changes: Vec<(RowId, Change)>,
 ) -> Result<Option<Position>> {
-    let most = common.map.log().capabilities().max_operations;
+    // One of its guards is the planner's own.
+    let budget = Budget::of(&common.map.log().capabilities(), 1);
     let decisions = changes.into_iter().map(|(row, change)| Decision {
         row,
         seen: table.cell(row).map(|cell| Arc::clone(&cell.row)),
         change,
     });
     let mut landed = None;
-    for batch in batches(decisions, most) {
+    for batch in batches(decisions, budget) {
         landed = Some(commit(common, planner, &batch).await?);
     }
     Ok(landed)
 }
 
-/// As many in each as one transaction may guard: the rows, the members they are about, and the planner.
-fn batches(decisions: impl Iterator<Item = Decision>, most: usize) -> Vec<Vec<Decision>> {
+/// As many in each as one transaction takes: the rows, the members they are about, and the planner.
+fn batches(decisions: impl Iterator<Item = Decision>, budget: Budget) -> Vec<Vec<Decision>> {
     let mut batches: Vec<Vec<Decision>> = Vec::new();
     let mut members: BTreeSet<String> = BTreeSet::new();
-    let mut open: Vec<Decision> = Vec::new();
+    let (mut open, mut left): (Vec<Decision>, Budget) = (Vec::new(), budget);
     for decision in decisions {
         let its: BTreeSet<String> = decision.members().map(|one| one.id().to_owned()).collect();
-        let more = its.difference(&members).count();
-        if !open.is_empty() && open.len() + members.len() + more + 2 > most {
+        let row = bytes_of(decision.seen.as_deref(), decision.target());
+        let takes = |known: &BTreeSet<String>| {
+            let more: Vec<&String> = its.difference(known).collect();
+            let guards = more.iter().map(|member| bytes_of_guard(member));
+            (1 + more.len(), row + guards.sum::<usize>())
+        };
+        let (operations, bytes) = takes(&members);
+        if !left.take(operations, bytes) && !open.is_empty() {
             batches.push(std::mem::take(&mut open));
             members.clear();
+            left = budget;
+            let (operations, bytes) = takes(&members);
+            // Too much alone, it is tried alone.
+            left.take(operations, bytes);
         }
         members.extend(its);
         open.push(decision);

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::ground::backoff::Backoff;
+use crate::recipes::shards::budget::Budget;
 use crate::recipes::shards::common::Common;
 use crate::recipes::shards::jobs::{Jobs, Standing};
 use crate::recipes::shards::membership::Membership;
@@ -247,8 +248,8 @@ impl Duty {
         let membership = self.membership.as_ref();
         let live = membership.filter(|one| one.state() == SessionState::Live);
         // One of its guards is the member's own.
-        let most = self.common.map.log().capabilities().max_operations;
-        let says = self.jobs.take_says(most.saturating_sub(1).max(1));
+        let budget = Budget::of(&self.common.map.log().capabilities(), 1);
+        let says = self.jobs.take_says(budget, &self.table);
         let rows: Vec<RowId> = says.iter().map(|(row, _)| *row).collect();
         if rows.is_empty() {
             // There was nothing to be said any more when it was collected.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use crate::recipes::shards::budget::{Budget, bytes_of};
 use crate::recipes::shards::change::Change;
 use crate::recipes::shards::common::Common;
 use crate::recipes::shards::membership::Membership;
@@ -118,12 +119,18 @@ impl Jobs {
         self.steps.closed().await;
     }
 
-    /// Takes some of what is to be said.
-    pub(crate) fn take_says(&mut self, most: usize) -> Vec<(RowId, Say)> {
-        let taken: Vec<RowId> = self.says.keys().take(most).copied().collect();
-        let says = taken.into_iter();
-        says.filter_map(|row| Some((row, self.says.remove(&row)?)))
-            .collect()
+    /// Takes as much of what is to be said as goes into one transaction.
+    pub(crate) fn take_says(&mut self, mut budget: Budget, table: &Table) -> Vec<(RowId, Say)> {
+        let mut taken = Vec::new();
+        while let Some(says) = self.says.first_entry() {
+            let row = table.cell(*says.key()).map(|cell| &*cell.row);
+            // Too much alone, it is tried alone.
+            if !budget.take(1, bytes_of(row, None)) && !taken.is_empty() {
+                break;
+            }
+            taken.push(says.remove_entry());
+        }
+        taken
     }
 
     pub(crate) fn has_says(&self) -> bool {

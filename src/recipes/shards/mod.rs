@@ -3,6 +3,7 @@
 //! Never decides by a clock of its own who may own: that is what a member's session says.
 
 pub(crate) mod balance;
+pub(crate) mod budget;
 pub(crate) mod builder;
 pub(crate) mod change;
 pub(crate) mod common;

@@ -8,7 +8,7 @@ mod locks;
 mod losses;
 mod many;
 mod outages;
-mod processes;
+pub(crate) mod processes;
 mod registries;
 mod rival;
 

@@ -27,7 +27,7 @@ pub(super) fn starts(part: &str, server: &EtcdServer) -> Child {
     command.spawn().unwrap()
 }
 
-pub(super) fn signal(process: &Child, signal: &str) {
+pub(crate) fn signal(process: &Child, signal: &str) {
     let id = process.id().expect("it runs").to_string();
     let sent = std::process::Command::new("kill")
         .args(["-s", signal, &id])
