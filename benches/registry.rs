@@ -62,45 +62,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let picker = registry.picker("billing", pick);
         // The owners of all keys are found meanwhile.
         runtime.block_on(tokio::time::sleep(Duration::from_secs(1)));
-        let turns = Turns::take(
-            ROUNDS,
-            || {
-                for _ in 0..PICKS {
-                    black_box(picker.pick().is_some());
-                }
-                PICKS
-            },
-            || {
-                for _ in 0..PICKS {
-                    let members = swapped.load();
-                    black_box(Arc::clone(&members[fastrand::usize(..members.len())]));
-                }
-                PICKS
-            },
-        );
+        let turns = beside_bare(&swapped, || picker.pick().is_some());
         let figure =
             format!("`pick()`, {name}, of 1 k members, beside an `ArcSwap` and a random index");
         report(&figure, &turns, Target::Under(200.0));
     }
     let hash = registry.picker("billing", Pick::Hash);
     let mut key = 0_u64;
-    let turns = Turns::take(
-        ROUNDS,
-        || {
-            for _ in 0..PICKS {
-                key += 1;
-                black_box(hash.pick_for(&key.to_le_bytes()).is_some());
-            }
-            PICKS
-        },
-        || {
-            for _ in 0..PICKS {
-                let members = swapped.load();
-                black_box(Arc::clone(&members[fastrand::usize(..members.len())]));
-            }
-            PICKS
-        },
-    );
+    let turns = beside_bare(&swapped, || {
+        key += 1;
+        hash.pick_for(&key.to_le_bytes()).is_some()
+    });
     let figure = "`pick_for` a key of 8 bytes, of 1 k members, beside the same";
     report(figure, &turns, Target::Under(200.0));
     let turns = Turns::take(
@@ -144,6 +116,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     runtime.block_on(joins(&raw, &registry))?;
     runtime.block_on(from_nothing(&log))?;
     Ok(())
+}
+
+/// Picks, beside a random one of what is in an `ArcSwap`.
+fn beside_bare(bare: &ArcSwap<Vec<Arc<Member<String>>>>, mut pick: impl FnMut() -> bool) -> Turns {
+    Turns::take(
+        ROUNDS,
+        || {
+            for _ in 0..PICKS {
+                black_box(pick());
+            }
+            PICKS
+        },
+        || {
+            for _ in 0..PICKS {
+                let members = bare.load();
+                black_box(Arc::clone(&members[fastrand::usize(..members.len())]));
+            }
+            PICKS
+        },
+    )
 }
 
 async fn filled(log: &MemoryLog) -> Result<(Globe<String, Vec<u8>>, Registry<String>)> {

@@ -4,9 +4,9 @@
 
 use std::process::Stdio;
 
-use etcd_client::{Client, EventType, PutOptions};
+use etcd_client::Client;
 use globe::Fenced;
-use globe_bench::{Done, Target, Turns, report};
+use globe_bench::{Done, end_of_a_lease, report_deaths};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Duration, Instant, sleep};
@@ -41,20 +41,12 @@ pub(crate) async fn measure(endpoint: &str) -> Done {
     let mut all = Vec::new();
     for death in 0..DEATHS {
         let ours = death_of_an_owner(endpoint, death).await?;
-        all.push((ours, end_of_a_lease(&mut client).await?));
+        all.push((ours, end_of_a_lease(&mut client, TTL).await?));
     }
-    let (mut turns, mut worst) = (Turns::default(), Turns::default());
-    all.iter().for_each(|(ours, peer)| turns.push(*ours, *peer));
-    let most = (TTL + Duration::from_secs(1)).as_nanos() as f64;
-    let figure = "an owner killed (ttl 3 s) until the next has its lock, beside a bare lease as long that nobody renews, until a watch shows its end";
-    report(figure, &turns, Target::Under(most));
-    let ours = all.iter().map(|(ours, _)| *ours).max();
-    let peer = all.iter().map(|(_, peer)| *peer).max();
-    worst.push(ours.unwrap_or_default(), peer.unwrap_or_default());
-    report(
-        &format!("the longest of {DEATHS} times each"),
-        &worst,
-        Target::Under(most),
+    report_deaths(
+        "an owner killed (ttl 3 s) until the next has its lock, beside a bare lease as long that nobody renews, until a watch shows its end",
+        &all,
+        TTL + Duration::from_secs(1),
     );
     Ok(())
 }
@@ -90,22 +82,4 @@ async fn holder(owner: &mut Child) -> Done<String> {
     let output = owner.stdout.take().ok_or("no output")?;
     let mut lines = BufReader::new(output).lines();
     Ok(lines.next_line().await?.ok_or("it ended")?)
-}
-
-async fn end_of_a_lease(client: &mut Client) -> Done<Duration> {
-    let begun = Instant::now();
-    let lease = client
-        .lease_grant(TTL.as_secs().cast_signed(), None)
-        .await?
-        .id();
-    let mut watch = client.watch("raw/dying", None).await?;
-    let leased = PutOptions::new().with_lease(lease);
-    client.put("raw/dying", "1", Some(leased)).await?;
-    while let Some(seen) = watch.message().await? {
-        let is_end = |event: &etcd_client::Event| event.event_type() == EventType::Delete;
-        if seen.events().iter().any(is_end) {
-            return Ok(begun.elapsed());
-        }
-    }
-    Err("the watch ended".into())
 }

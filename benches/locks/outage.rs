@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use etcd_client::Client;
 use globe::{Claims, EtcdLog, Globe, Lock, LockGuard};
-use globe_bench::{Done, Target, Turns, Unit, report};
+use globe_bench::{Done, Target, Turns, Unit, first_answer, report};
 use globe_test_support::EtcdServer;
-use tokio::time::{Duration, Instant, sleep, sleep_until};
+use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::rival::Rival;
 
@@ -91,16 +90,4 @@ fn created(claims: &Claims) -> BTreeMap<String, u64> {
     claims
         .map(|(key, entry)| (key.clone(), entry.created().revision().0))
         .collect()
-}
-
-/// How long after the return of the server somebody who asks all the while was answered.
-async fn first_answer(endpoint: String, returned: Instant) -> Duration {
-    loop {
-        if let Ok(mut client) = Client::connect([&endpoint], None).await
-            && client.get("raw", None).await.is_ok()
-        {
-            return returned.elapsed();
-        }
-        sleep(Duration::from_millis(5)).await;
-    }
 }

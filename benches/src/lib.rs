@@ -2,14 +2,24 @@
 //!
 //! It never judges: a target that is missed is printed, and fails nothing.
 
+#[cfg(feature = "etcd")]
+mod bare;
+mod deaths;
 mod filled;
+mod member;
 #[cfg(feature = "etcd")]
 mod onlooker;
 mod row;
 mod turns;
 mod unit;
 
+#[cfg(feature = "etcd")]
+pub use bare::{end_of_a_lease, first_answer};
+pub use deaths::report_deaths;
 pub use filled::{filled, key, shuffled_keys};
+pub use member::{
+    DEATHS, MEMBERS, SHARDS, TTL, balanced, before, healed, open_table, planner, serve,
+};
 #[cfg(feature = "etcd")]
 pub use onlooker::{Done, Onlooker, looks_on};
 pub use row::{Target, report};

@@ -14,6 +14,8 @@ pub enum Unit {
     Messages,
     /// Claims.
     Claims,
+    /// Shards.
+    Shards,
 }
 
 impl Unit {
@@ -29,6 +31,7 @@ impl Unit {
             Unit::Bytes => format!("{amount:.0} B"),
             Unit::Messages => format!("{amount:.0} messages"),
             Unit::Claims => format!("{amount:.0} claims"),
+            Unit::Shards => format!("{amount:.0} shards"),
         }
     }
 }

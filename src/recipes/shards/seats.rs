@@ -12,13 +12,13 @@ const GROUND: usize = 256;
 /// More than there can be rows.
 const FLOORS: usize = usize::BITS as usize;
 
-/// Places of seats, which are made all at once.
-type Floor = OnceLock<Box<[OnceLock<Arc<Seat>>]>>;
+/// Places, and the seats that are there by now.
+type Floor = Box<[OnceLock<Arc<Seat>>]>;
 
 /// The seats of a table, by the place of their rows in it. Places are made a floor at a time, seats one by one.
 #[derive(Debug)]
 pub(crate) struct Seats {
-    floors: [Floor; FLOORS],
+    floors: [OnceLock<Floor>; FLOORS],
 }
 
 impl Seats {

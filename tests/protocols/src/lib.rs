@@ -13,7 +13,7 @@ pub mod double;
 mod fence;
 pub mod lock;
 mod recipes;
-mod search;
+pub mod search;
 mod session;
 pub mod shards;
 mod stand_ins;

@@ -1,4 +1,4 @@
-//! Searches a model: that nothing is wrong anywhere in it, or that what is broken on purpose is found.
+//! What all models have in common, and the search of them: that nothing is wrong anywhere in it, or that what is broken on purpose is found.
 //!
 //! Never samples: a search ends when there is no state left, or with what it was to find.
 
@@ -6,18 +6,70 @@ use std::collections::BTreeSet;
 use std::fmt::{Debug, Write};
 use std::hash::Hash;
 
-use stateright::{Checker, CheckerBuilder, HasDiscoveries, Model};
+use stateright::{Checker, HasDiscoveries, Model, Property};
+
+/// A protocol, known by its scope: its states, its steps, and what has to hold. All else is the same for each.
+pub trait Protocol: Copy + Debug + Send + Sync + 'static {
+    type Mutant: Copy + Debug + PartialEq + Send + Sync + 'static;
+    type State: Clone + Debug + PartialEq + Hash + Send + Sync + 'static;
+    type Action: Clone + Debug + PartialEq + Send + Sync + 'static;
+
+    fn first(&self) -> Self::State;
+    /// Whether something is wrong for good, so that nothing has to be looked at beyond it.
+    fn is_broken(state: &Self::State) -> bool;
+    /// What comes of itself.
+    fn going_on(rules: &Rules<Self>, state: &Self::State, actions: &mut Vec<Self::Action>);
+    /// What goes wrong, and what somebody wants.
+    fn disturbing(rules: &Rules<Self>, state: &Self::State, actions: &mut Vec<Self::Action>);
+    fn step(rules: &Rules<Self>, state: &mut Self::State, action: Self::Action);
+    /// One state of all that differ only in who is called what.
+    fn representative(state: &Self::State) -> Self::State;
+    fn properties(rules: &Rules<Self>) -> Vec<Property<Rules<Self>>>;
+}
 
 /// The rules that are in force in a model, of a scope and perhaps broken in one point.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules<S, M> {
-    pub scope: S,
-    pub mutant: Option<M>,
+pub struct Rules<P: Protocol> {
+    pub scope: P,
+    pub mutant: Option<P::Mutant>,
 }
 
-impl<S, M: Copy + PartialEq> Rules<S, M> {
-    pub(crate) fn is(&self, mutant: M) -> bool {
+impl<P: Protocol> Rules<P> {
+    pub(crate) fn is(&self, mutant: P::Mutant) -> bool {
         self.mutant == Some(mutant)
+    }
+
+    /// Whether anything is to come of itself yet: each such step leads closer to where there is none.
+    pub(crate) fn goes_on(&self, state: &P::State) -> bool {
+        let mut actions = Vec::new();
+        P::going_on(self, state, &mut actions);
+        !actions.is_empty()
+    }
+}
+
+impl<P: Protocol> Model for Rules<P> {
+    type State = P::State;
+    type Action = P::Action;
+
+    fn init_states(&self) -> Vec<P::State> {
+        vec![self.scope.first()]
+    }
+
+    fn actions(&self, state: &P::State, actions: &mut Vec<P::Action>) {
+        if !P::is_broken(state) {
+            P::going_on(self, state, actions);
+            P::disturbing(self, state, actions);
+        }
+    }
+
+    fn next_state(&self, state: &P::State, action: P::Action) -> Option<P::State> {
+        let mut next = state.clone();
+        P::step(self, &mut next, action);
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Rules<P>>> {
+        P::properties(self)
     }
 }
 
@@ -28,13 +80,14 @@ const THREADS: usize = 2;
 ///
 /// # Panics
 /// If something that always holds does not, something that happens sometimes never does, or there are fewer states.
-pub(crate) fn holds<M>(checker: CheckerBuilder<M>, scope: &impl Debug, at_least: usize)
-where
-    M: Model + Send + Sync + 'static,
-    M::State: Clone + PartialEq + Hash + Send + Sync + 'static,
-    M::Action: Debug + Clone + PartialEq,
-{
-    let search = checker.threads(THREADS).spawn_dfs().join();
+pub fn holds<P: Protocol>(scope: P, at_least: usize) {
+    let mutant = None;
+    let checker = Rules { scope, mutant }.checker();
+    let search = checker
+        .symmetry_fn(P::representative)
+        .threads(THREADS)
+        .spawn_dfs()
+        .join();
     let states = search.unique_state_count();
     for property in search.model().properties() {
         let found = search.discovery(property.name);
@@ -54,16 +107,17 @@ where
     );
 }
 
-/// Searches for what breaks, and returns a way there, among the shortest.
+/// Searches a scope for what a mutant breaks, or anything else, and returns a way there, among the shortest.
 ///
 /// # Panics
 /// If that is not found.
-pub(crate) fn finds<M>(checker: CheckerBuilder<M>, of: &impl Debug, breaks: &'static str) -> String
-where
-    M: Model + Send + Sync + 'static,
-    M::State: Clone + PartialEq + Hash + Send + Sync + 'static,
-    M::Action: Debug + Clone + PartialEq,
-{
+pub fn finds<P: Protocol>(
+    scope: P,
+    mutant: impl Into<Option<P::Mutant>>,
+    breaks: &'static str,
+) -> String {
+    let mutant = mutant.into();
+    let checker = Rules { scope, mutant }.checker();
     let until = HasDiscoveries::AllOf(BTreeSet::from([breaks]));
     let search = checker
         .threads(THREADS)
@@ -72,7 +126,7 @@ where
         .join();
     let states = search.unique_state_count();
     let Some(path) = search.discovery(breaks) else {
-        panic!("{of:?} is not found in {states} states: {breaks}");
+        panic!("{mutant:?} of {scope:?} is not found in {states} states: {breaks}");
     };
     told(path.into_actions())
 }

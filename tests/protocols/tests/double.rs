@@ -3,11 +3,11 @@
 //! Nothing is sampled. Each scope is as large as a search of a few seconds allows, and has to have as many states as it had
 //! when it was chosen, about: a tenth less is a mistake of the model.
 
-use globe_protocols::double::scope::{Faults, Mutant, NONE, Scope};
-use globe_protocols::double::search::{
-    ALL_LEAVE, ALL_STAND, COMES_TO_REST, IN_ONCE, ONE_AFTER_ANOTHER, REJECTED_IS_NOT_IN, finds,
-    holds,
+use globe_protocols::double::properties::{
+    ALL_LEAVE, ALL_STAND, COMES_TO_REST, IN_ONCE, ONE_AFTER_ANOTHER, REJECTED_IS_NOT_IN,
 };
+use globe_protocols::double::scope::{Faults, Mutant, NONE, Scope};
+use globe_protocols::search::{finds, holds};
 
 #[test]
 fn rounds_follow_one_another_and_all_of_each_are_in_and_leave_together() {

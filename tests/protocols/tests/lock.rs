@@ -4,7 +4,7 @@
 //! when it was chosen, about: a tenth less is a mistake of the model.
 
 use globe_protocols::lock::scope::{Faults, Kind, NONE, Scope};
-use globe_protocols::lock::search::holds;
+use globe_protocols::search::holds;
 
 #[test]
 fn claims_are_granted_in_order_and_nothing_is_left() {

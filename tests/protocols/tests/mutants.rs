@@ -2,11 +2,11 @@
 //!
 //! Each is searched in a scope in which the right one holds.
 
-use globe_protocols::lock::scope::{Faults, Kind, Mutant, NONE, Scope};
-use globe_protocols::lock::search::{
+use globe_protocols::lock::properties::{
     COMES_TO_REST, GRANTED_IN_ORDER, ONE_AT_A_TIME, ONE_WHEN_ALL_IS_SEEN, REQUIRED_IN_ITS_LIFE,
-    finds, holds,
 };
+use globe_protocols::lock::scope::{Faults, Kind, Mutant, NONE, Scope};
+use globe_protocols::search::{finds, holds};
 
 /// The mutant breaks something in a scope where nothing is broken without it.
 #[track_caller]

@@ -4,11 +4,12 @@
 //! Nothing is sampled. Each scope is as large as a search of a few seconds allows, and has to have as many states as it had
 //! when it was chosen, about: a tenth less is a mistake of the model. `GLOBE_SCOPES=large` searches larger ones, for minutes.
 
-use globe_protocols::shards::scope::{Faults, Mode, Mutant, NONE, Scope};
-use globe_protocols::shards::search::{
+use globe_protocols::search::{finds, holds};
+use globe_protocols::shards::properties::{
     COMES_TO_REST, ONE_SERVES, OWNED_IN_A_MOVE, SERVED_IN_A_MOVE, STALE_PLANNERS_CHANGE_NOTHING,
-    TERM_NEVER_FALLS, finds, holds,
+    TERM_NEVER_FALLS,
 };
+use globe_protocols::shards::scope::{Faults, Mode, Mutant, NONE, Scope};
 
 const STRICT: Mode = Mode::Strict;
 const AVAILABLE: Mode = Mode::Available;

@@ -7,8 +7,7 @@
 //! cares for are apart. The session under it is that of [`lock`](crate::lock): here it only ends, with all that is under it.
 
 mod action;
-mod properties;
+pub mod properties;
 pub mod scope;
-pub mod search;
 mod state;
 mod step;

@@ -2,10 +2,12 @@
 //!
 //! Never a bound on how long: steps have no length.
 
-use stateright::{Model, Property};
+use stateright::Property;
 
 use crate::double::action::{Action, disturbing, going_on};
-use crate::double::state::{Broken, Phase, Rules, State, TOGETHER};
+use crate::double::scope::{Mutant, Scope};
+use crate::double::state::{Broken, Phase, Rules, State, TOGETHER, representative};
+use crate::search::Protocol;
 
 pub const REJECTED_IS_NOT_IN: &str = "who is told that it is not in is in no list";
 pub const ALL_STAND: &str = "a round begins with all who are in it";
@@ -19,28 +21,36 @@ const GAVE_UP_IN_VAIN: &str = "one that gave up turns out to be in";
 const IN_WITH_THE_DEAD: &str = "one is in with another that has died";
 const SECOND_ROUND: &str = "one is in for the second time";
 
-impl Model for Rules {
+impl Protocol for Scope {
+    type Mutant = Mutant;
     type State = State;
     type Action = Action;
 
-    fn init_states(&self) -> Vec<State> {
-        vec![State::first(&self.scope)]
+    fn first(&self) -> State {
+        State::first(self)
     }
 
-    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        if state.broken.is_empty() {
-            going_on(self, state, actions);
-            disturbing(self, state, actions);
-        }
+    fn is_broken(state: &State) -> bool {
+        !state.broken.is_empty()
     }
 
-    fn next_state(&self, state: &State, action: Action) -> Option<State> {
-        let mut next = state.clone();
-        self.step(&mut next, action);
-        Some(next)
+    fn going_on(rules: &Rules, state: &State, actions: &mut Vec<Action>) {
+        going_on(rules, state, actions);
     }
 
-    fn properties(&self) -> Vec<Property<Rules>> {
+    fn disturbing(rules: &Rules, state: &State, actions: &mut Vec<Action>) {
+        disturbing(rules, state, actions);
+    }
+
+    fn step(rules: &Rules, state: &mut State, action: Action) {
+        rules.step(state, action);
+    }
+
+    fn representative(state: &State) -> State {
+        representative(state)
+    }
+
+    fn properties(rules: &Rules) -> Vec<Property<Rules>> {
         let mut properties = vec![
             Property::always(REJECTED_IS_NOT_IN, |_, state: &State| {
                 !state.broken.contains(&Broken::RejectedAndIn)
@@ -58,10 +68,10 @@ impl Model for Rules {
                 !state.broken.contains(&Broken::LeftBeforeAnother)
             }),
             Property::always(COMES_TO_REST, |rules: &Rules, state: &State| {
-                is_at_rest(state) || !state.broken.is_empty() || goes_on(rules, state)
+                is_at_rest(state) || !state.broken.is_empty() || rules.goes_on(state)
             }),
         ];
-        let faults = self.scope.faults;
+        let faults = rules.scope.faults;
         if faults.bounds > 0 {
             properties.push(Property::sometimes(GAVE_UP_IN_VAIN, |_, state: &State| {
                 state.clients.iter().any(|client| match client.phase {
@@ -78,7 +88,7 @@ impl Model for Rules {
                 })
             }));
         }
-        if self.scope.rounds > 1 {
+        if rules.scope.rounds > 1 {
             properties.push(Property::sometimes(SECOND_ROUND, |_, state: &State| {
                 let mut clients = state.clients.iter();
                 clients.any(|client| matches!(client.phase, Phase::Inside((_, 2), _)))
@@ -86,12 +96,6 @@ impl Model for Rules {
         }
         properties
     }
-}
-
-fn goes_on(rules: &Rules, state: &State) -> bool {
-    let mut actions = Vec::new();
-    going_on(rules, state, &mut actions);
-    !actions.is_empty()
 }
 
 /// Fewer wait than are in together, and nobody does anything else.

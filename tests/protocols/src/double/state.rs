@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::double::scope::{Faults, Mutant, Scope};
+use crate::double::scope::{Faults, Scope};
 use crate::recipes::claim::{Claim, Mode};
 use crate::recipes::order::queue;
 use crate::{Entry, View};
@@ -325,4 +325,4 @@ pub(crate) fn representative(state: &State) -> State {
 }
 
 /// The rules that are in force.
-pub type Rules = crate::search::Rules<Scope, Mutant>;
+pub type Rules = crate::search::Rules<Scope>;

@@ -42,13 +42,6 @@ pub enum Action {
     EndFormer { lease: Lease },
 }
 
-/// Whether one of its own accord is to come yet: each leads closer to where there is none.
-pub(crate) fn goes_on(rules: &Rules, state: &State) -> bool {
-    let mut actions = Vec::new();
-    going_on(rules, state, &mut actions);
-    !actions.is_empty()
-}
-
 /// What goes on by itself.
 pub(crate) fn going_on(rules: &Rules, state: &State, actions: &mut Vec<Action>) {
     for commit in distinct(&state.under_way) {

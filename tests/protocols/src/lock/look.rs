@@ -13,7 +13,7 @@ use crate::session::settings::Policy;
 use crate::{Entry, View};
 
 /// The rules that are in force.
-pub type Rules = crate::search::Rules<Scope, Mutant>;
+pub type Rules = crate::search::Rules<Scope>;
 
 impl Rules {
     /// Whether claims are known by their keys alone.

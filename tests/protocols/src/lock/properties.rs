@@ -2,14 +2,15 @@
 //!
 //! Never a bound on how long: steps have no length.
 
-use stateright::{Model, Property};
+use stateright::Property;
 
-use crate::lock::action::{Action, disturbing, goes_on, going_on};
+use crate::lock::action::{Action, disturbing, going_on};
 use crate::lock::client::{Renewal, Request, Session};
 use crate::lock::commit::Commit;
 use crate::lock::look::Rules;
-use crate::lock::scope::Kind;
-use crate::lock::state::{Broken, State};
+use crate::lock::scope::{Kind, Mutant, Scope};
+use crate::lock::state::{Broken, State, representative};
+use crate::search::Protocol;
 
 pub const ONE_AT_A_TIME: &str = "without hidden pauses and operators one holds at a time";
 pub const ONE_WHEN_ALL_IS_SEEN: &str = "of those who see everything one holds at a time";
@@ -29,28 +30,36 @@ const REQUIRED_LATE: &str = "a transaction of one who does not hold any more is 
 const ONLY_FENCED: &str = "two say that they hold, and only a fence tells them apart";
 const HELD_TOGETHER: &str = "two hold together, who share";
 
-impl Model for Rules {
+impl Protocol for Scope {
+    type Mutant = Mutant;
     type State = State;
     type Action = Action;
 
-    fn init_states(&self) -> Vec<State> {
-        vec![State::first(&self.scope)]
+    fn first(&self) -> State {
+        State::first(self)
     }
 
-    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        if state.broken.is_none() {
-            going_on(self, state, actions);
-            disturbing(self, state, actions);
-        }
+    fn is_broken(state: &State) -> bool {
+        state.broken.is_some()
     }
 
-    fn next_state(&self, state: &State, action: Action) -> Option<State> {
-        let mut next = state.clone();
-        self.step(&mut next, action);
-        Some(next)
+    fn going_on(rules: &Rules, state: &State, actions: &mut Vec<Action>) {
+        going_on(rules, state, actions);
     }
 
-    fn properties(&self) -> Vec<Property<Rules>> {
+    fn disturbing(rules: &Rules, state: &State, actions: &mut Vec<Action>) {
+        disturbing(rules, state, actions);
+    }
+
+    fn step(rules: &Rules, state: &mut State, action: Action) {
+        rules.step(state, action);
+    }
+
+    fn representative(state: &State) -> State {
+        representative(state)
+    }
+
+    fn properties(rules: &Rules) -> Vec<Property<Rules>> {
         let mut properties = vec![
             Property::always(ONE_AT_A_TIME, |rules: &Rules, state: &State| {
                 !rules.is_faithful(state) || !is_shared_by(rules, state, |_| true)
@@ -74,10 +83,10 @@ impl Model for Rules {
                 state.broken != Some(Broken::RequiredElsewhere)
             }),
             Property::always(COMES_TO_REST, |rules: &Rules, state: &State| {
-                is_at_rest(state) || state.broken.is_some() || goes_on(rules, state)
+                is_at_rest(state) || state.broken.is_some() || rules.goes_on(state)
             }),
         ];
-        properties.extend(self.sights());
+        properties.extend(rules.sights());
         properties
     }
 }

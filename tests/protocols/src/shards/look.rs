@@ -9,7 +9,7 @@ use crate::shards::tables::{self, Next, Role};
 use crate::shards::worker::Running;
 
 /// The rules that are in force.
-pub type Rules = crate::search::Rules<Scope, Mutant>;
+pub type Rules = crate::search::Rules<Scope>;
 
 impl Rules {
     pub(crate) fn is_strict(&self) -> bool {

@@ -2,12 +2,14 @@
 //!
 //! Never a bound on how long: steps have no length.
 
-use stateright::{Model, Property};
+use stateright::Property;
 
+use crate::search::Protocol;
 use crate::shards::action::{Action, disturbing, going_on};
 use crate::shards::content::{Inc, Stage};
 use crate::shards::look::Rules;
-use crate::shards::state::{Broken, State};
+use crate::shards::scope::{Mutant, Scope};
+use crate::shards::state::{Broken, State, representative};
 use crate::shards::worker::{Process, Running};
 
 pub const ONE_SERVES: &str = "in strict mode one serves at a time";
@@ -32,28 +34,36 @@ const MOVED: &str = "a row has moved";
 const LEFT: &str = "one has left that owned";
 const OWNS_IN_ANOTHER_LIFE: &str = "somebody serves in another life";
 
-impl Model for Rules {
+impl Protocol for Scope {
+    type Mutant = Mutant;
     type State = State;
     type Action = Action;
 
-    fn init_states(&self) -> Vec<State> {
-        vec![State::first(&self.scope)]
+    fn first(&self) -> State {
+        State::first(self)
     }
 
-    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        if state.broken.is_none() {
-            going_on(self, state, actions);
-            disturbing(self, state, actions);
-        }
+    fn is_broken(state: &State) -> bool {
+        state.broken.is_some()
     }
 
-    fn next_state(&self, state: &State, action: Action) -> Option<State> {
-        let mut next = state.clone();
-        self.step(&mut next, action);
-        Some(next)
+    fn going_on(rules: &Rules, state: &State, actions: &mut Vec<Action>) {
+        going_on(rules, state, actions);
     }
 
-    fn properties(&self) -> Vec<Property<Rules>> {
+    fn disturbing(rules: &Rules, state: &State, actions: &mut Vec<Action>) {
+        disturbing(rules, state, actions);
+    }
+
+    fn step(rules: &Rules, state: &mut State, action: Action) {
+        rules.step(state, action);
+    }
+
+    fn representative(state: &State) -> State {
+        representative(state)
+    }
+
+    fn properties(rules: &Rules) -> Vec<Property<Rules>> {
         let mut properties = vec![
             Property::always(ONE_SERVES, |rules: &Rules, state: &State| {
                 let serving = state.ids().filter(|at| rules.serves(state, *at));
@@ -73,18 +83,12 @@ impl Model for Rules {
                 state.broken != Some(Broken::StalePlanner)
             }),
             Property::always(COMES_TO_REST, |rules: &Rules, state: &State| {
-                is_at_rest(rules, state) || state.broken.is_some() || goes_on(rules, state)
+                is_at_rest(rules, state) || state.broken.is_some() || rules.goes_on(state)
             }),
         ];
-        properties.extend(self.sights());
+        properties.extend(rules.sights());
         properties
     }
-}
-
-fn goes_on(rules: &Rules, state: &State) -> bool {
-    let mut actions = Vec::new();
-    going_on(rules, state, &mut actions);
-    !actions.is_empty()
 }
 
 /// One owns and serves, and nobody else runs anything; those that were to leave have left. Where nobody is there to own it, or
