@@ -61,7 +61,6 @@ enum Death {
 
 /// A member behind a proxy of its own.
 struct Member {
-    id: &'static str,
     proxy: Proxy,
     shards: Shards,
     _session: Session,
@@ -85,7 +84,6 @@ impl Member {
         let journal = Journal::of(server, space);
         let steps = tokio::spawn(serve(id, worker, holds.clone(), journal));
         Member {
-            id,
             proxy,
             shards,
             _session: session,
@@ -249,7 +247,7 @@ async fn plays(
     }
     scene.is_settled("", members).await;
     within("all is seen", rows.sync()).await.unwrap();
-    history.is_sound().await;
+    history.ends_sound().await;
     // The last line is of who owns it.
     let owner = scene
         .witness
@@ -268,8 +266,6 @@ async fn plays(
         journal.is_sound();
     }
     std::fs::remove_file(&journal.0).unwrap();
-    let ids = scene.everybody().map(|member| member.id);
-    println!("{space} {mode:?} {phase:?} {victim:?} {death:?}: {owner} of {ids:?}");
 }
 
 /// Each on a table of its own, some at the same time.

@@ -60,7 +60,7 @@ impl History {
     }
 
     /// No term fell, no row changed hands within one, and whatever was written under a shard was so while the row said so.
-    pub(super) async fn is_sound(self) -> Seen {
+    pub(super) async fn ends_sound(self) -> Seen {
         for stop in self.stops {
             stop.send(()).unwrap();
         }
