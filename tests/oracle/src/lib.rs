@@ -8,9 +8,11 @@
 //! let truth = Truth::listen(log.clone(), "log", &KEYSPACES, &recorder).await?;
 //! let running = Workload::light(seed).start(&nodes, &recorder);
 //! let claimants = Claiming::light(seed).start(&logs, &recorder).await?;   // with CLAIM_KEYSPACES in the truth
+//! let players = Recipes::light(seed).start(&logs, &recorder).await?;        // with RECIPE_KEYSPACES in the truth
 //! …  break things, telling recorder.fault(…), calling truth.drain() before the log is made to forget  …
 //! recorder.fault("healed", Effect::HealsAll);
 //! claimants.finish(bound).await;        // they let go of everything, which is waited for
+//! players.finish(bound).await;          // once all is quiet they leave
 //! running.finish(bound).await;          // clients stop, nodes synchronise, watches are followed to the end
 //! truth.finish(bound).await;
 //! judge(&recorder.history());           // panics with what was wrong, the seed, and where the history lies

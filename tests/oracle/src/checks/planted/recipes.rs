@@ -368,11 +368,13 @@ fn a_bad_value_that_is_shown_or_published_is_found() {
     );
     lie(
         "settings",
-        of_setting(|did| match did {
-            SettingDid::Published {
+        of_setting(|did| {
+            if let SettingDid::Published {
                 value: 13, outcome, ..
-            } => *outcome = Outcome::Done(Some(position(44))),
-            _ => {}
+            } = did
+            {
+                *outcome = Outcome::Done(Some(position(44)));
+            }
         }),
     );
     lie("settings", says(44, "limit/global", Some("13")));

@@ -230,7 +230,7 @@ impl Client {
                 }
                 2..4 if recipes.kills => {
                     lived.meets(self.rng.u8(..)).await;
-                    return lived.is_killed().await;
+                    return lived.dies().await;
                 }
                 4 => return lived.ends(self.rng.bool()).await,
                 5 => return self.leave(lived).await,
@@ -286,7 +286,7 @@ impl Lived {
     }
 
     /// Stops at once: nothing more reaches the log.
-    async fn is_killed(self) {
+    async fn dies(self) {
         let call = self.life.now();
         self.way.cut(true);
         self.life.did(LifeDid::Killed, call);
