@@ -10,6 +10,7 @@ mod reads;
 mod recipes;
 mod runs;
 mod scribe;
+mod settings;
 mod watches;
 mod writes;
 

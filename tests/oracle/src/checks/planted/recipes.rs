@@ -6,26 +6,30 @@ use super::playing::playing;
 use super::*;
 
 /// Plants something in the good history of recipes, and demands that one checker finds it.
-fn lie(check: &str, plant: impl Fn(&mut Event)) {
+pub(super) fn lie(check: &str, plant: impl Fn(&mut Event)) {
     let mut history = playing();
     history.events.iter_mut().for_each(plant);
     is_found(check, &history);
 }
 
 /// Leaves something out of it.
-fn without(check: &str, is_left_out: impl Fn(&Event) -> bool) {
+pub(super) fn without(check: &str, is_left_out: impl Fn(&Event) -> bool) {
     let mut history = playing();
     history.events.retain(|event| !is_left_out(event));
     is_found(check, &history);
 }
 
-fn is_found(check: &str, history: &History) {
+pub(super) fn is_found(check: &str, history: &History) {
     assert_ne!(*history, playing(), "nothing was planted");
     finds(check, history);
 }
 
 /// At a revision a record of this kind says something else, or is gone.
-fn says<'a>(revision: u64, key: &'a str, text: Option<&'a str>) -> impl Fn(&mut Event) + 'a {
+pub(super) fn says<'a>(
+    revision: u64,
+    key: &'a str,
+    text: Option<&'a str>,
+) -> impl Fn(&mut Event) + 'a {
     move |event| {
         let Event::Truth(truth) = event else { return };
         let changes = truth.changes.iter_mut();
@@ -44,14 +48,6 @@ fn of_shard(life: u32, shard: u32, plant: impl Fn(&mut ShardStep)) -> impl Fn(&m
     move |event| match event {
         Event::ShardStep(step) if (step.life, step.shard) == (life, shard) => plant(step),
         _ => {}
-    }
-}
-
-fn of_setting(plant: impl Fn(&mut SettingDid)) -> impl Fn(&mut Event) {
-    move |event| {
-        if let Event::SettingStep(step) = event {
-            plant(&mut step.did);
-        }
     }
 }
 
@@ -353,85 +349,6 @@ fn who_has_left_and_is_listed_for_ever_is_found() {
     lie(
         "registered",
         of_listed(|listed| listed.members.push(("z".into(), "up 8".into()))),
-    );
-}
-
-#[test]
-fn a_bad_value_that_is_shown_or_published_is_found() {
-    lie(
-        "settings",
-        of_setting(|did| {
-            if let SettingDid::Shown(value) = did {
-                *value = 11;
-            }
-        }),
-    );
-    lie(
-        "settings",
-        of_setting(|did| {
-            if let SettingDid::Published {
-                value: 13, outcome, ..
-            } = did
-            {
-                *outcome = Outcome::Done(Some(position(44)));
-            }
-        }),
-    );
-    lie("settings", says(44, "limit/global", Some("13")));
-}
-
-#[test]
-fn a_published_value_that_does_not_stand_with_its_history_is_found() {
-    lie("settings", says(43, "limit/global", Some("12")));
-    let was = "limit/global/was/0000000001";
-    lie("settings", says(43, was, Some(r#"{"value":10,"by":"n1"}"#)));
-    lie("settings", says(43, was, Some(r#"{"value":8,"by":"n0"}"#)));
-    lie("settings", says(43, was, None));
-}
-
-#[test]
-fn a_published_value_that_is_not_shown_where_it_was_is_found() {
-    let mut history = playing();
-    for event in &mut history.events {
-        if let Event::SettingStep(SettingStep {
-            did: SettingDid::Published {
-                value: 10, shown, ..
-            },
-            ..
-        }) = event
-        {
-            *shown = 0;
-        }
-    }
-    // Unless some process may remember another value.
-    assert_eq!(check_all(&history), []);
-    let plant = says(44, "limit/global", Some("12"));
-    history.events.iter_mut().for_each(plant);
-    for event in &mut history.events {
-        if let Event::SettingStep(SettingStep {
-            did: SettingDid::Last(last),
-            ..
-        }) = event
-        {
-            *last = 12;
-        }
-    }
-    is_found("settings", &history);
-}
-
-#[test]
-fn a_node_that_shows_something_else_in_the_end_is_found() {
-    lie(
-        "settings",
-        of_setting(|did| {
-            if let SettingDid::Last(value) = did {
-                *value = 8;
-            }
-        }),
-    );
-    without(
-        "settings",
-        |event| matches!(event, Event::SettingStep(step) if matches!(step.did, SettingDid::Last(_))),
     );
 }
 
