@@ -102,7 +102,7 @@ mod tests {
         }
         let emptied = seat.emptied();
         tokio::pin!(emptied);
-        for pass in inside {
+        for pass in inside.into_iter().rev() {
             assert!(futures::poll!(&mut emptied).is_pending());
             drop(pass);
         }
