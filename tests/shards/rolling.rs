@@ -42,7 +42,8 @@ async fn restart(members: usize, slots: u32, mode: Mode) {
         "{handed} moves, at least {least}"
     );
     // Nobody serves beside another, nor is a shard without one who does.
-    assert_eq!(cluster.journal.served(), slots as usize);
+    let is_served = |_: &Table| cluster.journal.served() == slots as usize;
+    nodes[0].wait_for("every shard is served", is_served).await;
 }
 
 #[tokio::test(start_paused = true)]
