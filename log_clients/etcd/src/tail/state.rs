@@ -343,15 +343,17 @@ impl TailState {
         }
     }
 
-    /// The answer to [`Query::Quiet`]: whether nothing differs between the cursor of then and `to`.
+    /// The answer to [`Query::Quiet`]: whether nothing differs between the cursor of then and `to`. Says whether it is there
+    /// with that.
     pub(crate) fn compared(
         &mut self,
         to: u64,
         quiet: Result<bool, Fault>,
         took: Duration,
         now: Instant,
-    ) {
-        self.asked = None;
+    ) -> bool {
+        // What has come since may have been undone before `to`: no difference in all, and one from here on.
+        let is_of_now = self.asked.take() == Some(Query::Quiet(self.cursor, to));
         // What was never carried out has cost the server nothing.
         let is_free = |fault: &Fault| matches!(fault.class, Class::NeverSent | Class::NotExecuted);
         let cost = if quiet.as_ref().is_err_and(is_free) {
@@ -362,20 +364,22 @@ impl TailState {
         self.next_comparison = now + (cost * COMPARISON_PACE).clamp(COMPARE_AGAIN, COMPARE_AT_LAST);
         let is_final = |class| matches!(class, Class::Compacted | Class::Future | Class::Denied);
         match quiet {
-            Ok(true) => {
+            Ok(true) if is_of_now => {
                 if self.start.progress == Progress::Ordered && !self.was_answered {
                     self.start.progress = Progress::Mute;
                 }
                 self.wanted = to;
                 self.progress(to, now);
+                return true;
             }
             Ok(false) if self.cursor < to => {
                 self.owed.get_or_insert((to, now));
             }
             Err(fault) if is_final(fault.class) => self.watch = Watch::Over(fault),
-            // Nobody could be asked.
-            Ok(false) | Err(_) => {}
+            // Nobody could be asked, or it is to be asked anew.
+            Ok(_) | Err(_) => {}
         }
+        false
     }
 
     /// The answer to [`Query::History`].

@@ -288,11 +288,10 @@ impl Tailing {
         match answer {
             Ok(QueryAnswer::Alive(is_alive)) => self.state.set_alive(is_alive),
             Ok(QueryAnswer::Compared(to, quiet, took)) => {
-                if matches!(quiet, Ok(true)) {
+                if self.state.compared(to, quiet, took, now) {
                     // Nobody has to be asked for it any more.
                     self.watch.want(0);
                 }
-                self.state.compared(to, quiet, took, now);
             }
             Ok(QueryAnswer::History(there)) => self.state.history(there),
             Ok(QueryAnswer::Opened(opened)) => {

@@ -233,6 +233,26 @@ fn a_comparison_that_took_long_is_not_repeated_soon() {
 }
 
 #[test]
+fn a_comparison_proves_nothing_from_where_the_watch_has_come_since_it_was_asked_for() {
+    let mut rig = Rig::new(18, Progress::Mute);
+    assert!(matches!(rig.next_action(), Action::Want(18)));
+    let asked = rig.until_more();
+    assert!(matches!(asked, Action::Ask(Query::Quiet(10, 18))));
+    // A key comes, and goes before 18: nothing differs between 10 and that.
+    rig.events(&[12], false);
+    assert_eq!(rig.given(), [(12, 1)]);
+    assert!(!rig.state.compared(18, Ok(true), MS, rig.now));
+    assert_eq!(rig.given(), [], "it would be there at 18");
+    rig.events(&[15], false);
+    assert_eq!(rig.given(), [(15, 1)]);
+    // From there it is asked anew, and told.
+    let asked = rig.until_more();
+    assert!(matches!(asked, Action::Ask(Query::Quiet(15, 18))));
+    assert!(rig.state.compared(18, Ok(true), MS, rig.now));
+    assert_eq!(rig.given(), [(18, 0)]);
+}
+
+#[test]
 fn what_the_log_has_and_the_watch_never_brings_breaks_it() {
     for progress in [Progress::Ordered, Progress::Mute, Progress::Unordered] {
         let mut rig = Rig::new(10, progress);
