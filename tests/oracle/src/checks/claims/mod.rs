@@ -239,8 +239,11 @@ impl<'a> Book<'a> {
                         let first = tenure.meddled.unwrap_or(*call);
                         tenure.meddled = Some(first.min(*call));
                     }
+                    // Also one that was asked for later, and granted by a record of before.
                     let is_theirs = |story: &&mut Story<'_>| {
-                        story.by == name && ret.is_none_or(|ret| story.asked.at < ret)
+                        let record = story.stay.map(|stay| stay.heard);
+                        let from = record.map_or(story.asked.at, |heard| heard.min(story.asked.at));
+                        story.by == name && ret.is_none_or(|ret| from < ret)
                     };
                     let theirs = self.claims.values_mut().filter(is_theirs);
                     theirs.for_each(|story| story.looks.retain(|look| look.ret < *call));

@@ -199,6 +199,38 @@ fn a_holder_that_was_meddled_with_may_learn_it_late() {
     }
 }
 
+/// A process may ask once more for what it has: it is granted by the record of before, which a third party has ended.
+#[test]
+fn who_is_granted_by_a_record_that_was_meddled_with_may_learn_it_late() {
+    let gone = claiming()
+        .truths()
+        .find(|it| it.position == position(6))
+        .unwrap()
+        .at;
+    let mut history = claiming();
+    let (asked, granted) = (at(gone.tick + 1), at(gone.tick + 2));
+    history.events.extend([
+        Event::Meddled(Meddled {
+            whose: Meddling::Session("s0".into()),
+            call: at(gone.tick - 1),
+            ret: Some(gone),
+        }),
+        Event::ClaimAsked(ClaimAsked {
+            claim: 7,
+            session: 0,
+            node: 0,
+            root: "lock/a".into(),
+            share: Share::Alone,
+            is_patient: false,
+            at: asked,
+        }),
+        step(7, ClaimDid::Granted(token(3)), asked, granted),
+        held_at(7, gone.tick + 2),
+    ]);
+    // That a token is given twice is another matter.
+    assert!(!check_all(&history).iter().any(|it| it.check == "told late"));
+}
+
 #[test]
 fn a_holder_that_trusts_a_lease_of_a_former_life_is_found() {
     let mut history = claiming();
