@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use globe::log_client::Transaction;
 use globe::{Globe, Keyspace, LogClient, MemoryLog};
 use globe_bench::{
-    DEATHS, MEMBERS, TTL, balanced, before, healed, open_table, planner, report_deaths, serve,
+    DEATHS, MEMBERS, TTL, balanced, before, healed, open_table, report_deaths, serve, victim,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Duration, Instant, sleep};
@@ -28,14 +28,7 @@ pub(crate) fn measure(runtime: &Runtime) -> Done {
             balanced(&shards, MEMBERS).await;
             sleep(before(death)).await;
         });
-        // The one that plans, every other time.
-        let planner = planner(&shards).ok_or("nobody plans")?;
-        let is_it = |id: &&String| (**id == planner) == (death % 2 == 1);
-        let dead = members
-            .keys()
-            .rfind(is_it)
-            .cloned()
-            .ok_or("nobody is left")?;
+        let dead = victim(&shards, death, members.keys()).ok_or("nobody is left")?;
         let killed = Instant::now();
         if let Some(process) = members.remove(&dead) {
             process.shutdown_background();

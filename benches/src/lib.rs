@@ -18,7 +18,7 @@ pub use bare::{end_of_a_lease, first_answer};
 pub use deaths::report_deaths;
 pub use filled::{filled, key, shuffled_keys};
 pub use member::{
-    DEATHS, MEMBERS, SHARDS, TTL, balanced, before, healed, open_table, planner, serve,
+    DEATHS, MEMBERS, SHARDS, TTL, balanced, before, healed, open_table, serve, victim,
 };
 #[cfg(feature = "etcd")]
 pub use onlooker::{Done, Onlooker, looks_on};

@@ -78,10 +78,18 @@ pub async fn healed(shards: &Shards, dead: &str) {
     }
 }
 
-/// The id of the member that plans, by the name of its session.
+/// Who of the members is killed: the one that plans, every other time, and else the last of the others.
 #[must_use]
-pub fn planner(shards: &Shards) -> Option<String> {
-    shards.table().planner().map(str::to_owned)
+pub fn victim<'a>(
+    shards: &Shards,
+    death: u32,
+    members: impl DoubleEndedIterator<Item = &'a String>,
+) -> Option<String> {
+    let table = shards.table();
+    // By the name of its session.
+    let planner = table.planner()?;
+    let mut members = members.filter(|id| (*id == planner) == (death % 2 == 1));
+    members.next_back().cloned()
 }
 
 /// How many deaths are measured.

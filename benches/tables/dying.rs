@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use etcd_client::Client;
 use globe::EtcdLog;
 use globe_bench::{
-    DEATHS, Done, MEMBERS, TTL, balanced, before, end_of_a_lease, healed, open_table, planner,
-    report_deaths, serve,
+    DEATHS, Done, MEMBERS, TTL, balanced, before, end_of_a_lease, healed, open_table,
+    report_deaths, serve, victim,
 };
 use tokio::process::{Child, Command};
 use tokio::time::{Duration, Instant, sleep};
@@ -36,14 +36,7 @@ pub(crate) async fn measure(endpoint: &str) -> Done {
     for death in 0..DEATHS {
         balanced(&shards, MEMBERS).await;
         sleep(before(death)).await;
-        // The one that plans, every other time.
-        let planner = planner(&shards).ok_or("nobody plans")?;
-        let is_it = |id: &&String| (**id == planner) == (death % 2 == 1);
-        let dead = members
-            .keys()
-            .rfind(is_it)
-            .cloned()
-            .ok_or("nobody is left")?;
+        let dead = victim(&shards, death, members.keys()).ok_or("nobody is left")?;
         let killed = Instant::now();
         if let Some(mut process) = members.remove(&dead) {
             process.kill().await?;

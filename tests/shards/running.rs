@@ -82,13 +82,11 @@ async fn who_is_not_sure_drops_what_runs_and_runs_it_again() {
     until("all is again", || cluster.journal.serving("a") == 8).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_does_not_listen_is_dropped_all_the_same_when_it_is_lost() {
-    let cluster = Cluster::new(4, Mode::Strict);
-    let way = Around::new(&cluster.log);
-    let (shards, session) = cluster.process("a", &way).await;
+/// Runs what neither ends nor listens, as `a`.
+async fn run_deaf(cluster: &Cluster, way: &Around) -> tokio::task::JoinHandle<globe::Result<()>> {
+    let (shards, session) = cluster.process("a", way).await;
     let inner = cluster.clone();
-    let running = tokio::spawn(async move {
+    tokio::spawn(async move {
         let work = move |shard: globe::shards::OwnedShard| {
             inner.journal.begin(inner.mode, &shard, "a");
             let serving = Serving(inner.clone(), shard.shard(), "a");
@@ -101,7 +99,14 @@ async fn what_does_not_listen_is_dropped_all_the_same_when_it_is_lost() {
         shards
             .run(&session, member, std::future::pending(), work)
             .await
-    });
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_listen_is_dropped_all_the_same_when_it_is_lost() {
+    let cluster = Cluster::new(4, Mode::Strict);
+    let way = Around::new(&cluster.log);
+    let running = run_deaf(&cluster, &way).await;
     until("all is served", || cluster.journal.serving("a") == 4).await;
     way.cut(true);
     until("nothing is", || cluster.journal.serving("a") == 0).await;
@@ -161,22 +166,7 @@ async fn when_the_session_is_closed_the_run_says_so() {
 async fn what_hands_over_is_dropped_when_its_member_is_not_sure_any_more() {
     let cluster = Cluster::new(1, Mode::Strict);
     let way = Around::new(&cluster.log);
-    let (shards, session) = cluster.process("a", &way).await;
-    let inner = cluster.clone();
-    let _running = tokio::spawn(async move {
-        let work = move |shard: globe::shards::OwnedShard| {
-            inner.journal.begin(inner.mode, &shard, "a");
-            let serving = Serving(inner.clone(), shard.shard(), "a");
-            async move {
-                let _serving = serving;
-                std::future::pending().await
-            }
-        };
-        let member = ShardMember::new("a");
-        shards
-            .run(&session, member, std::future::pending(), work)
-            .await
-    });
+    let _running = run_deaf(&cluster, &way).await;
     let other = cluster.join("b").await;
     until("it is served", || cluster.journal.serving("a") == 1).await;
     other.shards.pin(0, Some("b")).await.unwrap();

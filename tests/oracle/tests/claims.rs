@@ -5,25 +5,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+mod world;
+
 use fastrand::Rng;
-use globe::{Globe, MemoryLog};
-use globe_faulty::{Fault, Faults, FaultyLog};
 use globe_oracle::{
-    CLAIM_KEYSPACES, ClaimDid, ClaimStep, Claimants, Claiming, Effect, History, KEYSPACES, Node,
-    Recorder, Standing, Truth, Workload, judge,
+    CLAIM_KEYSPACES, ClaimDid, ClaimStep, Claimants, Claiming, Effect, History, Standing, judge,
 };
 use tokio::time::{Duration, advance, sleep, timeout};
 
+use world::{BOUND, NODES, World, on_paused_time, seeds};
+
 /// Seeds in the ordinary run. Each weather has its share of them.
 const SEEDS: u64 = 48;
-
-/// The longest a run may take in its own time.
-const BOUND: Duration = Duration::from_secs(300);
-
-/// How long after the last fault a commit may still be on its way, and a bit.
-const AFTERMATH: Duration = Duration::from_secs(5);
-
-const NODES: usize = 3;
 
 /// What happens in one of these runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,179 +55,68 @@ impl Weather {
     }
 }
 
-/// Neither to the log nor from it.
-fn nothing_passes() -> Faults {
-    Faults::none()
-        .with(Fault::Refuse, 1.0)
-        .with(Fault::CutTail, 1.0)
+/// One thing goes wrong, and is over.
+async fn trouble(world: &World, weather: Weather, claimants: &Claimants, rng: &mut Rng) {
+    let lasts = world.ttl.mul_f64(rng.f64() * 3.0);
+    match weather.next(rng) {
+        Weather::Cuts => {
+            let node = rng.usize(..NODES);
+            world.cut(node..node + 1, lasts).await;
+        }
+        Weather::Outages => world.cut(0..NODES, lasts).await,
+        Weather::Pauses => {
+            world.told.fault("the host stands still", Effect::Disturbs);
+            claimants.look();
+            advance(lasts).await;
+            claimants.look();
+        }
+        Weather::Restores => world.restore(rng, lasts).await,
+        Weather::Meddlers => {
+            for _ in 0..rng.u8(1..6) {
+                world.told.fault("a third party", Effect::Disturbs);
+                claimants.meddle(&world.memory, rng).await.unwrap();
+                sleep(lasts / 6).await;
+            }
+        }
+        _ => sleep(lasts).await,
+    }
 }
 
-struct World {
-    seed: u64,
-    weather: Weather,
-    memory: MemoryLog,
-    logs: Vec<FaultyLog>,
-    truth: Truth,
-    told: Recorder,
-    ttl: Duration,
-}
-
-impl World {
-    async fn begin(seed: u64, weather: Weather) -> World {
-        // The jitter of maps and sessions is drawn from the generator of this thread.
-        fastrand::seed(seed);
-        let memory = MemoryLog::builder().page_size(3).build();
-        let told = Recorder::new();
-        let keyspaces: Vec<&str> = KEYSPACES.into_iter().chain(CLAIM_KEYSPACES).collect();
-        let truth = Truth::listen(memory.clone(), "log", &keyspaces, &told);
-        let log = |number: usize| {
-            let log = FaultyLog::builder(memory.clone())
-                .seed(seed * 10 + u64::try_from(number).unwrap())
-                .faults(Faults::none());
-            let told = told.clone();
-            log.on_fault(move |fault| told.fault(fault.to_string(), Effect::Disturbs))
-                .build()
-        };
-        World {
-            seed,
-            weather,
-            logs: (0..NODES).map(log).collect(),
-            truth: truth.await.unwrap(),
-            told,
-            memory,
-            ttl: Duration::from_millis(Rng::with_seed(seed).u64(2_000..5_000)),
-        }
-    }
-
-    /// What a healthy node's way to the log is like in this weather.
-    fn usual(&self) -> Faults {
-        match self.weather.has_faults() {
-            false => Faults::none(),
-            true => Faults::legal()
-                .with(Fault::Compact, 0.0)
-                .with(Fault::LandLate, 0.0)
-                .silence(Duration::from_secs(3)),
-        }
-    }
-
-    /// One thing goes wrong, and is over.
-    async fn trouble(&self, claimants: &Claimants, rng: &mut Rng) {
-        let lasts = self.ttl.mul_f64(rng.f64() * 3.0);
-        match self.weather.next(rng) {
-            Weather::Cuts => {
-                let node = rng.usize(..NODES);
-                self.cut(&[node], lasts).await;
-            }
-            Weather::Outages => {
-                let nodes: Vec<usize> = (0..NODES).collect();
-                self.cut(&nodes, lasts).await;
-            }
-            Weather::Pauses => {
-                self.told.fault("the host stands still", Effect::Disturbs);
-                claimants.look();
-                advance(lasts).await;
-                claimants.look();
-            }
-            Weather::Restores => {
-                let backup = self.memory.backup();
-                sleep(lasts / 2).await;
-                // Who holds, and is cut off meanwhile, learns of it only by its clock.
-                let cut = rng.usize(..NODES * 2);
-                let cut = self.logs.get(cut);
-                cut.inspect(|log| log.set_faults(nothing_passes()));
-                self.told.fault("the log is restored", Effect::Disturbs);
-                self.truth.drain();
-                self.memory.restore(&backup);
-                sleep(lasts / 2).await;
-                cut.inspect(|log| log.set_faults(self.usual()));
-            }
-            Weather::Meddlers => {
-                for _ in 0..rng.u8(1..6) {
-                    self.told.fault("a third party", Effect::Disturbs);
-                    claimants.meddle(&self.memory, rng).await.unwrap();
-                    sleep(lasts / 6).await;
-                }
-            }
-            _ => sleep(lasts).await,
-        }
-    }
-
-    /// Nothing gets through from these nodes, nor to them.
-    async fn cut(&self, nodes: &[usize], lasts: Duration) {
-        self.told
-            .fault(format!("nodes {nodes:?} are cut off"), Effect::Disturbs);
-        for node in nodes {
-            self.logs[*node].set_faults(nothing_passes());
-        }
-        sleep(lasts).await;
-        for node in nodes {
-            self.logs[*node].set_faults(self.usual());
-        }
-    }
-
-    async fn node(&self, log: &FaultyLog) -> Node {
-        Node {
-            first: Globe::open(log.clone(), KEYSPACES[0]).await.unwrap(),
-            second: Globe::open(log.clone(), KEYSPACES[1]).await.unwrap(),
-        }
-    }
-
-    fn claiming(&self) -> Claiming {
-        let mut rng = Rng::with_seed(self.seed);
-        let mut claiming = Claiming {
-            ttl: self.ttl,
-            // Two sessions of one process share its maps.
-            claimants: rng.usize(1..=2),
-            names: rng.usize(1..=2),
-            ..Claiming::light(self.seed)
-        };
-        claiming.limits.min_grants = 5;
-        claiming.limits.min_looks = 20;
-        claiming.limits.min_effects = 1;
-        claiming
-    }
-
-    /// The clients of the map beside. A host that stands still is no fault that their watches are judged by.
-    fn workload(&self) -> Workload {
-        let mut workload = Workload::light(self.seed);
-        if self.weather == Weather::Pauses {
-            workload.limits.watch_micros = u64::MAX;
-            workload.limits.detection_micros = u64::MAX / 2;
-        }
-        workload
-    }
+fn claiming(seed: u64, ttl: Duration) -> Claiming {
+    let mut rng = Rng::with_seed(seed);
+    let mut claiming = Claiming {
+        ttl,
+        // Two sessions of one process share its maps.
+        claimants: rng.usize(1..=2),
+        names: rng.usize(1..=2),
+        ..Claiming::light(seed)
+    };
+    claiming.limits.min_grants = 5;
+    claiming.limits.min_looks = 20;
+    claiming.limits.min_effects = 1;
+    claiming
 }
 
 async fn run(seed: u64, weather: Weather) -> History {
-    let world = World::begin(seed, weather).await;
-    let mut nodes = Vec::new();
-    for log in &world.logs {
-        nodes.push(world.node(log).await);
-    }
-    let mut running = world.workload().start(&nodes, &world.told);
-    let claimants = world
-        .claiming()
-        .start(&world.logs, &world.told)
-        .await
-        .unwrap();
-    world
-        .logs
-        .iter()
-        .for_each(|log| log.set_faults(world.usual()));
+    let world = World::begin(seed, weather.has_faults(), CLAIM_KEYSPACES, 2..5).await;
+    let nodes = world.nodes().await;
+    let workload = world.workload(weather == Weather::Pauses);
+    let mut running = workload.start(&nodes, &world.told);
+    let claiming = claiming(seed, world.ttl);
+    let claimants = claiming.start(&world.logs, &world.told).await.unwrap();
+    world.as_usual();
     let mut rng = Rng::with_seed(seed);
     let storm = async {
         loop {
             sleep(Duration::from_millis(rng.u64(1..3_000))).await;
-            world.trouble(&claimants, &mut rng).await;
+            trouble(&world, weather, &claimants, &mut rng).await;
         }
     };
     tokio::select! {
         _ = timeout(BOUND, claimants.done()) => {}
         () = storm => {}
     }
-    world.logs.iter().for_each(FaultyLog::heal);
-    sleep(AFTERMATH).await;
-    world.told.fault("all is mended", Effect::HealsAll);
+    world.mend().await;
     running.done().await;
     claimants.finish(BOUND).await;
     running.finish(BOUND).await;
@@ -245,24 +127,10 @@ async fn run(seed: u64, weather: Weather) -> History {
     world.told.history()
 }
 
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
 fn runs(weather: Weather) {
-    let seeds = match setting("GLOBE_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..setting("GLOBE_SEEDS").unwrap_or(SEEDS),
-    };
-    let share = weather as u64;
     let (mut played, mut unsure) = (0, 0);
-    for seed in seeds.filter(|seed| seed % WEATHERS == share) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        let history = runtime.block_on(run(seed, weather));
+    for seed in seeds(SEEDS, (weather as u64, WEATHERS)) {
+        let history = on_paused_time(run(seed, weather));
         played += 1;
         unsure += history.claim_steps().filter(|step| is_unsure(step)).count();
         judge(&history);

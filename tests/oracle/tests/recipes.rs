@@ -6,28 +6,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+mod world;
+
 use std::collections::BTreeSet;
 
 use fastrand::Rng;
-use globe::{Globe, MemoryLog};
-use globe_faulty::{Fault, Faults, FaultyLog};
 use globe_oracle::checks::{Violation, check_all, deaths};
 use globe_oracle::{
-    Effect, History, KEYSPACES, LifeDid, Node, Players, RECIPE_KEYSPACES, RecipeLimits, Recipes,
-    Recorder, Truth, Workload, judge,
+    Effect, History, LifeDid, RECIPE_KEYSPACES, RecipeLimits, Recipes, Recorder, judge,
 };
 use tokio::time::{Duration, advance, sleep, timeout};
 
+use world::{BOUND, NODES, World, first_seed, on_paused_time, seeds};
+
 /// Seeds in the ordinary run. Each weather has its share of them.
 const SEEDS: u64 = 12;
-
-/// The longest a run may take in its own time.
-const BOUND: Duration = Duration::from_secs(300);
-
-/// How long after the last fault a commit may still be on its way, and a bit.
-const AFTERMATH: Duration = Duration::from_secs(5);
-
-const NODES: usize = 3;
 
 /// What happens in one of these runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,174 +58,68 @@ impl Weather {
     }
 }
 
-/// Neither to the log nor from it.
-fn nothing_passes() -> Faults {
-    Faults::none()
-        .with(Fault::Refuse, 1.0)
-        .with(Fault::CutTail, 1.0)
+/// One thing goes wrong, and is over.
+async fn trouble(world: &World, weather: Weather, rng: &mut Rng) {
+    let lasts = world.ttl.mul_f64(rng.f64() * 3.0);
+    match weather.next(rng) {
+        Weather::Cuts => {
+            let node = rng.usize(..NODES);
+            world.cut(node..node + 1, lasts).await;
+        }
+        Weather::Outages => world.cut(0..NODES, lasts).await,
+        Weather::Pauses => {
+            world.told.fault("the host stands still", Effect::Disturbs);
+            advance(lasts).await;
+        }
+        Weather::Restores => world.restore(rng, lasts).await,
+        _ => sleep(lasts).await,
+    }
 }
 
-struct World {
-    seed: u64,
-    weather: Weather,
-    memory: MemoryLog,
-    logs: Vec<FaultyLog>,
-    truth: Truth,
-    told: Recorder,
-    ttl: Duration,
+async fn begin(seed: u64, weather: Weather) -> World {
+    World::begin(seed, weather.has_faults(), RECIPE_KEYSPACES, 2..4).await
 }
 
-impl World {
-    async fn begin(seed: u64, weather: Weather) -> World {
-        // The jitter of maps and sessions is drawn from the generator of this thread.
-        fastrand::seed(seed);
-        let memory = MemoryLog::builder().page_size(3).build();
-        let told = Recorder::new();
-        let keyspaces: Vec<&str> = KEYSPACES.into_iter().chain(RECIPE_KEYSPACES).collect();
-        let truth = Truth::listen(memory.clone(), "log", &keyspaces, &told);
-        let log = |number: usize| {
-            let log = FaultyLog::builder(memory.clone())
-                .seed(seed * 10 + u64::try_from(number).unwrap())
-                .faults(Faults::none());
-            let told = told.clone();
-            log.on_fault(move |fault| told.fault(fault.to_string(), Effect::Disturbs))
-                .build()
-        };
-        World {
-            seed,
-            weather,
-            logs: (0..NODES).map(log).collect(),
-            truth: truth.await.unwrap(),
-            told,
-            memory,
-            ttl: Duration::from_millis(Rng::with_seed(seed).u64(2_000..4_000)),
-        }
+fn recipes(seed: u64, weather: Weather, ttl: Duration) -> Recipes {
+    let is_steady = weather == Weather::Outages;
+    let mut recipes = Recipes {
+        ttl,
+        cuts: !is_steady,
+        kills: !is_steady,
+        // Longer than any outage lasts.
+        lengthens: if is_steady { 6 } else { 1 },
+        ..Recipes::light(seed)
+    };
+    recipes.limits.min_served = 20;
+    recipes.limits.min_writes = 5;
+    recipes.limits.min_listed = 5;
+    if weather == Weather::Pauses {
+        // The log stands still as well.
+        recipes.limits.outlive_micros += 3 * u64::try_from(ttl.as_micros()).unwrap();
     }
-
-    /// What a healthy node's way to the log is like in this weather.
-    fn usual(&self) -> Faults {
-        match self.weather.has_faults() {
-            false => Faults::none(),
-            true => Faults::legal()
-                .with(Fault::Compact, 0.0)
-                .with(Fault::LandLate, 0.0)
-                .silence(Duration::from_secs(3)),
-        }
-    }
-
-    /// One thing goes wrong, and is over.
-    async fn trouble(&self, rng: &mut Rng) {
-        let lasts = self.ttl.mul_f64(rng.f64() * 3.0);
-        match self.weather.next(rng) {
-            Weather::Cuts => {
-                let node = rng.usize(..NODES);
-                self.cut(&[node], lasts).await;
-            }
-            Weather::Outages => {
-                let nodes: Vec<usize> = (0..NODES).collect();
-                self.cut(&nodes, lasts).await;
-            }
-            Weather::Pauses => {
-                self.told.fault("the host stands still", Effect::Disturbs);
-                advance(lasts).await;
-            }
-            Weather::Restores => {
-                let backup = self.memory.backup();
-                sleep(lasts / 2).await;
-                // Who serves, and is cut off meanwhile, learns of it only by its clock.
-                let cut = self.logs.get(rng.usize(..NODES * 2));
-                cut.inspect(|log| log.set_faults(nothing_passes()));
-                self.told.fault("the log is restored", Effect::Disturbs);
-                self.truth.drain();
-                self.memory.restore(&backup);
-                sleep(lasts / 2).await;
-                cut.inspect(|log| log.set_faults(self.usual()));
-            }
-            _ => sleep(lasts).await,
-        }
-    }
-
-    /// Nothing gets through from these nodes, nor to them.
-    async fn cut(&self, nodes: &[usize], lasts: Duration) {
-        self.told
-            .fault(format!("nodes {nodes:?} are cut off"), Effect::Disturbs);
-        for node in nodes {
-            self.logs[*node].set_faults(nothing_passes());
-        }
-        sleep(lasts).await;
-        for node in nodes {
-            self.logs[*node].set_faults(self.usual());
-        }
-    }
-
-    async fn node(&self, log: &FaultyLog) -> Node {
-        Node {
-            first: Globe::open(log.clone(), KEYSPACES[0]).await.unwrap(),
-            second: Globe::open(log.clone(), KEYSPACES[1]).await.unwrap(),
-        }
-    }
-
-    fn recipes(&self) -> Recipes {
-        let is_steady = self.weather == Weather::Outages;
-        let mut recipes = Recipes {
-            ttl: self.ttl,
-            cuts: !is_steady,
-            kills: !is_steady,
-            // Longer than any outage lasts.
-            lengthens: if is_steady { 6 } else { 1 },
-            ..Recipes::light(self.seed)
-        };
-        recipes.limits.min_served = 20;
-        recipes.limits.min_writes = 5;
-        recipes.limits.min_listed = 5;
-        if self.weather == Weather::Pauses {
-            // The log stands still as well.
-            recipes.limits.outlive_micros += 3 * u64::try_from(self.ttl.as_micros()).unwrap();
-        }
-        recipes
-    }
-
-    /// The clients of the map beside. A host that stands still is no fault that their watches are judged by.
-    fn workload(&self) -> Workload {
-        let mut workload = Workload::light(self.seed);
-        if self.weather == Weather::Pauses {
-            workload.limits.watch_micros = u64::MAX;
-            workload.limits.detection_micros = u64::MAX / 2;
-        }
-        workload
-    }
+    recipes
 }
 
 async fn run(seed: u64, weather: Weather) -> History {
-    let world = World::begin(seed, weather).await;
-    let mut nodes = Vec::new();
-    for log in &world.logs {
-        nodes.push(world.node(log).await);
-    }
-    let mut running = world.workload().start(&nodes, &world.told);
-    let players: Players = world
-        .recipes()
-        .start(&world.logs, &world.told)
-        .await
-        .unwrap();
-    world
-        .logs
-        .iter()
-        .for_each(|log| log.set_faults(world.usual()));
+    let world = begin(seed, weather).await;
+    let nodes = world.nodes().await;
+    let workload = world.workload(weather == Weather::Pauses);
+    let mut running = workload.start(&nodes, &world.told);
+    let recipes = recipes(seed, weather, world.ttl);
+    let players = recipes.start(&world.logs, &world.told).await.unwrap();
+    world.as_usual();
     let mut rng = Rng::with_seed(seed);
     let storm = async {
         loop {
             sleep(Duration::from_millis(rng.u64(1..3_000))).await;
-            world.trouble(&mut rng).await;
+            trouble(&world, weather, &mut rng).await;
         }
     };
     tokio::select! {
         _ = timeout(BOUND, players.done()) => {}
         () = storm => {}
     }
-    world.logs.iter().for_each(FaultyLog::heal);
-    sleep(AFTERMATH).await;
-    world.told.fault("all is mended", Effect::HealsAll);
+    world.mend().await;
     running.done().await;
     players.finish(BOUND).await;
     running.finish(BOUND).await;
@@ -243,27 +130,9 @@ async fn run(seed: u64, weather: Weather) -> History {
     world.told.history()
 }
 
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
-fn on_paused_time<T>(what: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(what)
-}
-
 fn runs(weather: Weather) {
-    let seeds = match setting("GLOBE_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..setting("GLOBE_SEEDS").unwrap_or(SEEDS),
-    };
-    let share = weather as u64;
     let (mut played, mut killed) = (0, 0);
-    for seed in seeds.filter(|seed| seed % WEATHERS == share) {
+    for seed in seeds(SEEDS, (weather as u64, WEATHERS)) {
         let history = on_paused_time(run(seed, weather));
         played += 1;
         let steps = history.life_steps();
@@ -303,12 +172,11 @@ const DEATHS: [&str; 16] = [
 #[test]
 fn every_check_holds_whoever_dies_in_whichever_phase() {
     let mut missing: BTreeSet<&str> = DEATHS.into_iter().collect();
-    let first = setting("GLOBE_SEED").unwrap_or(0);
+    let first = first_seed().unwrap_or(0);
     for seed in first..first + ENOUGH {
         let history = on_paused_time(run(seed, Weather::Calm));
         judge(&history);
         let seen = deaths(&history);
-        eprintln!("{seed} {seen:?}");
         missing.retain(|death| !seen.contains(*death));
         if missing.is_empty() {
             return;
@@ -331,7 +199,7 @@ fn moves(told: &Recorder) -> Vec<String> {
 #[test]
 fn while_the_log_is_away_nothing_moves_and_afterwards_all_is_served_again() {
     on_paused_time(async {
-        let world = World::begin(1, Weather::Outages).await;
+        let world = begin(1, Weather::Outages).await;
         let limits = RecipeLimits {
             min_writes: 0,
             min_published: 0,
@@ -341,7 +209,7 @@ fn while_the_log_is_away_nothing_moves_and_afterwards_all_is_served_again() {
         let recipes = Recipes {
             lives: 0,
             limits,
-            ..world.recipes()
+            ..recipes(1, Weather::Outages, world.ttl)
         };
         let players = recipes.start(&world.logs, &world.told).await.unwrap();
         assert!(players.quiet(BOUND).await, "it never came to rest");
