@@ -159,9 +159,11 @@ impl Scene {
         [&self.owner, &self.next, &self.planner, &self.witness]
     }
 
+    /// Whatever became of an attempt: once more is the same.
     async fn pin(&self, id: &str) {
-        let pinned = self.witness.shards.pin(0, Some(id));
-        within("a pin", pinned).await.unwrap();
+        let shards = &self.witness.shards;
+        let pins = || async { shards.pin(0, Some(id)).await.is_ok() };
+        wait_until("pinned", BOUND, pins).await;
     }
 
     async fn is(&self, what: &str, is_so: impl Fn(&Table) -> bool) {
