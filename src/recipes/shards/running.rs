@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{AbortHandle, Id, JoinSet};
+use futures::FutureExt;
+use tokio::task::{Id, JoinSet};
 
 use crate::ground::backoff::Backoff;
 use crate::recipes::shards::handle::Shards;
@@ -113,7 +114,7 @@ struct Crew<W> {
 /// What runs of one shard, and why it is to end.
 struct Hand {
     shard: OwnedShard,
-    task: AbortHandle,
+    is_running: bool,
     backoff: Backoff,
     drain: Option<Drain>,
     dropped: Option<Dropped>,
@@ -139,10 +140,10 @@ where
             // It is said at once: what it waits for is of no interest.
             Step::Prepare(step) => drop(step.done()),
             Step::Own(shard) => {
-                let task = self.start(shard.clone(), Duration::ZERO);
+                self.start(shard.clone(), Duration::ZERO);
                 let hand = Hand {
                     shard,
-                    task,
+                    is_running: true,
                     backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(5)),
                     drain: None,
                     dropped: None,
@@ -153,17 +154,15 @@ where
                 Some(hand) => hand.drain = Some(step),
                 None => drop(step.done()),
             },
-            Step::Drop(step) => {
-                // Dropped here, it is over.
-                if let Some(hand) = self.hands.get_mut(&key) {
-                    hand.task.abort();
-                    hand.dropped = Some(step);
-                }
-            }
+            // Dropped, it is over: here, or when what runs has ended, which has heard that the shard is lost.
+            Step::Drop(step) => match self.hands.get_mut(&key) {
+                Some(hand) if hand.is_running => hand.dropped = Some(step),
+                _ => drop(self.hands.remove(&key)),
+            },
         }
     }
 
-    fn start(&mut self, shard: OwnedShard, pause: Duration) -> AbortHandle {
+    fn start(&mut self, shard: OwnedShard, pause: Duration) {
         let (key, work) = ((shard.shard(), shard.replica()), Arc::clone(&self.work));
         let task = self.running.spawn(async move {
             tokio::select! {
@@ -181,7 +180,6 @@ where
             }
         });
         self.shards.insert(task.id(), key);
-        task
     }
 
     /// Waits until one has ended, and does what follows; for ever, where none runs.
@@ -203,8 +201,11 @@ where
             drop(step.done());
             return;
         }
-        let pause = hand.backoff.next();
-        hand.task = self.start(hand.shard.clone(), pause);
+        hand.is_running = hand.shard.lost().now_or_never().is_none();
+        if hand.is_running {
+            let pause = hand.backoff.next();
+            self.start(hand.shard.clone(), pause);
+        }
         self.hands.insert(key, hand);
     }
 }
