@@ -7,8 +7,8 @@ use globe::{ErrorKind, Globe, MemoryLog, Phase};
 use crate::rig::every::{all_fail_with, every_delete, every_put};
 use crate::rig::{fails_with, open, until, within, write_raw};
 use crate::traps::{
-    Neighbour, On, Trapped, act, arm, disarm, has_failed, on_every_runtime, panics, panics_once,
-    some_numbers, trapped,
+    Neighbour, On, Trapped, act, arm, disarm, has_failed, lives_on, on_every_runtime, panics,
+    panics_once, some_numbers, trapped,
 };
 
 type Map = Globe<Trapped, u64>;
@@ -110,7 +110,7 @@ fn a_key_whose_reading_or_writing_panics_is_kept_out_and_nothing_else_is() {
                 map.quarantine().len() == 1 || map.status().phase == Phase::Failed
             })
             .await;
-            assert_eq!(map.status().phase, Phase::Live);
+            lives_on(&map).await;
             neighbour.goes_on().await;
             still_shows(&map, "good", 1);
             until("with that of the neighbour", || map.len() == 3).await;
@@ -190,6 +190,6 @@ fn a_key_that_panics_while_a_watch_looks_is_shown_by_the_next_look() {
         let changes = watch.try_next().expect("nothing is lost");
         assert_eq!(changes.as_slice()[0].key(), &trapped(text));
         assert!(watch.try_next().is_none());
-        assert_eq!(map.status().phase, Phase::Live);
+        lives_on(&map).await;
     });
 }

@@ -6,11 +6,11 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{self, AtomicU64};
 
-use globe::{CodecError, Decode, Encode, Globe, Json, Phase};
+use globe::{CodecError, Decode, Encode, Globe, Json};
 
 use crate::rig::text_key::text_key;
 use crate::rig::{delete_raw, in_a_gap, until, within, write_raw};
-use crate::traps::{Neighbour, on_every_runtime, some_numbers};
+use crate::traps::{Neighbour, lives_on, on_every_runtime, some_numbers};
 
 /// Its text is shown by panicking.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ fn an_error_of_a_codec_that_panics_when_it_is_shown_ends_nothing() {
         let mut neighbour = Neighbour::move_in(&log).await;
         write_raw(&log, "numbers", "bad", b"?").await;
         until("it is listed", || map.quarantine().len() == 1).await;
-        assert_eq!(map.status().phase, Phase::Live);
+        lives_on(&map).await;
         neighbour.goes_on().await;
         until("it follows", || map.contains_key("neighbour")).await;
     });
@@ -138,7 +138,7 @@ fn a_hash_that_does_not_agree_with_eq_loses_its_own_key_and_no_other() {
         assert_eq!(map.view().get(&good).map(|value| *value), Some(19));
         assert!(!map.contains_key(&Fickle("other".into())));
         assert_eq!(map.get(&Fickle("neighbour".into())).as_deref(), Some(&1));
-        assert_eq!(map.status().phase, Phase::Live);
+        lives_on(&map).await;
     });
 }
 

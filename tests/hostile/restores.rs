@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use globe::{ErrorKind, Expected, Globe, MemoryLog, Phase};
+use globe::{ErrorKind, Expected, Globe, MemoryLog};
 
 use crate::rig::{Around, conflicts, fails_with, numbers, until, within, write_raw};
-use crate::traps::{Act, Neighbour, act, on_every_runtime};
+use crate::traps::{Act, Neighbour, act, lives_on, on_every_runtime};
 
 type Numbers = Globe<String, u64>;
 
@@ -80,7 +80,7 @@ impl Scene {
         assert_eq!(truth.get("k").as_deref().copied(), k, "{what}");
         assert_eq!(self.map.get("k").as_deref().copied(), k, "{what}");
         assert_eq!(truth.get("other").as_deref(), Some(&2), "{what}");
-        assert_eq!(self.map.status().phase, Phase::Live, "{what}");
+        lives_on(&self.map).await;
     }
 }
 

@@ -294,6 +294,11 @@ impl Neighbour {
     }
 }
 
+/// The map is live, or is so again: while a panic writes its trace the map of the same thread hears nothing, and says so.
+pub(crate) async fn lives_on<K: Key, V: Send + Sync + 'static>(map: &Globe<K, V>) {
+    until("it lives on", || map.status().phase == Phase::Live).await;
+}
+
 /// The map has ended because code of the caller's panicked in it, and says so wherever it is asked.
 pub(crate) async fn has_failed<K: Key, V: Send + Sync + 'static>(
     map: &Globe<K, V>,

@@ -11,7 +11,7 @@ use std::thread;
 use globe::{ErrorKind, Globe, MemoryLog, Phase, Watch};
 
 use crate::rig::{fails_with, numbers, until, within, write_raw};
-use crate::traps::{BOUND, Neighbour, on_every_runtime, on_threads, some_map};
+use crate::traps::{BOUND, Neighbour, lives_on, on_every_runtime, on_threads, some_map};
 
 type Numbers = Globe<String, u64>;
 type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -129,7 +129,7 @@ fn wakers_that_panic_do_so_alone() {
             hosts.push(host);
             within("a write", map.put("good", 1)).await.unwrap();
         }
-        assert_eq!(map.status().phase, Phase::Live);
+        lives_on(&map).await;
         within("a write", map.put("late", 1)).await.unwrap();
         neighbour.goes_on().await;
         // Many at once, and at the end of the map as well.
@@ -183,7 +183,7 @@ fn a_waker_may_drop_what_it_wakes() {
             let (name, host) = hosted(&log, &map, number, |host| host.let_go()).await;
             until(name, || host.was_woken()).await;
             within(name, map.put("late", 1)).await.unwrap();
-            assert_eq!(map.status().phase, Phase::Live, "{name}");
+            lives_on(&map).await;
         }
     });
 }
@@ -212,7 +212,7 @@ fn a_waker_may_drop_every_watch_there_is() {
         log.hold_tails(false);
         until("it is woken", || last.was_woken()).await;
         within("a write", map.put("late", 1)).await.unwrap();
-        assert_eq!(map.status().phase, Phase::Live);
+        lives_on(&map).await;
     });
 }
 
@@ -235,7 +235,7 @@ fn a_waker_may_come_back_in() {
             let (name, host) = hosted(&log, &map, number, come_back_in).await;
             until(name, || host.was_woken()).await;
             until(name, || map.contains_key("late")).await;
-            assert_eq!(map.status().phase, Phase::Live, "{name}");
+            lives_on(&map).await;
         }
     });
 }
