@@ -19,7 +19,7 @@ use crate::ground::backoff::Backoff;
 use crate::ground::pace::Pace;
 use crate::ground::sync::{Mutex, lock};
 use crate::read::view::View;
-use crate::session::attended::{Attended, Restoration};
+use crate::session::attended::{Attended, Restoration, shown};
 use crate::session::judgement::{Act, Seen, Want, When, judge};
 use crate::session::shared::{Shared, closed};
 use crate::session::sight::Sight;
@@ -193,13 +193,18 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
                 }
             }
         }
-        let mut put_back: BTreeSet<Bytes> = put_by(&writes);
+        let (put, keyspace) = (put_by(&writes), self.map.keyspace());
         let sorted = self.map.writer().commit_guarded(BOUND, life, writes).await;
-        put_back.retain(|text| sorted.committed.contains(text));
         if let Some(found) = found {
-            lock(found).put_back += put_back.len();
+            let mut found = lock(found);
+            for text in put.intersection(&sorted.committed) {
+                found.put_back(keyspace, text);
+            }
+            for text in put.intersection(&sorted.left) {
+                found.unanswered(keyspace, text);
+            }
         }
-        self.due.add(put_back);
+        self.due.add(put.intersection(&sorted.committed).cloned());
         left.extend(sorted.refused);
         left.extend(sorted.left);
         match why.or(sorted.error) {
@@ -237,7 +242,12 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
         };
         match judge(want, found.seen, session.settings.policy, when) {
             Act::Nothing => {}
-            Act::Follow => self.follow(session, text, found),
+            Act::Follow => {
+                if let Some(restoration) = restoration {
+                    lock(restoration).stands(self.map.keyspace(), text);
+                }
+                self.follow(session, text, found);
+            }
             Act::Forget => {
                 self.wanted().forget(session.me(), text);
             }
@@ -349,11 +359,13 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
 
     /// Somebody else's record stands where one of the session's did.
     fn displaced(&self, session: &Shared, text: &Bytes, restoration: Option<&Mutex<Restoration>>) {
-        let keyspace = self.map.keyspace().clone();
-        let key = String::from_utf8_lossy(text).into_owned();
+        let keyspace = self.map.keyspace();
         match restoration {
-            Some(restoration) => lock(restoration).kept_out.push((keyspace, key)),
-            None => session.tell(SessionEvent::Displaced { keyspace, key }),
+            Some(restoration) => lock(restoration).kept_out(keyspace, text),
+            None => session.tell(SessionEvent::Displaced {
+                keyspace: keyspace.clone(),
+                key: shown(text),
+            }),
         }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! Never decides when something is done there: the session does.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use globe_log_client::{Epoch, Keyspace, LeaseId, Result};
 
 use crate::ground::sync::Mutex;
@@ -15,8 +16,41 @@ use crate::write::wanted_keys::WantedKeys;
 /// What came of putting entries back.
 #[derive(Default)]
 pub(crate) struct Restoration {
-    pub(crate) put_back: usize,
-    pub(crate) kept_out: Vec<(Keyspace, String)>,
+    /// Those that are: once each, however often the leases were lost meanwhile.
+    pub(crate) put_back: BTreeSet<(Keyspace, Bytes)>,
+    /// Those whose write has not been answered: one that stands there later is put back.
+    unanswered: BTreeSet<(Keyspace, Bytes)>,
+    pub(crate) kept_out: BTreeSet<(Keyspace, Bytes)>,
+}
+
+impl Restoration {
+    pub(crate) fn put_back(&mut self, keyspace: &Keyspace, text: &Bytes) {
+        self.put_back.insert((keyspace.clone(), text.clone()));
+    }
+
+    pub(crate) fn unanswered(&mut self, keyspace: &Keyspace, text: &Bytes) {
+        self.unanswered.insert((keyspace.clone(), text.clone()));
+    }
+
+    /// It stands there as it is wanted.
+    pub(crate) fn stands(&mut self, keyspace: &Keyspace, text: &Bytes) {
+        let entry = (keyspace.clone(), text.clone());
+        if self.unanswered.remove(&entry) {
+            self.put_back.insert(entry);
+        }
+    }
+
+    /// Another's stands there.
+    pub(crate) fn kept_out(&mut self, keyspace: &Keyspace, text: &Bytes) {
+        let entry = (keyspace.clone(), text.clone());
+        self.put_back.remove(&entry);
+        self.kept_out.insert(entry);
+    }
+}
+
+/// A key, as an event names it.
+pub(crate) fn shown(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
 }
 
 #[async_trait]

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::ground::backoff::Backoff;
 use crate::ground::sync::{Mutex, lock};
-use crate::session::attended::Restoration;
+use crate::session::attended::{Restoration, shown};
 use crate::session::renewal::{grant, kept, revoke_former};
 use crate::session::shared::Shared;
 use crate::session::state::SessionEvent;
@@ -80,8 +80,11 @@ async fn take_leases(shared: &Shared) -> Result<()> {
 
 fn event(found: &Mutex<Restoration>) -> SessionEvent {
     let found = lock(found);
+    let kept_out = found.kept_out.iter();
     SessionEvent::Restored {
-        put_back: found.put_back,
-        kept_out: found.kept_out.as_slice().into(),
+        put_back: found.put_back.len(),
+        kept_out: kept_out
+            .map(|(of, text)| (of.clone(), shown(text)))
+            .collect(),
     }
 }
