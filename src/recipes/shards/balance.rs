@@ -20,7 +20,8 @@ use crate::{Error, ErrorKind, Result};
 ///    [`tolerance`](Balance::tolerance), and what the fullest have to give to those that are below theirs by as much.
 ///
 /// The heaviest go first, each to the relatively emptiest member that may have it. Owners of one shard are never given to one
-/// member, and not to one zone where there is another. A pin is followed but where two owners of a shard would come together.
+/// member, and not to one zone where there is another. A pin is followed but where two owners of a shard would come together;
+/// only where nobody else is left to be the first owner of a shard, one that is pinned to another row of it is that as well.
 /// The plan is the same on every machine. It costs a look at each row, and for each move some steps that grow with the
 /// logarithm of the members: some milliseconds for 10,000 shards.
 #[derive(Clone, Debug)]
@@ -124,13 +125,19 @@ impl Plan<'_> {
             .partition(|(_, whose)| whose.is_some());
         for (row, _) in theirs {
             // Once more: what was given since counts.
-            let to = self.whose(row).or_else(|| self.emptiest(row));
+            let to = self.whose(row).or_else(|| self.somebody(row));
             self.spread.give(row, to);
         }
         for (row, _) in anybodys {
-            let to = self.emptiest(row);
+            let to = self.somebody(row);
             self.spread.give(row, to);
         }
+    }
+
+    /// A shard without a first owner is served by nobody: rather one member has two rows of it.
+    fn somebody(&self, row: usize) -> Option<usize> {
+        let emptiest = self.emptiest(row);
+        emptiest.or_else(|| self.spread.last_resort(row))
     }
 
     fn emptiest(&self, row: usize) -> Option<usize> {

@@ -130,10 +130,20 @@ impl<'a> Spread<'a> {
 
     /// The owner of another row of a shard who becomes its first owner, where that has none: what it serves is warm with it.
     pub(crate) fn warm(&self, row: usize) -> Option<usize> {
+        self.beside(row, |other, at| other.pin != Some(at))
+    }
+
+    /// The same, where nobody else may have it: also one that is to keep what it has, and then has both.
+    pub(crate) fn last_resort(&self, row: usize) -> Option<usize> {
+        self.beside(row, |_, _| true)
+    }
+
+    /// The owner of another row of a shard that has no first owner, of those that may be taken for that.
+    fn beside(&self, row: usize, may_be: impl Fn(&Spot, usize) -> bool) -> Option<usize> {
         let is_it = |spot: &&Spot| spot.id.replica == 0 && spot.standing == Standing::Lost;
         let spot = self.spot(row).filter(is_it)?;
         let siblings = self.survey.siblings(row).filter(|_| self.has_siblings());
-        let mut owners = siblings.filter_map(|other| other.at.filter(|at| other.pin != Some(*at)));
+        let mut owners = siblings.filter_map(|other| other.at.filter(|at| may_be(other, *at)));
         owners.find(|owner| self.fleet.takes(*owner) && !self.rests(spot, *owner))
     }
 

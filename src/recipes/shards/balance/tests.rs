@@ -248,6 +248,33 @@ fn who_has_a_shard_warm_becomes_its_first_owner_and_its_own_place_goes_to_anothe
     assert_apart(&world, false);
 }
 
+/// The pin keeps its own row there, which is no reason for nobody to serve the shard.
+#[test]
+fn a_shard_keeps_a_first_owner_though_the_last_member_is_pinned_to_another_row_of_it() {
+    for settled in [false, true] {
+        let mut world = balanced(STRICT, 10, 2, 2);
+        let pinned = row(3, 1);
+        let old = world.row(pinned).unwrap();
+        world.set(
+            pinned,
+            Row {
+                pin: Some("a01".to_owned()),
+                ..old
+            },
+        );
+        world.rest(&Balance::default(), settled);
+        world.leave("a00");
+        world.rest(&Balance::default(), settled);
+        for shard in 0..10 {
+            assert_eq!(world.owner(row(shard, 0)).as_deref(), Some("a01"));
+        }
+        world.join("a02");
+        world.rest(&Balance::default(), settled);
+        assert_eq!(world.owner(pinned).as_deref(), Some("a01"));
+        assert_apart(&world, false);
+    }
+}
+
 #[test]
 fn a_row_without_a_member_that_may_have_it_stays_without() {
     let mut world = World::of(STRICT, 10, 3, 2);
