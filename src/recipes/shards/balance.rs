@@ -19,9 +19,9 @@ use crate::{Error, ErrorKind, Result};
 /// 3. **What is not in balance**, once memberships are settled, as slowly: what is above a share by more than the
 ///    [`tolerance`](Balance::tolerance), and what the fullest have to give to those that are below theirs by as much.
 ///
-/// The heaviest go first, each to the relatively emptiest member that may have it. Owners of one shard are never given to one
-/// member, and not to one zone where there is another. A pin is followed but where two owners of a shard would come together;
-/// only where nobody else is left to be the first owner of a shard, one that is pinned to another row of it is that as well.
+/// The heaviest go first, each to the relatively emptiest member that may have it. Owners of one shard are not given to one
+/// member, nor to one zone where there is another. A pin is followed but where two owners of a shard would come together. A shard
+/// comes before its copies: where nobody else is left to be its first owner, one that has another row of it becomes that.
 /// The plan is the same on every machine. It costs a look at each row, and for each move some steps that grow with the
 /// logarithm of the members: some milliseconds for 10,000 shards.
 #[derive(Clone, Debug)]
@@ -134,7 +134,7 @@ impl Plan<'_> {
         }
     }
 
-    /// A shard without a first owner is served by nobody: rather one member has two rows of it.
+    /// The emptiest; or one that has another row of the shard, since without a first owner nobody would serve it.
     fn somebody(&self, row: usize) -> Option<usize> {
         let emptiest = self.emptiest(row);
         emptiest.or_else(|| self.spread.last_resort(row))

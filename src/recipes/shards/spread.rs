@@ -1,6 +1,7 @@
 //! Whom a row may be given to: who takes shards, has no other row of the same shard, and did not refuse it of late.
 //!
-//! Never gives a row to one that may not have it, whatever else there is.
+//! Never gives a row to one that takes none, or refused it. Two rows of a shard it gives to one member only so that it has a first
+//! owner.
 
 use crate::recipes::shards::fleet::Fleet;
 use crate::recipes::shards::planner::{Move, Situation};
