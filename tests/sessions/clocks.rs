@@ -64,12 +64,16 @@ async fn an_answer_proves_only_from_when_it_was_asked() {
     // Renewals are done, and answered just before they would be given up, a quarter of the time later.
     rig.way.delay_renewals(TTL / 5);
     sleep(TTL * 2).await;
-    let left = rig.session.time_left();
-    assert!(
-        left <= TTL * 7 / 10,
-        "{left:?} is left of an answer that was late"
-    );
-    assert_eq!(rig.session.state(), SessionState::Live);
+    // Also just after an answer: there are some in any time of a lease.
+    for _ in 0..50 {
+        sleep(TTL / 50).await;
+        let left = rig.session.time_left();
+        assert!(
+            left <= TTL * 7 / 10,
+            "{left:?} is left of an answer that was late"
+        );
+        assert_eq!(rig.session.state(), SessionState::Live);
+    }
     // Then they are not answered for long enough that the lease may have ended, although it has not.
     rig.way.delay_renewals(TTL);
     assert_eq!(rig.event().await, SessionEvent::Suspended);

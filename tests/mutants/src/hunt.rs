@@ -66,7 +66,15 @@ impl<'a> Hunt<'a> {
             .map(|outcome| outcome.took.as_secs_f64())
             .sum();
         println!("== {seconds:.0} s of trials");
-        Ok(outcomes.iter().filter(|outcome| !outcome.is_found).count())
+        // Once more, where whoever sees only the end of this sees them.
+        let of_each = defects.iter().zip(&outcomes);
+        let not_found = of_each.filter(|(_, outcome)| !outcome.is_found);
+        let not_found = not_found.map(|(defect, outcome)| (&defect.name, &outcome.text));
+        let not_found: Vec<_> = not_found.collect();
+        for (name, text) in &not_found {
+            println!("   {name}: {text}");
+        }
+        Ok(not_found.len())
     }
 
     /// How long each takes when nothing is wrong.

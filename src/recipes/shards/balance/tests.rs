@@ -133,6 +133,20 @@ fn a_drained_row_whose_next_owner_died_waits_for_another() {
     assert!(["a01", "a02"].contains(&next.id()));
 }
 
+/// Nor is it given back to its owner who stopped, and who has another row of the shard: in this term it never serves it again.
+#[test]
+fn a_drained_row_whose_next_owner_died_does_not_go_to_who_stopped() {
+    let mut world = World::of(STRICT, 1, 2, 2);
+    world.write(
+        row(0, 0),
+        "{'owner':'a00@1','term':1,'next':'gone@9','phase':'drain'}",
+    );
+    world.write(row(0, 1), "{'owner':'a00@1','term':1}");
+    assert_eq!(world.step(&Balance::default(), false), 1);
+    let next = world.row(row(0, 0)).unwrap().next.unwrap();
+    assert_eq!(next.id(), "a01");
+}
+
 #[test]
 fn a_row_goes_where_it_is_pinned_from_wherever_it_is_and_stays_there() {
     let mut world = balanced(STRICT, 100, 1, 4);
