@@ -28,10 +28,10 @@ use crate::reader::Reader;
 use crate::replica::Replica;
 use crate::write::writer::Writer;
 
-/// MapSettings of a map that is about to be opened: one that can write, made by [`Globe::builder`], or a reader, made by
+/// Settings of a map that is about to be opened: one that can write, made by [`Globe::builder`], or a reader, made by
 /// [`Reader::builder`], whose codec `C` need only decode.
 ///
-/// MapSettings say how long something may take, and never change what is correct. Every time is more than zero and at most 24
+/// Settings say how long something may take, and never change what is correct. Every time is more than zero and at most 24
 /// hours; what cannot be meant is `Invalid`, by name, when the map is opened. Setting one costs nothing and talks to nobody.
 ///
 /// ```
@@ -95,14 +95,14 @@ impl<K: Key, V: Serialize + DeserializeOwned + Send + Sync + 'static> Globe<K, V
         Globe::open(crate::connect::connect(url).await?, keyspace).await
     }
 
-    /// MapSettings for a map whose values are JSON in the log, or whatever [`Builder::codec`] says.
+    /// Settings for a map whose values are JSON in the log, or whatever [`Builder::codec`] says.
     pub fn builder(log: impl LogClient, keyspace: &str) -> Builder<K, V> {
         Globe::builder_with(log, keyspace, Json)
     }
 }
 
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
-    /// MapSettings for a map whose values only a codec of the caller's can write: they need not be `Serialize`. [`Codec`] has an
+    /// Settings for a map whose values only a codec of the caller's can write: they need not be `Serialize`. [`Codec`] has an
     /// example.
     pub fn builder_with(
         log: impl LogClient,
@@ -131,7 +131,7 @@ impl<K: Key, V: DeserializeOwned + Send + Sync + 'static> Reader<K, V> {
         Reader::open(crate::connect::connect(url).await?, keyspace).await
     }
 
-    /// MapSettings for a reader of values that are JSON in the log, or whatever its codec says.
+    /// Settings for a reader of values that are JSON in the log, or whatever its codec says.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -151,7 +151,7 @@ impl<K: Key, V: DeserializeOwned + Send + Sync + 'static> Reader<K, V> {
 }
 
 impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
-    /// MapSettings for a reader whose values only a codec of the caller's can read. [`Decode`] has an example.
+    /// Settings for a reader whose values only a codec of the caller's can read. [`Decode`] has an example.
     pub fn builder_with(
         log: impl LogClient,
         keyspace: &str,
@@ -161,7 +161,7 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     }
 }
 
-/// MapSettings of either kind.
+/// Settings of either kind.
 impl<K: Key, V: Send + Sync + 'static, C: ?Sized> Builder<K, V, C> {
     fn new(log: Arc<dyn LogClient>, keyspace: String, codec: Arc<C>) -> Builder<K, V, C> {
         Builder {

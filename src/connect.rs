@@ -1,6 +1,6 @@
 //! From a URL to a log. The only list of backends.
 //!
-//! It never talks to a log: what it returns reaches out at its first use.
+//! It never asks a server: what it returns reaches out at its first use. A file is opened.
 
 use std::sync::Arc;
 
@@ -8,20 +8,24 @@ use globe_log_client::{Error, ErrorKind, LogClient, Result};
 use globe_memory::MemoryLog;
 
 /// Every scheme there is, and the feature that brings it.
-const SCHEMES: &str = "memory: (always there), etcd:// and etcds:// (feature `etcd`)";
+const SCHEMES: &str =
+    "memory: (always there), sqlite: (feature `sqlite`), etcd:// and etcds:// (feature `etcd`)";
 
 /// The log that a URL names.
 ///
 /// - `memory:` is a new, empty log in this process. To share one, share a [`MemoryLog`]. It remembers its last 10,000
 ///   commits, or as many as `memory:?history=N` says (from 1 on): a map that was left behind further takes a new snapshot, and
 ///   shows the exact difference.
+/// - `sqlite:path` or `sqlite:///absolute/path`, and then `?option=value&…` (feature `sqlite`; the options are `synchronous`,
+///   `history`, `history_age` and `read_only`, as in `SqliteLogBuilder`) is the log in a file, which is made if there is none. Any
+///   number of processes of one host may open it.
 /// - `etcd://[user[:password]@]host[:port][,host[:port]…][/namespace][?option=value&…]`, `etcds://` for TLS (feature
 ///   `etcd`; the options are those of `EtcdLog`). Credentials may come from the environment instead.
 ///
 /// Share what it returns: every map opened on one log shares its connections. An etcd log is shared anyway: while one that
 /// was opened by the same URL is in use in the same runtime, it is that one. (Build an `EtcdLog` for one of your own.)
 ///
-/// Reaches out to nobody, so it returns at once.
+/// Reaches out to no server, so it returns at once; a file is opened, and looked through for damage.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> globe::Result<()> {
@@ -39,7 +43,8 @@ const SCHEMES: &str = "memory: (always there), etcd:// and etcds:// (feature `et
 ///
 /// # Errors
 /// `Invalid`, naming the part of the URL that is wrong; `Unsupported` for a scheme this build does not know, with those
-/// that exist and the feature that brings them. A log that cannot be reached is no error here.
+/// that exist and the feature that brings them. A server that cannot be reached is no error here; what is wrong with a file is, as
+/// `SqliteLogBuilder::open` says.
 pub async fn connect(url: &str) -> Result<Arc<dyn LogClient>> {
     let Some((scheme, _)) = url.split_once(':') else {
         let why = format!("the URL of a log begins with a scheme and a colon; there are {SCHEMES}");
@@ -47,18 +52,25 @@ pub async fn connect(url: &str) -> Result<Arc<dyn LogClient>> {
     };
     match scheme {
         "memory" => Ok(Arc::new(MemoryLog::from_url(url)?)),
+        #[cfg(feature = "sqlite")]
+        "sqlite" => Ok(Arc::new(globe_sqlite::SqliteLog::from_url(url).await?)),
+        #[cfg(not(feature = "sqlite"))]
+        "sqlite" => Err(missing("sqlite", "sqlite")),
         #[cfg(feature = "etcd")]
         "etcd" | "etcds" => shared::etcd(url).await,
         #[cfg(not(feature = "etcd"))]
-        "etcd" | "etcds" => {
-            let why = format!("this build has no {scheme} log: build with the feature `etcd`");
-            Err(Error::new(ErrorKind::Unsupported, why))
-        }
+        "etcd" | "etcds" => Err(missing(scheme, "etcd")),
         unknown => {
             let why = format!("there is no log of the scheme {unknown:?}; there are {SCHEMES}");
             Err(Error::new(ErrorKind::Unsupported, why))
         }
     }
+}
+
+#[cfg(not(all(feature = "sqlite", feature = "etcd")))]
+fn missing(scheme: &str, feature: &str) -> Error {
+    let why = format!("this build has no {scheme} log: build with the feature `{feature}`");
+    Error::new(ErrorKind::Unsupported, why)
 }
 
 /// The logs that are in use, by URL. The one thing in this crate that a process has once: without it each part of a program

@@ -1,8 +1,8 @@
 //! A map that every node holds a copy of, kept current by a replicated log.
 //!
 //! [`Globe<K, V>`](Globe) reads are local memory reads, as fast as a concurrent
-//! hash map. Writes go through a log (etcd, or one inside your process). Every
-//! other node sees them arrive, because it tails the log. It is for cluster-wide
+//! hash map. Writes go through a log (etcd, a file that the processes of one
+//! host share, or one inside your process). Every other node sees them arrive, because it tails the log. It is for cluster-wide
 //! configuration, sharding assignment tables and service registries: data that
 //! fits in memory, is read all the time, and must never be silently wrong.
 //!
@@ -11,7 +11,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> globe::Result<()> {
-//! // Or: globe::connect("etcd://h1:2379,h2:2379").await?
+//! // Or: globe::connect("sqlite:limits.db").await?, globe::connect("etcd://h1:2379,h2:2379").await?
 //! let log = MemoryLog::new();
 //! let limits: Globe<String, u64> = Globe::open(log, "limits").await?;
 //! let mut watch = limits.watch();
@@ -33,7 +33,7 @@
 //!
 //! | to … | there is |
 //! |---|---|
-//! | **open** a map | [`Globe::open`], [`Globe::connect`]; with settings [`Globe::builder`] and [`Builder`]; without waiting for the log [`Builder::start`]; to read only [`Reader::open`]. Which log: [`connect`], [`MemoryLog`], [`EtcdLog`] with the module [`etcd`] |
+//! | **open** a map | [`Globe::open`], [`Globe::connect`]; with settings [`Globe::builder`] and [`Builder`]; without waiting for the log [`Builder::start`]; to read only [`Reader::open`]. Which log: [`connect`], [`MemoryLog`], [`SqliteLog`] with the module [`sqlite`], [`EtcdLog`] with the module [`etcd`] |
 //! | **read** it | [`get`](Reader::get); [`view`](Reader::view) and [`View`] for all of it at one position, with [`Entry`], [`Iter`], [`Range`]; [`Cached`] for one key on every request; [`consistent_views`] for several maps ([`Maps`]) |
 //! | **wait** before reading | [`view_at`](Reader::view_at) with a [`Consistency`], [`sync`](Reader::sync), [`wait_for`](Reader::wait_for), [`hydrated`](Reader::hydrated); a [`Position`] is what one service tells another ([`Epoch`], [`Revision`]) |
 //! | **hear** of changes | [`watch`](Reader::watch) and [`Watch`], with [`Changes`], [`Change`], [`Cause`], [`ResyncReason`]; [`ValueWatch`] for one setting; [`PhaseWatch`]; [`QuarantineWatch`] with [`QuarantineChanges`]; each as a [`WatchStream`] |
@@ -117,6 +117,7 @@
 //! | feature | what it brings |
 //! |---|---|
 //! | `etcd` | [`EtcdLog`], and the module [`etcd`] to build one that differs from the default; its build needs `protoc` |
+//! | `sqlite` | [`SqliteLog`], and the module [`sqlite`] to open one that differs from the default; its build needs a C compiler |
 //! | `messagepack` | the codec [`MessagePack`]: smaller and faster than JSON, not readable in the log's own tools |
 //! | `tower` | `Registry::discover`: the members of a service for a balancer of tower or tonic |
 //! | `uuid` | `uuid::Uuid` as a [`Key`] |
@@ -125,10 +126,14 @@
 // What a feature brings is a link where it is there, and otherwise one to the table of features.
 #![cfg_attr(feature = "etcd", doc = "[`EtcdLog`]: crate::EtcdLog")]
 #![cfg_attr(feature = "etcd", doc = "[`etcd`]: crate::etcd")]
+#![cfg_attr(feature = "sqlite", doc = "[`SqliteLog`]: crate::SqliteLog")]
+#![cfg_attr(feature = "sqlite", doc = "[`sqlite`]: crate::sqlite")]
 #![cfg_attr(feature = "messagepack", doc = "[`MessagePack`]: crate::MessagePack")]
 #![cfg_attr(feature = "testing", doc = "[`testing`]: crate::testing")]
 #![cfg_attr(not(feature = "etcd"), doc = "[`EtcdLog`]: #features")]
 #![cfg_attr(not(feature = "etcd"), doc = "[`etcd`]: #features")]
+#![cfg_attr(not(feature = "sqlite"), doc = "[`SqliteLog`]: #features")]
+#![cfg_attr(not(feature = "sqlite"), doc = "[`sqlite`]: #features")]
 #![cfg_attr(not(feature = "messagepack"), doc = "[`MessagePack`]: #features")]
 #![cfg_attr(not(feature = "testing"), doc = "[`testing`]: #features")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -214,6 +219,12 @@ pub use write::written::{Committed, Edit, Updated, Written, WrittenAll};
 #[cfg(feature = "etcd")]
 pub mod etcd {
     pub use globe_etcd::{EtcdBuilder, EtcdLog, Tls};
+}
+
+/// What it takes to open an SQLite log in another way than the default.
+#[cfg(feature = "sqlite")]
+pub mod sqlite {
+    pub use globe_sqlite::{SqliteLog, SqliteLogBuilder, Synchronous};
 }
 
 /// A table of shards: which member of a cluster owns what, and how that moves. It begins with [`Shards`].
@@ -312,6 +323,8 @@ pub mod testing {
 #[cfg(feature = "etcd")]
 pub use globe_etcd::EtcdLog;
 pub use globe_memory::MemoryLog;
+#[cfg(feature = "sqlite")]
+pub use globe_sqlite::SqliteLog;
 
 pub use globe_log_client::{
     Capabilities, Conflict, Epoch, Error, ErrorKind, FailedPrecondition, Keyspace, LeaseId,

@@ -1,6 +1,6 @@
 //! Every setting of a map as a number: its default, and what is refused.
 //!
-//! MapSettings are data: none of them changes what is correct, only how long something may take.
+//! Settings are data: none of them changes what is correct, only how long something may take.
 
 use std::time::Duration;
 

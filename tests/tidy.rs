@@ -13,7 +13,11 @@ use std::path::{Path, PathBuf};
 type Floors = &'static [&'static [&'static str]];
 
 /// The crates that have rooms.
-const HOUSES: &[(&str, Floors)] = &[("", MAP), ("log_clients/etcd", ETCD)];
+const HOUSES: &[(&str, Floors)] = &[
+    ("", MAP),
+    ("log_clients/etcd", ETCD),
+    ("log_clients/sqlite", SQLITE),
+];
 
 const ETCD: Floors = &[
     &["fault", "records", "runtime"],
@@ -24,6 +28,21 @@ const ETCD: Floors = &[
     &["lease", "read"],
     &["commit", "tail"],
     &["log"],
+];
+
+const SQLITE: Floors = &[
+    &["error", "ids", "time", "waking", "way"],
+    &["begun", "file", "leases", "row", "seen"],
+    &["changes", "silence", "stand"],
+    &["schema", "writes"],
+    &["opened"],
+    &["reader", "writer"],
+    &["watcher"],
+    &["shared"],
+    &["pages", "tailing"],
+    &["sqlite_log"],
+    &["builder"],
+    &["url"],
 ];
 
 const MAP: Floors = &[
@@ -220,11 +239,13 @@ const CRATES: &[&str] = &[
     "examples/registry",
     "examples/shards",
     "examples/stage",
+    "examples/two_processes",
     "log_clients/etcd",
     "log_clients/faulty",
     "log_clients/leases",
     "log_clients/log_client",
     "log_clients/memory",
+    "log_clients/sqlite",
     "tests/cluster",
     "tests/loom",
     "tests/mutants",
@@ -287,12 +308,14 @@ fn imported<'a>(module: &Module, modules: &'a [Module]) -> BTreeSet<&'a str> {
         .collect()
 }
 
+const BACKENDS: [&str; 3] = ["globe_memory", "globe_sqlite", "globe_etcd"];
+
 #[test]
 fn only_the_list_of_backends_knows_a_backend() {
     for module in modules() {
         let knows = module
             .code()
-            .any(|line| line.contains("globe_memory") || line.contains("globe_etcd"));
+            .any(|line| BACKENDS.iter().any(|backend| line.contains(backend)));
         assert!(
             !knows || module.name == "connect",
             "{} names a backend",
@@ -366,7 +389,7 @@ fn the_library_neither_prints_nor_panics_nor_reads_another_clock() {
 }
 
 /// Where documents stand that name sources, from there or from the root.
-const DOCUMENTS: &[&str] = &["", "docs", "log_clients/etcd"];
+const DOCUMENTS: &[&str] = &["", "docs", "log_clients/etcd", "log_clients/sqlite"];
 
 #[test]
 fn the_sources_that_documents_name_are_there() {
