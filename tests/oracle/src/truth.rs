@@ -87,13 +87,20 @@ impl Truth {
         }
     }
 
-    /// Listens until everything committed before the call was heard, at most for `bound`; whether it was.
-    pub async fn finish(&self, bound: Duration) -> bool {
+    /// Waits until everything committed before the call was heard, at most for `bound`; whether it was. To be called before an
+    /// operator makes a log forget that is not in this process, while nobody can write.
+    pub async fn catch_up(&self, bound: Duration) -> bool {
         let deadline = Instant::now() + bound;
         let mut all = true;
         for ear in &self.ears {
             all &= reaches_head(ear, deadline).await;
         }
+        all
+    }
+
+    /// The same, and listens no longer.
+    pub async fn finish(&self, bound: Duration) -> bool {
+        let all = self.catch_up(bound).await;
         lock(&self.listening).abort_all();
         all
     }
