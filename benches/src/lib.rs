@@ -6,8 +6,9 @@
 mod bare;
 mod deaths;
 mod filled;
-mod member;
 #[cfg(feature = "etcd")]
+mod looking;
+mod member;
 mod onlooker;
 mod row;
 mod turns;
@@ -17,11 +18,12 @@ mod unit;
 pub use bare::{end_of_a_lease, first_answer};
 pub use deaths::report_deaths;
 pub use filled::{filled, key, shuffled_keys};
+#[cfg(feature = "etcd")]
+pub use looking::looks_on;
 pub use member::{
     DEATHS, MEMBERS, SHARDS, TTL, balanced, before, healed, open_table, serve, victim,
 };
-#[cfg(feature = "etcd")]
-pub use onlooker::{Done, Onlooker, looks_on};
+pub use onlooker::{Done, Onlooker};
 pub use row::{Target, report};
 pub use turns::Turns;
 pub use unit::Unit;

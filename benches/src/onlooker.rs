@@ -1,48 +1,18 @@
-//! Another process, which only looks on: it says what its map, and a bare watch, show it as soon as they do.
+//! Another process, which only looks on, and says what it sees as soon as it does.
 //!
-//! It is this program started once more, and is killed when it is dropped.
+//! It is this program started once more, and is killed when it is dropped. What it looks at is the program's business.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
-use etcd_client::{Client, WatchOptions};
-use globe::{EtcdLog, Globe};
-use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
-/// What a benchmark that talks to a server does, or why it could not.
+/// What a benchmark does, or why it could not.
 pub type Done<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-/// Set to the server's address for the process that only looks on.
+/// Set to where the log is for the process that only looks on.
 const ONLOOKER: &str = "GLOBE_BENCH_ONLOOKER";
-
-/// Looks on until it is killed, if this is the process for that.
-pub fn looks_on(runtime: &Runtime) -> Option<Done> {
-    let endpoint = std::env::var(ONLOOKER).ok()?;
-    Some(runtime.block_on(look_on(&endpoint)))
-}
-
-#[expect(clippy::print_stdout, reason = "that is how it is heard")]
-async fn look_on(endpoint: &str) -> Done {
-    let globe: Globe<String, u64> =
-        Globe::open(EtcdLog::connect([endpoint]).await?, "latency").await?;
-    let mut watch = globe.watch();
-    let mut client = Client::connect([endpoint], None).await?;
-    let options = WatchOptions::new().with_prefix();
-    let mut raw = client.watch("raw/", Some(options)).await?;
-    println!("ready");
-    loop {
-        tokio::select! {
-            Some(_) = watch.next() => println!("globe"),
-            message = raw.message() => match message? {
-                Some(message) if message.events().is_empty() => {}
-                Some(_) => println!("raw"),
-                None => return Ok(()),
-            },
-        }
-    }
-}
 
 /// The other process, and what it says, with the time it was heard.
 #[derive(Debug)]
@@ -52,13 +22,18 @@ pub struct Onlooker {
 }
 
 impl Onlooker {
-    /// Starts it, and waits until it looks: at the keyspace `latency`, and at what begins with `raw/`.
+    /// Where the log is, if this is the process that only looks on. It prints `ready` when it does, and then what it sees.
+    pub fn is_this() -> Option<String> {
+        std::env::var(ONLOOKER).ok()
+    }
+
+    /// Starts it, and waits until it looks.
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start(endpoint: &str) -> Done<Onlooker> {
+    pub fn start(at: &str) -> Done<Onlooker> {
         let mut process = Command::new(std::env::current_exe()?)
-            .env(ONLOOKER, endpoint)
+            .env(ONLOOKER, at)
             .stdout(Stdio::piped())
             .spawn()?;
         let output = process.stdout.take().ok_or("no output")?;
@@ -75,7 +50,7 @@ impl Onlooker {
         Ok(onlooker)
     }
 
-    /// When it said that it saw a change in the one (`globe`) or the other (`raw`), which must be the next thing it says.
+    /// When it said that it saw this, which must be the next thing it says.
     ///
     /// # Errors
     /// When it saw something else, or nothing.
