@@ -397,17 +397,18 @@ async fn a_flipped_bit_is_found_or_changes_nothing() {
 /// Found by a flipped bit: the table is one, with another meaning.
 #[tokio::test]
 async fn a_table_whose_words_are_damaged_is_found() {
-    for (word, damaged) in [
-        ("PRIMARY", "PRIMQRY"),
-        ("id DESC", "id  ESC"),
-        ("lease", "leasf"),
-    ] {
+    let table = [
+        ("log", "PRIMARY", "PRIMQRY"),
+        ("leases_by_renewal", "(renewal)", "(renewal+1)"),
+        ("records", "ORDER BY keyspace", "ORDER BY kexspace"),
+    ];
+    for (name, word, damaged) in table {
         let (_folder, file) = folder();
         written(&file).await;
         let tool = Connection::open(&file).unwrap();
         tool.execute_batch("PRAGMA writable_schema = ON").unwrap();
-        let damage = "UPDATE sqlite_schema SET sql = replace(sql, ?1, ?2)";
-        assert!(tool.execute(damage, [word, damaged]).unwrap() > 0);
+        let damage = "UPDATE sqlite_schema SET sql = replace(sql, ?1, ?2) WHERE name = ?3";
+        assert_eq!(tool.execute(damage, [word, damaged, name]).unwrap(), 1);
         drop(tool);
         let error = SqliteLog::open(&file).await.unwrap_err();
         assert!(is_of_damage(&error), "{damaged}: {error}");
