@@ -10,14 +10,18 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::begun::Begun;
-use crate::error::{damaged, explain, is_unopened};
+use crate::error::{damaged, explain, is_busy, is_unopened};
 use crate::file::{self, FileId, Mark, Marked, Still};
 use crate::schema;
 use crate::stand::{Stand, new_life};
+use crate::time::{now, sleep};
 use crate::way::{Synchronous, Way};
 
 /// How a connection waits for the locks of others: only for moments, as they are held for a recovery or a checkpoint.
 const BUSY: Duration = Duration::from_secs(2);
+
+/// Between two looks whether another life has to be begun, while somebody else writes.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// How many lives may end while one looks.
 const LIVES: u32 = 8;
@@ -129,7 +133,8 @@ impl Held<'_> {
         &mut self,
         look: impl FnOnce(&Connection, &Stand) -> Result<T>,
     ) -> Result<T> {
-        for _ in 0..LIVES {
+        let (began, mut lives) = (now(), 0);
+        while lives < LIVES {
             // Read first: what it says was committed before.
             let marked = self.mark.read();
             let transaction = Begun::to_look(self.connection)?;
@@ -139,7 +144,12 @@ impl Held<'_> {
                 return self.as_it_lay(looked);
             }
             drop(transaction);
-            self.begin_again()?;
+            match self.begin_again() {
+                Ok(()) => lives += 1,
+                // Whoever is writing begins it as well: by then there may be nothing left to do.
+                Err(error) if is_busy(&error) && began.elapsed() < BUSY => sleep(PAUSE),
+                Err(error) => return Err(error),
+            }
         }
         Err(damaged("which life of the log it is"))
     }
@@ -184,7 +194,12 @@ impl Held<'_> {
             let why = "the log was restored or copied: it has to be opened for writing once";
             return Err(Error::new(ErrorKind::Unavailable, why));
         }
-        let transaction = Begun::to_write(self.connection)?;
+        self.connection
+            .busy_timeout(Duration::ZERO)
+            .map_err(explain)?;
+        let begun = Begun::to_write(self.connection);
+        self.connection.busy_timeout(BUSY).map_err(explain)?;
+        let transaction = begun?;
         let (_, stand) = self.stand(&transaction)?;
         stand.write(&transaction).map_err(explain)?;
         transaction.commit()?;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use globe::log_client::{Batch, Change, LogClient, Record, Tail};
-use globe::{ErrorKind, Keyspace, Position, Result};
+use globe::{ErrorKind, Keyspace, Position, Result, Revision};
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep, timeout};
 
@@ -37,6 +37,8 @@ struct Ear {
     recorder: Recorder,
     tail: Option<Tail>,
     position: Position,
+    /// What the next life of the log begins with.
+    restored: Option<(Revision, Vec<Record>)>,
 }
 
 impl Truth {
@@ -62,6 +64,7 @@ impl Truth {
                 recorder: recorder.clone(),
                 tail: None,
                 position: Position::default(),
+                restored: None,
             }));
             begin(&ear).await?;
             listening.spawn(hear_always(Arc::clone(&ear)));
@@ -98,7 +101,23 @@ impl Truth {
         all
     }
 
-    /// The same, and listens no longer.
+    /// The log is about to go back to what this backup of it holds, and to begin another life there: what is committed in it is
+    /// heard from its beginning on, whenever that is noticed here.
+    ///
+    /// # Errors
+    /// As snapshots of the backup.
+    pub async fn goes_back_to(&self, backup: &impl LogClient) -> Result<()> {
+        for ear in &self.ears {
+            let keyspace = lock(ear).keyspace.clone();
+            let snapshot = backup.snapshot(&keyspace).await?;
+            let revision = snapshot.position().revision;
+            let records = snapshot.collect().await?;
+            lock(ear).restored = Some((revision, records));
+        }
+        Ok(())
+    }
+
+    /// As [`Truth::catch_up`], and listens no longer.
     pub async fn finish(&self, bound: Duration) -> bool {
         let all = self.catch_up(bound).await;
         lock(&self.listening).abort_all();
@@ -145,11 +164,20 @@ async fn begin(ear: &SharedEar) -> Result<()> {
         let ear = lock(ear);
         (Arc::clone(&ear.log), ear.keyspace.clone())
     };
-    let snapshot = log.snapshot(&keyspace).await?;
-    let position = snapshot.position();
-    let records = snapshot.collect().await?;
+    let restored = lock(ear).restored.clone();
+    let (position, records) = match restored {
+        Some((revision, records)) => {
+            let life = log.head(&keyspace).await?.epoch;
+            (Position::new(life, revision), records)
+        }
+        None => {
+            let snapshot = log.snapshot(&keyspace).await?;
+            (snapshot.position(), snapshot.collect().await?)
+        }
+    };
     let tail = log.tail(&keyspace, position).await?;
     let mut ear = lock(ear);
+    ear.restored = None;
     ear.tail = Some(tail);
     ear.position = position;
     ear.recorder.record(Event::Base(Base {
@@ -174,7 +202,11 @@ async fn reopen(ear: &SharedEar) -> Result<()> {
             Ok(())
         }
         Err(error) => match error.kind() {
-            ErrorKind::Compacted | ErrorKind::EpochChanged => begin(ear).await,
+            ErrorKind::EpochChanged => begin(ear).await,
+            ErrorKind::Compacted => {
+                lock(ear).restored = None;
+                begin(ear).await
+            }
             _ => Err(error),
         },
     }
