@@ -107,9 +107,8 @@ impl World {
         match self.weather {
             Weather::Faults | Weather::All => Faults::legal()
                 .with(Fault::Compact, 0.0)
-                // The log is fenced: what is held comes late, but not behind a later commit.
+                // The log is fenced: nothing lands behind a later commit.
                 .with(Fault::LandLate, 0.0)
-                .with(Fault::HoldRequest, 0.02)
                 .silence(Duration::from_secs(1)),
             _ => Faults::none(),
         }
