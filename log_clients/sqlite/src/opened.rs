@@ -194,6 +194,7 @@ impl Held<'_> {
             let why = "the log was restored or copied: it has to be opened for writing once";
             return Err(Error::new(ErrorKind::Unavailable, why));
         }
+        // SQLite's own waiting is not fair: it may last although another has begun it by now. Who looks, looks again instead.
         self.connection
             .busy_timeout(Duration::ZERO)
             .map_err(explain)?;

@@ -266,7 +266,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::opened::{Opened, establish};
+    use crate::opened::{Held, Opened, establish};
     use crate::way::{Synchronous, Way};
 
     fn open(folder: &TempDir) -> Opened {
@@ -279,16 +279,22 @@ mod tests {
         Opened::new(way)
     }
 
+    /// Who writes, and a lease that was granted.
+    fn granted<'a>(held: &Held<'a>) -> (Writing<'a>, Lease) {
+        let (_, stand) = held.stand(held.connection).unwrap();
+        let mut writing = Writing::new(held.connection, stand);
+        match writing.grant(Duration::from_secs(3)).unwrap() {
+            Done::Granted(lease) => (writing, lease),
+            Done::At(_) => panic!("no lease was granted"),
+        }
+    }
+
     #[test]
     fn a_lease_of_more_records_than_a_commit_can_hold_ends_with_several() {
         let folder = tempfile::tempdir().unwrap();
         let mut opened = open(&folder);
         let held = opened.hold().unwrap();
-        let (_, stand) = held.stand(held.connection).unwrap();
-        let mut writing = Writing::new(held.connection, stand);
-        let Done::Granted(lease) = writing.grant(Duration::from_secs(3)).unwrap() else {
-            panic!("no lease was granted");
-        };
+        let (mut writing, lease) = granted(&held);
         let keyspace = Keyspace::new("flags").unwrap();
         let put = |several: Transaction, key: u32| {
             several.put_leased(&keyspace, key.to_string(), "1", lease.id)
@@ -308,11 +314,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut opened = open(&folder);
         let held = opened.hold().unwrap();
-        let (_, stand) = held.stand(held.connection).unwrap();
-        let mut writing = Writing::new(held.connection, stand);
-        let Done::Granted(lease) = writing.grant(Duration::from_secs(3)).unwrap() else {
-            panic!("no lease was granted");
-        };
+        let (mut writing, lease) = granted(&held);
         let kept = || leases::find(held.connection, lease.id).unwrap();
         let silent = kept().unwrap();
         writing.carry_out(&Ask::Renew(lease)).unwrap();
