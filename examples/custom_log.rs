@@ -2,7 +2,8 @@
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use globe::log_client::{
-    Lease, LogId, LogStatus, Record, Snapshot, Tail, Transaction, async_trait,
+    Difference, KnownKeys, Lease, LogId, LogStatus, Record, Snapshot, Tail, Transaction,
+    async_trait,
 };
 use globe::{
     Capabilities, Error, Globe, Keyspace, LeaseId, LogClient, MemoryLog, Position, Result,
@@ -30,8 +31,16 @@ impl<L: LogClient> LogClient for JournalLog<L> {
     async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
         self.0.head(keyspace).await
     }
-    // These three have bodies of their own: a log around a log that leaves them out keeps no history, gives no reasons, and
-    // says little of itself.
+    // These four have bodies of their own: a log around a log that leaves them out tells no differences, keeps no history,
+    // gives no reasons, and says little of itself.
+    async fn difference(
+        &self,
+        keyspace: &Keyspace,
+        since: Position,
+        known: KnownKeys,
+    ) -> Result<Difference> {
+        self.0.difference(keyspace, since, known).await
+    }
     async fn record_at(
         &self,
         keyspace: &Keyspace,

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use globe::log_client::{
-    Batch, Bytes, Change, Lease, LogId, RecentHead, Record, Snapshot, Tail, Transaction,
-    async_trait,
+    Batch, Bytes, Change, Difference, KnownKeys, Lease, LogId, RecentHead, Record, Snapshot, Tail,
+    Transaction, async_trait,
 };
 use globe::{
     Capabilities, Error, ErrorKind, Keyspace, LeaseId, LogClient, MemoryLog, Position, Result,
@@ -19,6 +19,7 @@ use tokio::sync::watch;
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Calls {
     pub(crate) snapshots: usize,
+    pub(crate) differences: usize,
     pub(crate) tails: usize,
     pub(crate) heads: usize,
     pub(crate) commits: usize,
@@ -360,6 +361,31 @@ impl LogClient for Around {
             Some((page, (snapshot, way, number + 1)))
         });
         Ok(Snapshot::new(position, pages.boxed()))
+    }
+
+    async fn difference(
+        &self,
+        keyspace: &Keyspace,
+        since: Position,
+        known: KnownKeys,
+    ) -> Result<Difference> {
+        self.count(|calls| calls.differences += 1);
+        self.reach().await?;
+        // Its keys are not those of the log inside.
+        if self.way.breaks.borrow().spelling.is_some() {
+            let why = "there are no differences here";
+            return Err(Error::new(ErrorKind::Unsupported, why));
+        }
+        let difference = self.inner.difference(keyspace, since, known).await?;
+        let position = difference.position();
+        let state = (difference, Arc::clone(&self.way), 0);
+        let pages = futures::stream::unfold(state, |(mut difference, way, number)| async move {
+            way.hang_if(|breaks| breaks.hangs_after_pages == Some(number))
+                .await;
+            let page = difference.next_page().await.transpose()?;
+            Some((page, (difference, way, number + 1)))
+        });
+        Ok(Difference::new(position, pages.boxed()))
     }
 
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {

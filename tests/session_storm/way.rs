@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use globe::log_client::{
-    Lease, LogId, RecentHead, Record, Snapshot, Tail, Transaction, async_trait,
+    Difference, KnownKeys, Lease, LogId, RecentHead, Record, Snapshot, Tail, Transaction,
+    async_trait,
 };
 use globe::{Capabilities, Error, ErrorKind, Keyspace, LeaseId, LogClient, Position, Result};
 use globe_faulty::FaultyLog;
@@ -86,6 +87,15 @@ impl LogClient for Way {
 
     async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
         self.pass(self.log.snapshot(keyspace)).await
+    }
+
+    async fn difference(
+        &self,
+        keyspace: &Keyspace,
+        since: Position,
+        known: KnownKeys,
+    ) -> Result<Difference> {
+        self.pass(self.log.difference(keyspace, since, known)).await
     }
 
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {

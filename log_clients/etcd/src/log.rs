@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use globe_log_client::{
-    Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, LogStatus,
-    Position, RecentHead, Record, Result, Snapshot, Tail, Transaction, async_trait,
+    Capabilities, Difference, Error, ErrorKind, Keyspace, KnownKeys, Lease, LeaseId, LogClient,
+    LogId, LogStatus, Position, RecentHead, Record, Result, Snapshot, Tail, Transaction,
+    async_trait,
 };
 use tokio::time::Instant;
 
@@ -196,6 +197,27 @@ impl LogClient for EtcdLog {
         runtime::check()?;
         let snapshot = self.answered(self.cluster.snapshot(keyspace).await).await?;
         Ok(self.overlaps.out_of_snapshot(keyspace, snapshot))
+    }
+
+    /// One read of a single key, which shows that the log still is the one `since` is of, and one that counts. Then one for every
+    /// 15,000 known keys, which counts the records in each window of 128 of them and tells the keys of those that are newer; for
+    /// fewer at first, and where that takes the server more than a second. If the count says that keys are gone, one for the keys of
+    /// those windows; and for what is newer, one for each page of values: about 2 MiB, as a snapshot's. A part in which much more
+    /// stands than was known is read as a snapshot is.
+    ///
+    /// In bytes that is less than one for each known key, what has changed, and for a key that is gone the keys of its window. The
+    /// server goes through every record of the keyspace in its store, with its value, whatever it sends. One page and the keys of
+    /// one read are held in memory at a time.
+    async fn difference(
+        &self,
+        keyspace: &Keyspace,
+        since: Position,
+        known: KnownKeys,
+    ) -> Result<Difference> {
+        runtime::check()?;
+        let difference = self.cluster.difference(keyspace, since, known).await;
+        let difference = self.answered(difference).await?;
+        Ok(self.overlaps.out_of_difference(keyspace, difference))
     }
 
     /// One watch, on a stream that the tails of this client share, and one or two reads of single keys that show that

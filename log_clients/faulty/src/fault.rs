@@ -11,7 +11,8 @@ use std::fmt;
 /// last, is said by [`Faults`](crate::Faults); how often it has happened by
 /// [`FaultyLog::injected`](crate::FaultyLog::injected).
 ///
-/// Each is drawn once for what it can happen to: a call, a tail that opens, a batch, a page. The front page says [what
+/// Each is drawn once for what it can happen to: a call, a tail that opens, a batch, a page. What happens to a page of a
+/// snapshot happens to one of a difference as well. The front page says [what
 /// an application sees](crate#what-the-contract-allows) of each, and [who
 /// finds](crate#what-breaks-it-and-what-globe-then-does) what breaks the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

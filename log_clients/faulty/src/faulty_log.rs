@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use globe_log_client::{
-    Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, LogStatus,
-    Position, RecentHead, Record, Result, Revision, Snapshot, Tail, Transaction, async_trait,
+    Capabilities, Difference, Error, ErrorKind, Keyspace, KnownKeys, Lease, LeaseId, LogClient,
+    LogId, LogStatus, Position, RecentHead, Record, Result, Revision, Snapshot, Tail, Transaction,
+    async_trait,
 };
 
 use crate::deadline::Deadline;
@@ -190,6 +191,19 @@ impl FaultyLog {
         Ok(paging::disturb(snapshot, dice))
     }
 
+    async fn take_difference(
+        &self,
+        keyspace: &Keyspace,
+        since: Position,
+        known: KnownKeys,
+    ) -> Result<Difference> {
+        let mut dice = self.dice();
+        self.send(&mut dice).await?;
+        let difference = self.shared.inner.difference(keyspace, since, known).await?;
+        dice.delay().await;
+        Ok(paging::disturb_difference(difference, dice))
+    }
+
     async fn open_tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
         let mut dice = self.dice();
         self.send(&mut dice).await?;
@@ -287,6 +301,15 @@ impl LogClient for FaultyLog {
 
     async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
         self.noted(self.take_snapshot(keyspace).await)
+    }
+
+    async fn difference(
+        &self,
+        keyspace: &Keyspace,
+        since: Position,
+        known: KnownKeys,
+    ) -> Result<Difference> {
+        self.noted(self.take_difference(keyspace, since, known).await)
     }
 
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {

@@ -1,36 +1,64 @@
-//! A snapshot with what can go wrong while it is read.
+//! A snapshot, or a difference, with what can go wrong while it is read.
 //!
 //! Never changes a record: at most it leaves one out, when it is told to break the contract.
 
 use std::collections::VecDeque;
 
-use globe_log_client::{Error, ErrorKind, Record, Result, Snapshot};
+use futures::stream::{BoxStream, StreamExt, unfold};
+use globe_log_client::{Difference, Error, ErrorKind, Result, Snapshot};
 
 use crate::dice::Dice;
 use crate::fault::Fault;
 
-struct Paging {
-    inner: Snapshot,
+struct Paging<T> {
+    inner: BoxStream<'static, Result<Vec<T>>>,
     dice: Dice,
     /// What was read and not yet handed out.
-    ready: VecDeque<Vec<Record>>,
+    ready: VecDeque<Vec<T>>,
 }
 
 pub(crate) fn disturb(inner: Snapshot, dice: Dice) -> Snapshot {
     let position = inner.position();
+    let pages = unfold(inner, |mut inner| async move {
+        inner
+            .next_page()
+            .await
+            .transpose()
+            .map(|page| (page, inner))
+    });
+    Snapshot::new(position, disturbed(pages.boxed(), dice))
+}
+
+/// What can happen to the pages of a snapshot.
+pub(crate) fn disturb_difference(inner: Difference, dice: Dice) -> Difference {
+    let position = inner.position();
+    let pages = unfold(inner, |mut inner| async move {
+        inner
+            .next_page()
+            .await
+            .transpose()
+            .map(|page| (page, inner))
+    });
+    Difference::new(position, disturbed(pages.boxed(), dice))
+}
+
+fn disturbed<T: Send + 'static>(
+    inner: BoxStream<'static, Result<Vec<T>>>,
+    dice: Dice,
+) -> BoxStream<'static, Result<Vec<T>>> {
     let paging = Paging {
         inner,
         dice,
         ready: VecDeque::new(),
     };
-    let pages = futures::stream::unfold(paging, |mut paging| async move {
+    let pages = unfold(paging, |mut paging| async move {
         paging.next().await.transpose().map(|page| (page, paging))
     });
-    Snapshot::new(position, pages)
+    pages.boxed()
 }
 
-impl Paging {
-    async fn next(&mut self) -> Result<Option<Vec<Record>>> {
+impl<T> Paging<T> {
+    async fn next(&mut self) -> Result<Option<Vec<T>>> {
         self.dice.delay().await;
         if self.dice.hits(Fault::CutSnapshot) {
             let why = "the snapshot broke off";
@@ -47,7 +75,7 @@ impl Paging {
         if let Some(page) = self.ready.pop_front() {
             return Ok(Some(page));
         }
-        let Some(mut page) = self.inner.next_page().await? else {
+        let Some(mut page) = self.inner.next().await.transpose()? else {
             return Ok(None);
         };
         if !page.is_empty() && self.dice.hits(Fault::HoleInSnapshot) {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use globe_faulty::{Fault, Faults, FaultyLog};
 use globe_log_client::{
-    Batch, ErrorKind, Keyspace, LogClient, Position, Precondition, Revision, Transaction,
+    Batch, Change, ErrorKind, Keyspace, KnownKeys, LogClient, Position, Precondition, Revision,
+    Transaction,
 };
 use globe_memory::MemoryLog;
 use tokio::time::{Instant, timeout};
@@ -378,4 +379,50 @@ async fn a_seed_tells_the_same_story_every_time_and_another_seed_another() {
     assert!(first.len() > 400, "something happened: {}", first.len());
     assert_eq!(first, story(42).await);
     assert_ne!(first, story(43).await);
+}
+
+/// The pages of a difference to nothing known, as far as they come within a long time, and what ended them.
+async fn told(log: &FaultyLog, memory: &MemoryLog) -> (Vec<Vec<Change>>, Option<ErrorKind>) {
+    let known = KnownKeys::default();
+    let difference = log.difference(&flags(), beginning(memory), known).await;
+    let (mut difference, mut pages) = (difference.unwrap(), Vec::new());
+    let end = timeout(Duration::from_secs(60), async {
+        loop {
+            match difference.next_page().await {
+                Ok(Some(page)) => pages.push(page),
+                Ok(None) => break None,
+                Err(error) => break Some(error.kind().clone()),
+            }
+        }
+    });
+    let end = end.await.unwrap_or(Some(ErrorKind::Busy));
+    pages.retain(|page| !page.is_empty());
+    (pages, end)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_happen_to_a_snapshot_can_happen_to_a_difference() {
+    let silent = Some(ErrorKind::Unavailable);
+    let table = [
+        (Fault::SplitPage, 3, None),
+        (Fault::HoleInSnapshot, 2, None),
+        (Fault::CutSnapshot, 0, silent.clone()),
+        (Fault::SilenceSnapshot, 0, silent),
+        (Fault::MuteSnapshot, 0, Some(ErrorKind::Busy)),
+        (Fault::OldSnapshot, 3, None),
+    ];
+    for (fault, changes, end) in table {
+        let (memory, log) = always(fault);
+        write(&memory, &["a", "b", "c"]).await;
+        let (pages, ended) = told(&log, &memory).await;
+        assert_eq!(pages.concat().len(), changes, "{fault}");
+        assert_eq!(ended, end, "{fault}");
+        let is_split = pages.len() > 1;
+        assert_eq!(is_split, fault == Fault::SplitPage, "{fault}");
+    }
+    let (memory, log) = always(Fault::Refuse);
+    let (keyspace, since) = (flags(), beginning(&memory));
+    let refused = log.difference(&keyspace, since, KnownKeys::default()).await;
+    assert_eq!(refused.unwrap_err().kind(), &ErrorKind::Unavailable);
+    assert_eq!(*log.last_failure().unwrap().kind(), ErrorKind::Unavailable);
 }

@@ -1,14 +1,14 @@
 //! The client: the log inside, and leases.
 //!
-//! Never changes what is read: snapshots, tails and heads are those of the log inside.
+//! Never changes what is read: snapshots, differences, tails and heads are those of the log inside.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use globe_log_client::{
-    Capabilities, Error, Keyspace, Lease, LeaseId, LogClient, LogId, LogStatus, Position,
-    RecentHead, Record, Result, Snapshot, Tail, Transaction, async_trait,
+    Capabilities, Difference, Error, Keyspace, KnownKeys, Lease, LeaseId, LogClient, LogId,
+    LogStatus, Position, RecentHead, Record, Result, Snapshot, Tail, Transaction, async_trait,
 };
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -155,6 +155,16 @@ impl LogClient for LeasedLog {
     async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
         self.leased();
         self.inner().snapshot(keyspace).await
+    }
+
+    async fn difference(
+        &self,
+        keyspace: &Keyspace,
+        since: Position,
+        known: KnownKeys,
+    ) -> Result<Difference> {
+        self.leased();
+        self.inner().difference(keyspace, since, known).await
     }
 
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {

@@ -62,6 +62,8 @@ pub struct Capabilities {
     pub records_per_lease: usize,
     /// `record_at` works: the log knows what stood at a key at every position it has not forgotten.
     pub history: bool,
+    /// `difference` works: the log can tell what has changed to who knows the keys of a keyspace at some position.
+    pub differences: bool,
 }
 
 impl Capabilities {
@@ -85,6 +87,7 @@ impl Capabilities {
             atomic_leases: true,
             records_per_lease: usize::MAX,
             history: true,
+            differences: true,
         }
     }
 }

@@ -9,8 +9,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::capabilities::Capabilities;
+use crate::difference::Difference;
 use crate::error::{Error, ErrorKind, Result};
 use crate::keyspace::Keyspace;
+use crate::known_keys::KnownKeys;
 use crate::lease::{Lease, LeaseId};
 use crate::position::{Position, RecentHead};
 use crate::record::Record;
@@ -52,6 +54,32 @@ pub trait LogClient: fmt::Debug + Send + Sync + 'static {
     /// - Every page as well MUST end in bounded time: one that does not come, and a log that goes away between pages, MUST
     ///   end the stream with `Unavailable`, never short.
     async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot>;
+
+    /// What `keyspace` holds now that is not known to who stands at `since`, where it held the keys `known`: as a stream of
+    /// pages of changes. It leads from there to a snapshot without reading again what has not changed, however much of the
+    /// history in between is forgotten.
+    ///
+    /// - Its position, and how its pages are true, MUST be as a snapshot's: linearizable, all at that position, `Compacted`
+    ///   where it is forgotten while pages are read, each page in bounded time, and never short.
+    /// - Changes MUST come in key order, each key once: a put of every record that was modified after `since`, and a delete of
+    ///   every known key at which nothing stands. Applied to what the keyspace held at `since` they MUST make exactly the
+    ///   snapshot at its position.
+    /// - It MUST answer wherever `since` is, also long before what is compacted. In another life of the log, or beyond its
+    ///   head, it MUST be `EpochChanged`.
+    /// - `known` is to be exact: a log may count records rather than look at each. A key at which nothing stood MUST at worst be
+    ///   deleted once more, and a record older than `since` that is not known SHOULD be put where the log notices it.
+    /// - A log that cannot tell without reading everything, as a snapshot does, ([`Capabilities::differences`]) says
+    ///   `Unsupported`, as this does: take a snapshot.
+    async fn difference(
+        &self,
+        _keyspace: &Keyspace,
+        _since: Position,
+        _known: KnownKeys,
+    ) -> Result<Difference> {
+        let name = self.capabilities().name;
+        let why = format!("the {name} log tells no differences: take a snapshot");
+        Err(Error::new(ErrorKind::Unsupported, why))
+    }
 
     /// The batches committed in `keyspace` after `after`.
     ///
@@ -186,6 +214,15 @@ impl<L: LogClient + ?Sized> LogClient for Arc<L> {
 
     async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
         (**self).snapshot(keyspace).await
+    }
+
+    async fn difference(
+        &self,
+        keyspace: &Keyspace,
+        since: Position,
+        known: KnownKeys,
+    ) -> Result<Difference> {
+        (**self).difference(keyspace, since, known).await
     }
 
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | name what a log holds | [`Keyspace`], [`Record`], [`Standing`], [`Lease`] and [`LeaseId`] |
 //! | say where in it | [`Position`]: a [`Revision`] in an [`Epoch`]; [`Version`] of one key; [`RecentHead`]; [`LogId`] |
-//! | read it | [`Snapshot`]; [`Tail`] of [`Batch`]es of [`Change`]s |
+//! | read it | [`Snapshot`]; [`Tail`] of [`Batch`]es of [`Change`]s; [`Difference`] to what is known, by [`KnownKeys`] |
 //! | write it | [`Transaction`] of [`Precondition`]s and [`Write`]s |
 //! | say what it cannot do | [`Capabilities`] |
 //! | fail | [`Error`] with an [`ErrorKind`]; [`Conflict`] with its [`FailedPrecondition`]s |
@@ -33,8 +33,10 @@ mod client;
 mod conflict;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod difference;
 mod error;
 mod keyspace;
+mod known_keys;
 mod lease;
 mod position;
 mod record;
@@ -50,8 +52,10 @@ pub use bytes::Bytes;
 pub use capabilities::Capabilities;
 pub use client::{LogClient, LogId};
 pub use conflict::{Conflict, FailedPrecondition};
+pub use difference::Difference;
 pub use error::{Error, ErrorKind, Result};
 pub use keyspace::Keyspace;
+pub use known_keys::KnownKeys;
 pub use lease::{Lease, LeaseId};
 pub use position::{Epoch, Position, RecentHead, Revision, Version};
 pub use record::{Batch, Change, Record, Standing};

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use globe_log_client::{
-    Capabilities, Conflict, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId,
-    LogStatus, Position, Record, Result, Revision, Snapshot, Tail, Transaction, Write, async_trait,
+    Capabilities, Conflict, Difference, Error, ErrorKind, Keyspace, KnownKeys, Lease, LeaseId,
+    LogClient, LogId, LogStatus, Position, Record, Result, Revision, Snapshot, Tail, Transaction,
+    Write, async_trait,
 };
 use tokio::time::Instant;
 
@@ -196,6 +197,17 @@ impl LogClient for MemoryLog {
     async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
         self.yield_sometimes().await;
         Pages::open(&self.server, keyspace)
+    }
+
+    /// Goes through all records as a snapshot does, and through what is known beside them.
+    async fn difference(
+        &self,
+        keyspace: &Keyspace,
+        since: Position,
+        known: KnownKeys,
+    ) -> Result<Difference> {
+        self.check_can(self.server.capabilities.differences, "tells no differences")?;
+        Difference::of_snapshot(self.snapshot(keyspace).await?, since, known)
     }
 
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {

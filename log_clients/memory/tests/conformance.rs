@@ -56,7 +56,7 @@ impl Harness for MemoryHarness {
 
 globe_log_client::conformance!(MemoryHarness);
 
-/// Few operations, little room, one keyspace at a time, no leases, no history.
+/// Few operations, little room, one keyspace at a time, no leases, no history, no differences.
 mod limited {
     use super::*;
 
@@ -73,6 +73,7 @@ mod limited {
             capabilities.spans_keyspaces = false;
             capabilities.leases = false;
             capabilities.history = false;
+            capabilities.differences = false;
             let log = MemoryLog::builder().capabilities(capabilities).build();
             LimitedHarness(MemoryHarness::of(log))
         }

@@ -46,7 +46,7 @@
 //! Three threads a log: one writes, one reads, one watches. What is asked at the same time is committed together, so a commit
 //! costs a share of one sync of the disk. The watcher asks SQLite every 10 ms whether anybody has written, every millisecond
 //! while somebody does. A tail reads what is new as one query. A snapshot reads pages of history, and keeps nothing open between
-//! them.
+//! them; a difference reads the same pages, and hands out less.
 //!
 //! # What it tells `tracing`
 //!

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use globe_log_client::{
-    Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, LogStatus,
-    Position, Record, Result, Revision, Snapshot, Tail, Transaction, async_trait,
+    Capabilities, Difference, Error, ErrorKind, Keyspace, KnownKeys, Lease, LeaseId, LogClient,
+    LogId, LogStatus, Position, Record, Result, Revision, Snapshot, Tail, Transaction, async_trait,
 };
 
 use crate::changes;
@@ -60,6 +60,16 @@ impl LogClient for SqliteLog {
 
     async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
         Pages::open(&self.shared, keyspace).await
+    }
+
+    /// Reads all records as a snapshot does, and goes through what is known beside them.
+    async fn difference(
+        &self,
+        keyspace: &Keyspace,
+        since: Position,
+        known: KnownKeys,
+    ) -> Result<Difference> {
+        Difference::of_snapshot(self.snapshot(keyspace).await?, since, known)
     }
 
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {

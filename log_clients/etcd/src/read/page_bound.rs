@@ -19,13 +19,15 @@ const MISSES: u32 = 8;
 /// read yet.
 #[derive(Debug)]
 pub(crate) struct PageBound {
-    /// The end of the keyspace.
+    /// The end of what is read.
     end: Vec<u8>,
+    /// How many bytes all keys of the keyspace share: it is the folder that holds them all.
+    top: usize,
     /// How many bytes the keys of a folder share.
     depth: usize,
     /// The least byte that was seen at each place of a key: how the first key of the next folder probably goes on.
     least: Vec<u8>,
-    /// How many records are left of the keyspace.
+    /// How many records are left of it.
     left: usize,
     /// What is being read; all that is left, if none.
     folder: Option<Folder>,
@@ -44,11 +46,12 @@ struct Folder {
 }
 
 impl PageBound {
-    /// For a keyspace that ends there.
-    pub(crate) fn new(end: Vec<u8>) -> PageBound {
+    /// For what ends there, in a keyspace whose keys share so many bytes.
+    pub(crate) fn new(end: Vec<u8>, top: usize) -> PageBound {
         PageBound {
-            depth: end.len(),
             end,
+            top,
+            depth: top,
             least: Vec::new(),
             left: usize::MAX,
             folder: None,
@@ -100,7 +103,7 @@ impl PageBound {
         if let Some(folder) = self.folder.take_if(|_| is_large || !page.more) {
             let is_small = (1..limit / FEW).contains(&count);
             if is_small && folder.is_whole && !folder.is_rest {
-                self.depth = self.depth.midpoint(self.end.len());
+                self.depth = self.depth.midpoint(self.top);
             } else if is_large && !folder.is_rest {
                 self.depth += 1;
             }
@@ -162,7 +165,7 @@ mod tests {
 
     /// Reads the keyspace `k/` in pages of `limit`, as a server would answer.
     fn read(keys: &BTreeSet<Vec<u8>>, limit: usize) -> (Vec<Vec<u8>>, Cost) {
-        let mut page_bound = PageBound::new(b"k0".to_vec());
+        let mut page_bound = PageBound::new(b"k0".to_vec(), 2);
         let (mut start, mut found, mut cost) = (b"k/".to_vec(), Vec::new(), Cost::default());
         loop {
             let bound = page_bound.bound(&start, limit);

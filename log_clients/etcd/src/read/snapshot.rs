@@ -51,23 +51,51 @@ struct Page {
 impl Cluster {
     /// Takes a snapshot: its first page is read here, and fixes the revision of the others.
     pub(crate) async fn snapshot(self: &Arc<Self>, keyspace: &Keyspace) -> Result<Snapshot> {
-        let mut place = Place {
-            start: self.keys.start(keyspace),
-            is_at_end: false,
-            size: PageSize::new(self.endpoints.settings.page_size),
-            page_bound: PageBound::new(self.keys.end(keyspace)),
-        };
+        let (start, end) = (self.keys.start(keyspace), self.keys.end(keyspace));
+        let mut place = self.place(keyspace, start, end);
         let first = self
             .page(keyspace, None, &mut place)
             .await
             .map_err(|fault| failed(fault, keyspace))?;
         let position = first.position;
         self.life.aim(keyspace, position);
+        Ok(self.pages(keyspace, position, Some(first), place))
+    }
+
+    /// The records of a keyspace from one key up to another, at a position.
+    pub(crate) fn snapshot_of(
+        self: &Arc<Self>,
+        keyspace: &Keyspace,
+        position: Position,
+        start: Vec<u8>,
+        end: Vec<u8>,
+    ) -> Snapshot {
+        let place = self.place(keyspace, start, end);
+        self.pages(keyspace, position, None, place)
+    }
+
+    fn place(&self, keyspace: &Keyspace, start: Vec<u8>, end: Vec<u8>) -> Place {
+        let shared = self.keys.start(keyspace).len();
+        Place {
+            start,
+            is_at_end: false,
+            size: PageSize::new(self.endpoints.settings.page_size),
+            page_bound: PageBound::new(end, shared),
+        }
+    }
+
+    fn pages(
+        self: &Arc<Self>,
+        keyspace: &Keyspace,
+        position: Position,
+        first: Option<Page>,
+        place: Place,
+    ) -> Snapshot {
         let pages = Pages {
             cluster: Arc::clone(self),
             keyspace: keyspace.clone(),
             position,
-            first: Some(first),
+            first,
             place,
             last: None,
         };
@@ -75,7 +103,7 @@ impl Cluster {
             let page = pages.next_page().await?;
             Ok(page.map(|page| (page, pages)))
         });
-        Ok(Snapshot::new(position, stream))
+        Snapshot::new(position, stream)
     }
 
     /// The page at a place: of the present, or at a position. It shrinks until the answer can be taken. One record that is
@@ -151,7 +179,7 @@ impl Cluster {
     }
 
     /// Pages may be large: a member may take half of the time for one, so that another still has the other half.
-    fn page_call_options(&self) -> CallOptions {
+    pub(crate) fn page_call_options(&self) -> CallOptions {
         let settings = &self.endpoints.settings;
         CallOptions {
             purpose: Purpose::Unary,

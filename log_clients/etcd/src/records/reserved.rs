@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::stream::try_unfold;
-use globe_log_client::{Change, Error, ErrorKind, Keyspace, Result, Snapshot, Tail, Transaction};
+use globe_log_client::{
+    Change, Difference, Error, ErrorKind, Keyspace, Result, Snapshot, Tail, Transaction,
+};
 
 use crate::records::keys::OWN_FOLDER;
 
@@ -69,6 +71,27 @@ impl Overlaps {
             }
         });
         Snapshot::new(position, pages)
+    }
+
+    /// The difference without them.
+    pub(crate) fn out_of_difference(
+        self: &Arc<Self>,
+        keyspace: &Keyspace,
+        difference: Difference,
+    ) -> Difference {
+        let (overlaps, keyspace) = (Arc::clone(self), keyspace.clone());
+        let position = difference.position();
+        let pages = try_unfold(difference, move |mut difference| {
+            let (overlaps, keyspace) = (Arc::clone(&overlaps), keyspace.clone());
+            async move {
+                let Some(mut page) = difference.next_page().await? else {
+                    return Ok(None);
+                };
+                page.retain(|change| overlaps.is_entry(&keyspace, change.key()));
+                Ok(Some((page, difference)))
+            }
+        });
+        Difference::new(position, pages)
     }
 
     /// The tail without them. A commit that wrote nothing else is progress.

@@ -14,9 +14,9 @@ use crate::cluster::Cluster;
 use crate::fault::{Class, Fault};
 use crate::life::Seen;
 use crate::members::connection::Connection;
+use crate::read::start::Opening;
 use crate::tail::action::{Action, Progress, Query, Start};
 use crate::tail::fragments::WholeCommit;
-use crate::tail::proof::Opening;
 use crate::tail::state::TailState;
 use crate::tail::watch_handle::{WatchHandle, WatchSpec};
 

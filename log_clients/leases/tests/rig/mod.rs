@@ -10,8 +10,8 @@ use std::time::Duration;
 use globe_faulty::{Fault, Faults, FaultyLog};
 use globe_leases::LeasedLog;
 use globe_log_client::{
-    Capabilities, Error, ErrorKind, Keyspace, Lease, LeaseId, LogClient, LogId, Position, Record,
-    Result, Snapshot, Tail, Transaction, async_trait,
+    Capabilities, Difference, Error, ErrorKind, Keyspace, KnownKeys, Lease, LeaseId, LogClient,
+    LogId, Position, Record, Result, Snapshot, Tail, Transaction, async_trait,
 };
 use globe_memory::MemoryLog;
 use tokio::time::{Instant, sleep, timeout};
@@ -201,6 +201,14 @@ impl LogClient for Wire {
             std::future::pending::<()>().await;
         }
         self.log.snapshot(keyspace).await
+    }
+    async fn difference(
+        &self,
+        keyspace: &Keyspace,
+        since: Position,
+        known: KnownKeys,
+    ) -> Result<Difference> {
+        self.log.difference(keyspace, since, known).await
     }
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
         self.log.tail(keyspace, after).await

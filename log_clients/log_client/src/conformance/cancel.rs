@@ -13,7 +13,7 @@ use crate::lease::{Lease, LeaseId};
 use crate::transaction::Transaction;
 
 /// Drops a future after `polls` polls, or says what it answered by then.
-async fn drop_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn drop_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     for _ in 0..polls {
         let once = poll_fn(|context| Poll::Ready(future.as_mut().poll(context)));

@@ -10,8 +10,8 @@ use tokio::time::{Instant, timeout};
 
 use super::harness::Harness;
 use super::mirror::Mirror;
-use super::outage::{in_bounded_time, when_found};
-use super::space::{PATIENCE, Space, soon};
+use super::outage::when_found;
+use super::space::{PATIENCE, Space, in_bounded_time, soon};
 use crate::error::{ErrorKind, Result};
 use crate::lease::{Lease, LeaseId};
 use crate::position::Epoch;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::harness::{Harness, Line};
-use super::outage::in_bounded_time;
-use super::space::{Space, soon};
+use super::known::{Known, rest};
+use super::space::{Space, in_bounded_time, soon};
 use crate::error::{Error, ErrorKind};
 use crate::record::Record;
 use crate::transaction::{Precondition, Transaction};
@@ -54,6 +54,29 @@ pub async fn a_page_that_hangs_ends_the_snapshot_in_bounded_time(harness: &dyn H
     }
     let again = in_bounded_time("another snapshot", when_read(&frail)).await;
     assert_eq!(again.len(), 1500);
+}
+
+pub async fn a_page_that_hangs_ends_the_difference_in_bounded_time(harness: &dyn Harness) {
+    let (frail, straight) = both_ways(harness).await;
+    if !frail.capabilities().differences {
+        return;
+    }
+    straight.fill(1000).await;
+    let mut known = Known::of(&straight).await;
+    straight.fill(1500).await;
+    let mut difference = known.ask(&frail).await.unwrap();
+    let page = soon("a page", difference.next_page()).await;
+    let mut changes = page.unwrap().unwrap();
+    harness.set_line(Line::Frozen).await;
+    let outcome = rest(&mut difference, &mut changes).await;
+    let end = in_bounded_time("the end", difference.next_page()).await;
+    assert_eq!(end.unwrap(), None);
+    harness.set_line(Line::Well).await;
+    match outcome {
+        Ok(()) => assert_eq!(changes.len(), 1500, "a short difference"),
+        Err(error) => assert_eq!(error.kind(), &ErrorKind::Unavailable, "{error}"),
+    }
+    assert_eq!(known.catch_up(&straight).await, 1500);
 }
 
 /// Takes snapshots until one is whole: a line that was frozen may break once more.

@@ -15,12 +15,14 @@
 #![allow(missing_docs, reason = "the names of the cases are the claims")]
 
 mod harness;
+mod known;
 mod mirror;
 mod space;
 
 pub mod cancel;
 pub mod commit;
 pub mod compaction;
+pub mod difference;
 pub mod history;
 pub mod isolation;
 pub mod lease;
@@ -69,6 +71,25 @@ macro_rules! conformance {
                 an_open_tail_overtaken_by_compaction_is_whole_or_compacted
                 compaction_amid_the_pages_of_a_snapshot_leaves_no_hole
                 a_compacted_log_still_holds_every_live_record
+            }
+            difference {
+                a_difference_makes_what_is_there_of_what_was_known
+                a_difference_holds_what_has_changed_and_nothing_else
+                forgotten_history_is_not_needed_for_a_difference
+                a_difference_to_nothing_known_is_the_whole_keyspace
+                a_difference_of_an_emptied_keyspace_deletes_every_known_key
+                a_key_that_was_deleted_and_created_again_is_put
+                what_a_lease_took_with_it_is_deleted_by_a_difference
+                another_life_and_the_future_have_no_difference_here
+                a_difference_never_sees_a_neighbour
+                a_difference_reflects_every_commit_acknowledged_before_it
+                all_pages_of_a_difference_are_true_at_its_position
+                compaction_amid_the_pages_of_a_difference_leaves_no_hole
+                a_tail_goes_on_where_a_difference_ends
+                large_values_come_in_a_difference
+                a_key_known_in_error_is_deleted_and_one_that_is_missing_is_put
+                dropping_half_read_differences_loses_nothing
+                a_log_taken_away_between_pages_leaves_no_short_difference
             }
             history {
                 what_stood_at_a_key_is_told_of_every_position
@@ -146,6 +167,7 @@ macro_rules! conformance {
             }
             line {
                 a_page_that_hangs_ends_the_snapshot_in_bounded_time
+                a_page_that_hangs_ends_the_difference_in_bounded_time
                 a_commit_on_a_frozen_line_is_answered_within_its_timeout
                 a_commit_that_was_given_up_never_lands_after_a_later_one
             }
@@ -186,6 +208,7 @@ mod tests {
             include_str!("cancel.rs"),
             include_str!("commit.rs"),
             include_str!("compaction.rs"),
+            include_str!("difference.rs"),
             include_str!("history.rs"),
             include_str!("isolation.rs"),
             include_str!("lease.rs"),

@@ -9,15 +9,13 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
 use super::harness::Harness;
+use super::known::Known;
 use super::mirror::Mirror;
-use super::space::{PATIENCE, Space, of_another_life, refusal, soon};
+use super::space::{OUTAGE, PATIENCE, Space, in_bounded_time, of_another_life, refusal, soon};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lease::LeaseId;
 use crate::position::Position;
 use crate::transaction::{Precondition, Transaction};
-
-/// How long a call may take to find out that the log is away, or back.
-const OUTAGE: Duration = Duration::from_secs(60);
 
 /// How long to wait before a call is tried again.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -31,13 +29,6 @@ const AWAY: Duration = Duration::from_secs(1);
 
 /// A call that takes no longer than this does not try again inside.
 const AT_ONCE: Duration = Duration::from_secs(2);
-
-pub(crate) async fn in_bounded_time<T>(what: &str, call: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(OUTAGE, call).await {
-        Ok(outcome) => outcome,
-        Err(_) => panic!("{what} did not end in {OUTAGE:?}"),
-    }
-}
 
 pub async fn every_call_ends_while_the_log_is_away_and_works_when_it_is_back(
     harness: &dyn Harness,
@@ -363,6 +354,11 @@ pub async fn what_only_a_person_can_mend_is_denied(harness: &dyn Harness) {
     let (log, keyspace) = (&stranger.log, &stranger.keyspace);
     let pages = async { log.snapshot(keyspace).await?.collect().await };
     let put = Transaction::new().put(keyspace, "key", "stolen");
+    if log.capabilities().differences {
+        let known = Known::of(&space).await;
+        let error = known.ask(&stranger).await.unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Denied, "{error}");
+    }
     for error in [
         soon("head", log.head(keyspace)).await.unwrap_err(),
         soon("a snapshot", pages).await.unwrap_err(),

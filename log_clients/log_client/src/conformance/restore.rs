@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use super::harness::Harness;
 use super::lease::{LONG, grant, leased, renew, revoke};
-use super::outage::{in_bounded_time, when_found};
-use super::space::{Space, another};
+use super::outage::when_found;
+use super::space::{Space, another, in_bounded_time};
 use crate::error::{ErrorKind, Result};
 use crate::lease::Lease;
 use crate::position::{Epoch, Position};

@@ -30,6 +30,17 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     }
 }
 
+/// How long a call may take to find out that the log is away, or back.
+pub(crate) const OUTAGE: Duration = Duration::from_secs(60);
+
+/// Waits for what must end, however the log is.
+pub(crate) async fn in_bounded_time<T>(what: &str, call: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(OUTAGE, call).await {
+        Ok(outcome) => outcome,
+        Err(_) => panic!("{what} did not end in {OUTAGE:?}"),
+    }
+}
+
 /// One keyspace, through one client.
 #[derive(Clone)]
 pub(crate) struct Space {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use globe::log_client::{Lease, LogId, Record, Snapshot, Tail, Transaction, async_trait};
+use globe::log_client::{
+    Difference, KnownKeys, Lease, LogId, Record, Snapshot, Tail, Transaction, async_trait,
+};
 use globe::{Capabilities, Error, ErrorKind, Keyspace, LeaseId, LogClient, Position, Result};
 use tokio::sync::watch;
 
@@ -65,6 +67,16 @@ impl LogClient for Way {
 
     async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
         self.passes(self.log.snapshot(keyspace)).await
+    }
+
+    async fn difference(
+        &self,
+        keyspace: &Keyspace,
+        since: Position,
+        known: KnownKeys,
+    ) -> Result<Difference> {
+        self.passes(self.log.difference(keyspace, since, known))
+            .await
     }
 
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
