@@ -245,6 +245,7 @@ const CRATES: &[&str] = &[
     "log_clients/leases",
     "log_clients/log_client",
     "log_clients/memory",
+    "log_clients/offline",
     "log_clients/sqlite",
     "tests/cluster",
     "tests/loom",

@@ -31,6 +31,7 @@ pub const PUBLISHED: &[Listed] = &[
     listed("globe-memory", "globe_memory", "log_clients/memory"),
     listed("globe-faulty", "globe_faulty", "log_clients/faulty"),
     listed("globe-leases", "globe_leases", "log_clients/leases"),
+    listed("globe-offline", "globe_offline", "log_clients/offline"),
     listed("globe-sqlite", "globe_sqlite", "log_clients/sqlite"),
     listed("globe-etcd", "globe_etcd", "log_clients/etcd"),
 ];
