@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use globe_log_client::{Keyspace, LogClient, Result};
+use globe_offline::{Offline, RecordedLog};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
@@ -59,6 +60,7 @@ pub struct Builder<K, V, C: ?Sized = dyn Codec<V>> {
     keyspace: String,
     codec: Arc<C>,
     settings: MapSettings,
+    offline: Option<Offline>,
     map: std::marker::PhantomData<fn() -> (K, V)>,
 }
 
@@ -169,6 +171,7 @@ impl<K: Key, V: Send + Sync + 'static, C: ?Sized> Builder<K, V, C> {
             keyspace,
             codec,
             settings: MapSettings::default(),
+            offline: None,
             map: std::marker::PhantomData,
         }
     }
@@ -220,6 +223,20 @@ impl<K: Key, V: Send + Sync + 'static, C: ?Sized> Builder<K, V, C> {
     pub fn retry(mut self, shortest: Duration, longest: Duration) -> Self {
         self.settings.retry_min = shortest;
         self.settings.retry_max = longest;
+        self
+    }
+
+    /// Keeps a copy of the map on disk, and begins with it while the log is down: the map serves at once, its
+    /// [status](crate::Status::from_copy) says so and how old that is, `Within` refuses what is older, and when the log answers the
+    /// map moves on by the exact difference. A restart costs the log what has changed since, as long as it remembers that. Default
+    /// none.
+    ///
+    /// What [`Start`](crate::offline::Start) allows is shown before the log was heard of. A copy that is damaged, foreign or of a
+    /// newer version is not used, which is told to `tracing`, and costs no more than that. It costs a thread, and the disk about
+    /// what is committed: see [`Offline`].
+    #[must_use]
+    pub fn offline(mut self, offline: Offline) -> Self {
+        self.offline = Some(offline);
         self
     }
 
@@ -304,6 +321,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
             keyspace: self.keyspace,
             codec: self.codec,
             settings: self.settings,
+            offline: self.offline,
             map: self.map,
         }
     }
@@ -338,24 +356,36 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V, dyn Decode<V>> {
         let settings = self.settings;
         settings.check()?;
         let runtime = runtime()?;
+        // What is read of it on the way to the map is written down.
+        let copy = match &self.offline {
+            Some(offline) => Some(RecordedLog::new(Arc::clone(&self.log), &keyspace, offline)?),
+            None => None,
+        };
+        let log = match &copy {
+            Some(recorded) => Arc::new(recorded.clone()),
+            None => Arc::clone(&self.log),
+        };
         let replica = Arc::new(Replica::new(keyspace));
         let (requests, asked) = mpsc::channel(1);
         let tailer = Tailer {
-            log: Arc::clone(&self.log),
+            log: Arc::clone(&log),
             applier: Applier::new(Arc::clone(&replica), self.codec, settings.strict),
             requests: asked,
             pauses: Pauses::new(settings.retry_min, settings.retry_max),
             in_haste: false,
+            offline: self.offline,
+            kept: None,
+            by_snapshot: false,
         };
         let prober = Prober {
-            log: Arc::clone(&self.log),
+            log,
             replica: Arc::clone(&replica),
             requests,
             interval: settings.probe_interval,
             patience: Patience::new(settings.tail_timeout),
             earlier: None,
         };
-        let tasks = running::start(&runtime, tailer, prober);
+        let tasks = running::start(&runtime, tailer, prober, copy);
         Ok(Reader::new(self.log, replica, settings, tasks))
     }
 }

@@ -33,7 +33,7 @@
 //!
 //! | to … | there is |
 //! |---|---|
-//! | **open** a map | [`Globe::open`], [`Globe::connect`]; with settings [`Globe::builder`] and [`Builder`]; without waiting for the log [`Builder::start`]; to read only [`Reader::open`]. Which log: [`connect`], [`MemoryLog`], [`SqliteLog`] with the module [`sqlite`], [`EtcdLog`] with the module [`etcd`] |
+//! | **open** a map | [`Globe::open`], [`Globe::connect`]; with settings [`Globe::builder`] and [`Builder`]; without waiting for the log [`Builder::start`]; with a copy on disk [`Offline`], with the module [`offline`]; to read only [`Reader::open`]. Which log: [`connect`], [`MemoryLog`], [`SqliteLog`] with the module [`sqlite`], [`EtcdLog`] with the module [`etcd`] |
 //! | **read** it | [`get`](Reader::get); [`view`](Reader::view) and [`View`] for all of it at one position, with [`Entry`], [`Iter`], [`Range`]; [`Cached`] for one key on every request; [`consistent_views`] for several maps ([`Maps`]) |
 //! | **wait** before reading | [`view_at`](Reader::view_at) with a [`Consistency`], [`sync`](Reader::sync), [`wait_for`](Reader::wait_for), [`hydrated`](Reader::hydrated); a [`Position`] is what one service tells another ([`Epoch`], [`Revision`]) |
 //! | **hear** of changes | [`watch`](Reader::watch) and [`Watch`], with [`Changes`], [`Change`], [`Cause`], [`ResyncReason`]; [`ValueWatch`] for one setting; [`PhaseWatch`]; [`QuarantineWatch`] with [`QuarantineChanges`]; each as a [`WatchStream`] |
@@ -221,6 +221,11 @@ pub mod etcd {
     pub use globe_etcd::{EtcdBuilder, EtcdLog, Tls};
 }
 
+/// A copy of a map on disk, with which it starts while its log is down. It begins with [`Offline`].
+pub mod offline {
+    pub use globe_offline::{Offline, OfflineCopy, RecordedLog, Refusal, Seal, Start};
+}
+
 /// What it takes to open an SQLite log in another way than the default.
 #[cfg(feature = "sqlite")]
 pub mod sqlite {
@@ -323,6 +328,7 @@ pub mod testing {
 #[cfg(feature = "etcd")]
 pub use globe_etcd::EtcdLog;
 pub use globe_memory::MemoryLog;
+pub use globe_offline::Offline;
 #[cfg(feature = "sqlite")]
 pub use globe_sqlite::SqliteLog;
 

@@ -1,4 +1,4 @@
-//! Thousands of storms: several nodes on logs that fail by a seed, everything they did and saw recorded, and judged.
+//! A thousand storms: several nodes on logs that fail by a seed, everything they did and saw recorded, and judged.
 //!
 //! Each test lives through its share of the seeds. `GLOBE_SEEDS=10000` makes it more, `GLOBE_SEED=7` replays one.
 
@@ -11,7 +11,7 @@ use storm::live_through;
 use storm::weather::Weather;
 
 /// Seeds in the ordinary run.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 1_000;
 
 /// Tests they are shared by.
 const SHARES: u64 = 8;

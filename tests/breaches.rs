@@ -8,7 +8,9 @@ mod rig;
 
 use globe::{ErrorKind, Expected, Globe, MemoryLog, Phase, Revision};
 use globe_faulty::{Fault, Faults, FaultyLog};
-use rig::{brisk, conflicts, delete_raw, fails_with, until, within, write_raw};
+use rig::{
+    brisk, conflicts, delete_raw, fails_with, until, within, without_differences, write_raw,
+};
 
 /// A map on a faulty log around a real one, without faults so far.
 struct Scene {
@@ -153,7 +155,7 @@ async fn a_missed_write_is_found_by_a_refused_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_missed_write_is_found_by_the_next_snapshot() {
-    let scene = Scene::new().await;
+    let scene = Scene::on(without_differences(), Faults::none()).await;
     scene.write("a", 1).await;
     scene.miss("a", 2).await;
     scene.memory.set_available(false);
@@ -167,6 +169,27 @@ async fn a_missed_write_is_found_by_the_next_snapshot() {
         .unwrap();
     scene.is_healed("a missed write").await;
     assert_eq!(scene.map.status().resyncs, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_difference_finds_a_missed_write_but_a_refused_one_does() {
+    let scene = Scene::new().await;
+    scene.write("a", 1).await;
+    scene.miss("a", 2).await;
+    scene.memory.set_available(false);
+    scene.settle().await;
+    scene.memory.set_available(true);
+    let head = write_raw(&scene.memory, "numbers", "b", b"1").await;
+    scene.memory.compact(head.revision).unwrap();
+    until("the resync", || scene.map.status().resyncs == 1).await;
+    assert_eq!(
+        (scene.map.get("a").as_deref(), scene.violations()),
+        (Some(&1), 0)
+    );
+    let next = |old: Option<&u64>| old.map_or(0, |old| old + 1);
+    let updated = within("the update gets through", scene.map.update("a", next)).await;
+    assert_eq!(**updated.unwrap().value(), 3, "of what stands in the log");
+    scene.is_healed("a missed write").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -198,7 +221,7 @@ async fn a_hole_in_a_snapshot_is_found_when_the_missing_key_is_written_again() {
 
 #[tokio::test(start_paused = true)]
 async fn an_old_snapshot_is_refused() {
-    let scene = Scene::new().await;
+    let scene = Scene::on(without_differences(), Faults::none()).await;
     scene.always(Fault::OldSnapshot);
     for value in 1..=5 {
         scene.write("a", value).await;

@@ -87,7 +87,8 @@ impl Quarantined {
         last_good: LastGood,
     ) -> Quarantined {
         Quarantined {
-            key: record.key.clone(),
+            // Of its own: it may be kept for long, and what it was read from is large.
+            key: Bytes::copy_from_slice(&record.key),
             version,
             lease: record.lease,
             reason: reason.into(),

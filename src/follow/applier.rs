@@ -113,7 +113,7 @@ fn shown_before<K: Key, V>(now: &State<K, V>, key: &K, record: &Record) -> LastG
     good.map_or(LastGood::None, |good| LastGood::Shown(good.version()))
 }
 
-fn delete<K: Key, V>(staged: &mut Staged<K, V>, text: &Bytes) {
+pub(crate) fn delete<K: Key, V>(staged: &mut Staged<K, V>, text: &Bytes) {
     staged.let_in(text);
     if let Ok(key) = key_beside(&staged.state, text) {
         staged.remove(&key);

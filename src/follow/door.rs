@@ -97,16 +97,22 @@ pub(crate) fn check_record(
     last_key: Option<&[u8]>,
     snapshot: Revision,
 ) -> Result<(), Refusal> {
-    if last_key.is_some_and(|last| last >= &record.key[..]) {
-        let key = String::from_utf8_lossy(&record.key);
-        return Err(Refusal::Violation(format!(
-            "the key {key:?} of a snapshot is out of order"
-        )));
-    }
+    check_order(&record.key, last_key)?;
     if record.modified > snapshot || record.created > record.modified {
         return Err(Refusal::Violation(format!(
             "a record of a snapshot at revision {snapshot} was modified at {} and created at {}",
             record.modified, record.created
+        )));
+    }
+    Ok(())
+}
+
+/// What each key of a snapshot, or of a difference, is checked for.
+pub(crate) fn check_order(key: &[u8], last_key: Option<&[u8]>) -> Result<(), Refusal> {
+    if last_key.is_some_and(|last| last >= key) {
+        let key = String::from_utf8_lossy(key);
+        return Err(Refusal::Violation(format!(
+            "the key {key:?} of a snapshot is out of order"
         )));
     }
     Ok(())

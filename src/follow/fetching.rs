@@ -4,11 +4,12 @@
 //! Every answer is waited for only so long, and nothing is decoded here.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::time::Duration;
 
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use globe_log_client::{
-    Batch, Error, ErrorKind, Keyspace, LogClient, Position, Record, Result, Tail,
+    Batch, Change, Error, ErrorKind, Keyspace, KnownKeys, LogClient, Position, Record, Result, Tail,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -21,12 +22,14 @@ const ANSWER: Duration = Duration::from_secs(15);
 /// Pages that may wait to be taken in while the next one is fetched.
 const PAGES_AHEAD: usize = 2;
 
-/// What the fetching of a snapshot passes on: a page, or `None` after the last one.
-type Page = Result<Option<Vec<Record>>>;
+/// What the fetching passes on: a page, or `None` after the last one.
+type Page = Result<Option<Vec<Change>>>;
 
-/// A snapshot whose pages are being fetched.
+/// A snapshot whose pages are being fetched, or a difference.
 pub(crate) struct Fetching {
     pub(crate) position: Position,
+    /// Its pages say only what has changed.
+    pub(crate) is_difference: bool,
     pages: mpsc::Receiver<Page>,
     /// Pages that were read before any is taken in.
     gathered: VecDeque<Page>,
@@ -42,27 +45,62 @@ pub(crate) async fn answer<T>(what: &str, answer: impl Future<Output = Result<T>
 }
 
 impl Fetching {
-    /// Begins to read.
-    pub(crate) async fn begin(log: &dyn LogClient, keyspace: &Keyspace) -> Result<Fetching> {
-        let mut snapshot = answer("a snapshot", log.snapshot(keyspace)).await?;
+    /// Begins to read all that is there.
+    pub(crate) async fn snapshot(log: &dyn LogClient, keyspace: &Keyspace) -> Result<Fetching> {
+        let snapshot = answer("a snapshot", log.snapshot(keyspace)).await?;
         let position = snapshot.position();
+        let pages = stream::try_unfold(snapshot, |mut snapshot| async move {
+            let page = snapshot.next_page().await?;
+            Ok(page.map(|page| (puts(page), snapshot)))
+        });
+        Ok(Fetching::of(position, pages))
+    }
+
+    /// Begins to read what has changed, for who knew these keys at this position.
+    pub(crate) async fn difference(
+        log: &dyn LogClient,
+        keyspace: &Keyspace,
+        since: Position,
+        known: KnownKeys,
+    ) -> Result<Fetching> {
+        let asked = log.difference(keyspace, since, known);
+        let difference = answer("a difference", asked).await?;
+        let position = difference.position();
+        let pages = stream::try_unfold(difference, |mut difference| async move {
+            let page = difference.next_page().await?;
+            Ok(page.map(|page| (page, difference)))
+        });
+        let fetching = Fetching::of(position, pages);
+        Ok(Fetching {
+            is_difference: true,
+            ..fetching
+        })
+    }
+
+    /// Begins to read pages that are true at a position.
+    pub(crate) fn of(
+        position: Position,
+        read: impl Stream<Item = Result<Vec<Change>>> + Send + 'static,
+    ) -> Fetching {
         let (sender, pages) = mpsc::channel(PAGES_AHEAD);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
+            let mut read = pin!(read);
             loop {
-                let page = answer("a page of the snapshot", snapshot.next_page()).await;
+                let page = answer("a page of the snapshot", read.try_next()).await;
                 let is_last = !matches!(page, Ok(Some(_)));
                 if sender.send(page).await.is_err() || is_last {
                     return;
                 }
             }
         });
-        Ok(Fetching {
+        Fetching {
             position,
+            is_difference: false,
             pages,
             gathered: VecDeque::new(),
             _tasks: tasks,
-        })
+        }
     }
 
     /// Reads all pages before the first one is taken in: the log may forget their position meanwhile.
@@ -80,6 +118,11 @@ impl Fetching {
         let broken = || Error::new(ErrorKind::Unavailable, "the snapshot broke off");
         self.pages.recv().await.unwrap_or_else(|| Err(broken()))
     }
+}
+
+/// Records as changes to nothing.
+pub(crate) fn puts(records: Vec<Record>) -> Vec<Change> {
+    records.into_iter().map(Change::Put).collect()
 }
 
 /// A tail that is read at once, whenever its batches are wanted: the log may forget meanwhile what they hold. What is

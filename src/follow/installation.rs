@@ -1,4 +1,4 @@
-//! A snapshot on its way in: compared with what stands, page by page, and published as the exact difference.
+//! A snapshot on its way in, or a difference: compared with what stands, page by page, and published as one exact difference.
 //!
 //! Nothing of it is seen before all of it is there, and it never talks to the log.
 
@@ -6,16 +6,16 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use globe_log_client::{Bytes, Position, Record, Revision, Version};
+use globe_log_client::{Bytes, Change, Position, Record, Revision, Version};
 use tokio::time::Instant;
 
 use crate::entry::Entry;
 use crate::entry::change::ResyncReason;
 use crate::entry::key::{Key, decode_key};
 use crate::entry::quarantine::LastGood;
-use crate::follow::applier::Applier;
+use crate::follow::applier::{Applier, delete};
 use crate::follow::decoder::is_written_otherwise;
-use crate::follow::door::{Refusal, check_record};
+use crate::follow::door::{Refusal, check_order, check_record, not_known};
 use crate::follow::staged::Staged;
 use crate::ground::pace::Pace;
 use crate::replica::state::State;
@@ -28,6 +28,8 @@ pub(crate) struct Installation<K, V> {
     seen: Vec<u64>,
     last_key: Option<Bytes>,
     is_first: bool,
+    /// It says only what has changed: whatever it does not name stands.
+    is_difference: bool,
     /// Whose key is equal to another's, but written otherwise: only when all is there it is known which of them is shown.
     pub(crate) rivals: Vec<(K, Record)>,
     pub(crate) before: Arc<State<K, V>>,
@@ -60,6 +62,18 @@ impl<K, V> Installation<K, V> {
         let mut lost = std::mem::take(&mut self.lost);
         lost.truncate(most);
         lost
+    }
+
+    /// The same for a log that says only what has changed since what stands.
+    pub(crate) fn of_changes(mut self) -> Installation<K, V> {
+        self.is_difference = true;
+        self.staged.state.quarantine = self.before.quarantine.clone();
+        self
+    }
+
+    /// Whether all that is there has to be known, to tell which of some records with equal keys is shown.
+    pub(crate) fn lacks_the_rest(&self) -> bool {
+        self.is_difference && !self.rivals.is_empty()
     }
 
     fn is_same_life(&self) -> bool {
@@ -99,6 +113,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             seen: Vec::new(),
             last_key: None,
             is_first,
+            is_difference: false,
             rivals: Vec::new(),
             before: now,
             missed: None,
@@ -110,18 +125,24 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
     pub(crate) async fn page(
         &mut self,
         install: &mut Installation<K, V>,
-        page: Vec<Record>,
+        page: Vec<Change>,
     ) -> Result<(), Refusal> {
         let mut news = Vec::with_capacity(page.len());
         let mut pace = Pace::new();
-        for record in page {
-            check_record(
-                &record,
-                install.last_key.as_deref(),
-                install.position().revision,
-            )?;
-            install.last_key = Some(record.key.clone());
-            self.read(install, &mut news, record)?;
+        let at = install.position().revision;
+        for change in page {
+            let last = install.last_key.replace(change.key().clone());
+            match change {
+                Change::Put(record) => {
+                    check_record(&record, last.as_deref(), at)?;
+                    self.read(install, &mut news, record)?;
+                }
+                Change::Delete { key, .. } if install.is_difference => {
+                    check_order(&key, last.as_deref())?;
+                    delete(&mut install.staged, &key);
+                }
+                unknown => return Err(not_known(&unknown)),
+            }
             pace.step().await;
         }
         // Only now: the copies of the keys that this makes would otherwise lie between the keys and values of the index,
@@ -131,6 +152,9 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
                 install.rivals.push((key, record));
             } else {
                 install.staged.put(key, entry);
+                if install.is_difference {
+                    install.staged.let_in(&record.key);
+                }
             }
             pace.step().await;
         }
@@ -179,7 +203,11 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         record: &Record,
         reason: &str,
     ) -> Result<(), Refusal> {
-        if install.keep_same_bad(record) {
+        if let Some(last_good) = install.keep_same_bad(record) {
+            if last_good == LastGood::Forgotten {
+                // The log was not asked yet, if what stands is a copy from the disk.
+                install.look_up(key, record);
+            }
             return Ok(());
         }
         let is_new = record.created == record.modified;
@@ -191,8 +219,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         let staged = &mut install.staged;
         self.decoder.keep_out(staged, record, reason, last_good)?;
         if !is_new {
-            let (text, written) = (record.key.clone(), record.modified);
-            install.lost.push(Lost { key, text, written });
+            install.look_up(key, record);
         }
         Ok(())
     }
@@ -234,15 +261,19 @@ impl<K: Key, V> Installation<K, V> {
         is_same
     }
 
-    /// Keeps a bad record as it was listed before, if it is the same write in the same life. Whether it is.
-    pub(crate) fn keep_same_bad(&mut self, record: &Record) -> bool {
+    /// What was good before a bad record is to be looked up.
+    fn look_up(&mut self, key: K, record: &Record) {
+        let (text, written) = (record.key.clone(), record.modified);
+        self.lost.push(Lost { key, text, written });
+    }
+
+    /// Keeps a bad record as it was listed before, if it is the same write in the same life: what is shown in its place.
+    pub(crate) fn keep_same_bad(&mut self, record: &Record) -> Option<LastGood> {
         let bad = self.before.quarantine.get(&record.key);
         let same =
-            bad.filter(|bad| self.is_same_life() && bad.version.revision() == record.modified);
-        if let Some(bad) = same {
-            self.staged.keep_out(bad.clone());
-        }
-        same.is_some()
+            bad.filter(|bad| self.is_same_life() && bad.version.revision() == record.modified)?;
+        self.staged.keep_out(same.clone());
+        Some(same.last_good)
     }
 
     /// Keeps what stood before at the key of a bad record, if it is of the same key in the same life: which version that is.
@@ -261,6 +292,9 @@ impl<K: Key, V> Installation<K, V> {
     /// Removes what stood before and is not in the snapshot. Counting tells whether there is anything to look for, and
     /// whether all of it was found: false when two keys have one hash, which another snapshot mends.
     async fn remove_gone(&mut self) -> bool {
+        if self.is_difference {
+            return true;
+        }
         let before = Arc::clone(&self.before);
         let gone = before.entries.len().saturating_sub(self.seen.len());
         if gone == 0 {

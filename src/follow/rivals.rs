@@ -52,7 +52,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
                 Err(reason) => self.read_bad(install, key, record, &reason),
             };
         }
-        if install.keep_same_bad(record) {
+        if install.keep_same_bad(record).is_some() {
             return Ok(());
         }
         let staged = &mut install.staged;

@@ -4,11 +4,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use globe_log_client::{Error, ErrorKind};
+use globe_offline::RecordedLog;
 use tokio::runtime::Handle;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::entry::key::Key;
@@ -17,20 +20,36 @@ use crate::follow::tailer::Tailer;
 use crate::ground::tasks::Tasks;
 use crate::replica::Replica;
 
-/// Starts both tasks of a map. They stop when what this returns is dropped.
+/// How long a disk may take to write the rest of a copy when a map is closed: less than who closes waits.
+const CLOSE: Duration = Duration::from_secs(2);
+
+/// Starts both tasks of a map, which read through the log that keeps its copy, if there is one. They stop when what this
+/// returns is dropped.
 pub(crate) fn start<K: Key, V: Send + Sync + 'static>(
     runtime: &Handle,
     tailer: Tailer<K, V>,
     prober: Prober<K, V>,
+    copy: Option<RecordedLog>,
 ) -> Tasks {
     let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
     let end = EndGuard {
         replica: Arc::clone(&prober.replica),
         has_panicked: false,
-        _stopped: stopped.clone().drop_guard(),
     };
     let span = tracing::info_span!("globe", keyspace = %prober.replica.keyspace());
-    runtime.spawn(run(tailer, prober, stop.clone(), end).instrument(span));
+    // In this order: who has stopped the tasks finds the replica at its end.
+    let both = (
+        run(tailer, prober, stop.clone(), end),
+        stopped.clone().drop_guard(),
+    );
+    let run = async {
+        let (run, _has_stopped) = both;
+        run.await;
+        if let Some(copy) = copy {
+            close(&copy).await;
+        }
+    };
+    runtime.spawn(run.instrument(span));
     Tasks::new(stop, stopped)
 }
 
@@ -52,13 +71,18 @@ async fn run<K: Key, V: Send + Sync + 'static>(
     end.has_panicked = has_panicked || dropped.is_err();
 }
 
+/// Writes the rest of a copy, and lets others write it. Why it cannot be written has been told.
+async fn close(copy: &RecordedLog) {
+    if timeout(CLOSE, copy.close()).await.is_err() {
+        tracing::warn!("the disk takes long to write the copy of the map: it is not waited for");
+    }
+}
+
 /// Ends the replica when it is dropped, so that those who wait hear that nothing more will come, however the tasks ended:
 /// stopped, dropped with their runtime, or by a panic in a key or value of the user's.
 struct EndGuard<K: Key, V> {
     replica: Arc<Replica<K, V>>,
     has_panicked: bool,
-    /// Dropped after the replica has ended: who stops the tasks then finds it so.
-    _stopped: DropGuard,
 }
 
 impl<K: Key, V> Drop for EndGuard<K, V> {

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use globe_log_client::{Error, ErrorKind, LogClient, Position, Result, Tail};
+use globe_offline::Offline;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -16,6 +17,7 @@ use crate::follow::applier::Applier;
 use crate::follow::door::Refusal;
 use crate::follow::fetching::{Fetching, answer, tail_ahead};
 use crate::follow::installation::Installation;
+use crate::follow::kept::Kept;
 use crate::follow::pauses::Pauses;
 use crate::follow::verdict::{Break, Next, Request, verdict};
 use crate::replica::Replica;
@@ -29,6 +31,12 @@ pub(crate) struct Tailer<K, V> {
     pub(crate) pauses: Pauses,
     /// The log forgets faster than this map is hydrated: read first, and decode afterwards.
     pub(crate) in_haste: bool,
+    /// Where a copy may be kept that this map may begin with.
+    pub(crate) offline: Option<Offline>,
+    /// The copy, if it is not shown, or not followed.
+    pub(crate) kept: Option<Kept>,
+    /// Only reading all of it will do.
+    pub(crate) by_snapshot: bool,
 }
 
 /// What it means that somebody doubts the replica.
@@ -41,8 +49,13 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
     /// Runs until the map is strict and cannot decode a record. Ended by dropping it.
     pub(crate) async fn run(mut self) {
         let mut reason = ResyncReason::Hydration;
+        let mut can_follow = self.begin_with_copy().await;
         loop {
-            reason = match self.hydrate(reason).await {
+            let hydrated = match std::mem::take(&mut can_follow) {
+                true => Ok(None),
+                false => self.hydrate(reason).await,
+            };
+            reason = match hydrated {
                 Ok(tail) => match self.follow(tail).await {
                     Ok(reason) => reason,
                     Err(end) => return self.replica().fail(end),
@@ -64,13 +77,17 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         let asked = Instant::now();
         // What is doubted later, this snapshot may not show.
         let doubts = self.replica().doubts();
-        let (mut fetching, tail) = self.fetch().await.map_err(Break::Log)?;
-        let mut install = self.begin(fetching.position, reason).await?;
+        let (mut fetching, tail) = self.fetch(reason).await.map_err(Break::Log)?;
+        let mut install = self.begin(&fetching, reason).await?;
         self.take_in(&mut install, &mut fetching).await?;
+        if install.lacks_the_rest() {
+            return Err(Break::Asked(Next::Resync(reason)));
+        }
         let settled = self.applier.settle_rivals(&mut install).await;
         settled.map_err(Break::Refused)?;
         self.applier.recall_lost(&*self.log, &mut install).await;
         self.show(install, asked).await;
+        self.by_snapshot = false;
         self.replica().settle(doubts);
         self.replica().prove(asked);
         tracing::debug!(revision = %fetching.position.revision, ?reason, "snapshot installed");
@@ -78,14 +95,14 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
     }
 
     /// Begins to read a snapshot. In haste all of it is read here, and the tail after it opened first.
-    async fn fetch(&mut self) -> Result<(Fetching, Option<Tail>)> {
-        let keyspace = self.replica().keyspace().clone();
-        let mut fetching = Fetching::begin(&*self.log, &keyspace).await?;
+    async fn fetch(&mut self, reason: ResyncReason) -> Result<(Fetching, Option<Tail>)> {
+        let mut fetching = self.begin_fetching(reason).await?;
         self.replica().health().admitted();
         if !self.in_haste {
             return Ok((fetching, None));
         }
-        let tail = tail_ahead(&*self.log, &keyspace, fetching.position).await?;
+        let keyspace = self.replica().keyspace();
+        let tail = tail_ahead(&*self.log, keyspace, fetching.position).await?;
         fetching.gather().await;
         Ok((fetching, Some(tail)))
     }
@@ -93,9 +110,10 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
     /// Begins to take a snapshot in, once it is known whether it may lead back.
     async fn begin(
         &self,
-        position: Position,
+        fetching: &Fetching,
         reason: ResyncReason,
     ) -> Result<Installation<K, V>, Break> {
+        let position = fetching.position;
         let goes_back = self.goes_back(position).await.map_err(Break::Log)?;
         if goes_back {
             self.replica()
@@ -103,7 +121,11 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
                 .violated("progress was claimed beyond what is in the log");
         }
         let begun = self.applier.begin(position, reason, goes_back);
-        begun.map_err(Break::Refused)
+        let install = begun.map_err(Break::Refused)?;
+        Ok(match fetching.is_difference {
+            true => install.of_changes(),
+            false => install,
+        })
     }
 
     /// Publishes a snapshot that was asked for at `asked`.
@@ -223,7 +245,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         }
     }
 
-    fn replica(&self) -> &Arc<Replica<K, V>> {
+    pub(crate) fn replica(&self) -> &Arc<Replica<K, V>> {
         self.applier.replica()
     }
 

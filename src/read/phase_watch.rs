@@ -106,13 +106,13 @@ async fn first(one: impl Future<Output = ()>, other: impl Future<Output = ()>) {
 /// The present phase, and how long it will be no older than `stale_after` without another proof.
 fn look<K: Key, V>(replica: &Replica<K, V>, stale_after: Duration) -> (Phase, Duration) {
     // Asked before the rest: what is proved by now holds for every later state, but not the other way round.
-    let staleness = replica.health().staleness();
-    let live_for = staleness.and_then(|age| stale_after.checked_sub(age));
+    let proved_for = replica.health().proved_for();
+    let live_for = proved_for.and_then(|age| stale_after.checked_sub(age));
     let end = replica.ended();
     let phase = Phase::of(
         end.as_ref().map(Error::kind),
         replica.position().is_some(),
-        staleness,
+        proved_for,
         stale_after,
     );
     (phase, live_for.unwrap_or_default())

@@ -13,6 +13,10 @@ use tokio::time::Instant;
 pub(crate) struct Course {
     /// When the question was asked whose answer last proved that what is applied is current.
     proved: Option<Instant>,
+    /// What is applied is the copy on disk, or follows on it: the log has proved nothing yet.
+    pub(crate) from_copy: bool,
+    /// When that copy was last known to be current, if any clock can tell.
+    copied: Option<Instant>,
     pub(crate) reopens: u64,
     pub(crate) violations: u64,
     /// Attempts that failed since following last held for a while.
@@ -30,8 +34,14 @@ pub(crate) struct Course {
 }
 
 impl Course {
-    /// How long before `now` the last proof was asked for.
+    /// How old what is shown can be at most.
     pub(crate) fn staleness(&self, now: Instant) -> Option<Duration> {
+        let known = self.proved.or(self.copied);
+        known.map(|asked| now.duration_since(asked))
+    }
+
+    /// How long before `now` the last proof was asked for.
+    pub(crate) fn proved_for(&self, now: Instant) -> Option<Duration> {
         self.proved.map(|asked| now.duration_since(asked))
     }
 
@@ -62,6 +72,7 @@ impl Course {
 
     fn proved(&mut self, asked: Instant) {
         self.proved = self.proved.max(Some(asked));
+        self.from_copy = false;
         self.unanswered = None;
         self.forget_trouble();
     }
@@ -118,9 +129,20 @@ impl Health {
         self.with(|course| course.clone())
     }
 
-    /// How long ago the last proof was asked for.
+    /// How old what is shown can be at most.
     pub(crate) fn staleness(&self) -> Option<Duration> {
         self.with(|course| course.staleness(Instant::now()))
+    }
+
+    /// How long ago the last proof was asked for, if the log has given one.
+    pub(crate) fn proved_for(&self) -> Option<Duration> {
+        self.with(|course| course.proved_for(Instant::now()))
+    }
+
+    /// What is about to be shown was kept on disk, and was current when that was known last. That is no proof: the clocks of
+    /// another process told it.
+    pub(crate) fn begun_with_copy(&self, known: Option<Instant>) {
+        self.with(|course| (course.from_copy, course.copied) = (true, known));
     }
 
     /// What went wrong last, if it is not well again.
@@ -250,6 +272,19 @@ mod tests {
         assert!(course.refusal(SECOND).is_none(), "another one");
         denied(&mut course, 2 * SECOND);
         assert!(course.refusal(SECOND).is_some());
+    }
+
+    #[test]
+    fn a_copy_has_an_age_and_proves_nothing() {
+        let (begin, mut course) = (Instant::now(), Course::default());
+        (course.from_copy, course.copied) = (true, Some(begin));
+        let now = begin + SECOND;
+        assert_eq!(course.staleness(now), Some(SECOND));
+        assert_eq!(course.proved_for(now), None);
+        course.proved(begin + SECOND);
+        assert_eq!(course.staleness(now), Some(Duration::ZERO));
+        assert_eq!(course.proved_for(now), Some(Duration::ZERO));
+        assert!(!course.from_copy);
     }
 
     #[test]

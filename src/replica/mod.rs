@@ -88,6 +88,11 @@ impl<K: Key, V> Replica<K, V> {
         self.progress.settle(doubts);
     }
 
+    /// Whether something is known to be missing.
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.progress.is_doubted()
+    }
+
     /// Waits until something is known to be missing.
     pub(crate) async fn doubted(&self) -> Result<()> {
         self.progress.doubted().await
@@ -118,12 +123,13 @@ impl<K: Key, V> Replica<K, V> {
         let position = self.position();
         let state = self.state();
         let end = self.ended();
-        let staleness = course.staleness(now);
         let end = end.as_ref().map(Error::kind);
+        let proved_for = course.proved_for(now);
         Status {
-            phase: Phase::of(end, position.is_some(), staleness, stale_after),
+            phase: Phase::of(end, position.is_some(), proved_for, stale_after),
             position,
-            staleness,
+            staleness: course.staleness(now),
+            from_copy: course.from_copy,
             entries: state.entries.len(),
             quarantined: state.quarantine.len(),
             resyncs: state.resyncs.saturating_sub(1),

@@ -33,7 +33,7 @@ impl Phase {
     pub(crate) fn of(
         end: Option<&ErrorKind>,
         is_hydrated: bool,
-        staleness: Option<Duration>,
+        proved_for: Option<Duration>,
         stale_after: Duration,
     ) -> Phase {
         let is_fresh = |age| age <= stale_after;
@@ -41,7 +41,7 @@ impl Phase {
             Some(ErrorKind::Closed) => Phase::Closed,
             Some(_) => Phase::Failed,
             None if !is_hydrated => Phase::Hydrating,
-            None if staleness.is_some_and(is_fresh) => Phase::Live,
+            None if proved_for.is_some_and(is_fresh) => Phase::Live,
             None => Phase::Stale,
         }
     }
@@ -85,8 +85,14 @@ pub struct Status {
     pub position: Option<Position>,
     /// How old what is shown can be at most: the time since a linearizable answer of the log last proved it current.
     /// `None` before the first proof. Never under-reported: it counts from before the proving question was asked.
+    ///
+    /// Of an [offline copy](crate::Builder::offline) it is the age, as far as the clocks of this host can tell, and `None` where
+    /// they cannot.
     #[serde(rename = "staleness_seconds", serialize_with = "in_seconds")]
     pub staleness: Option<Duration>,
+    /// Whether it began with an [offline copy](crate::Builder::offline), and the log has proved nothing since. The phase is
+    /// [`Phase::Stale`] then, however young the copy is.
+    pub from_copy: bool,
     /// How many entries there are; 0 before the first snapshot.
     pub entries: usize,
     /// How many records are kept out now because they cannot be decoded: [`Reader::quarantine`](crate::Reader::quarantine)
@@ -178,6 +184,7 @@ mod tests {
             phase: Phase::Hydrating,
             position: None,
             staleness: None,
+            from_copy: false,
             entries: 0,
             quarantined: 0,
             resyncs: 0,
@@ -195,7 +202,7 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&status()).unwrap(),
             concat!(
-                r#"{"phase":"hydrating","position":null,"staleness_seconds":null,"entries":0,"quarantined":0,"#,
+                r#"{"phase":"hydrating","position":null,"staleness_seconds":null,"from_copy":false,"entries":0,"quarantined":0,"#,
                 r#""resyncs":0,"last_resync":null,"reopens":0,"violations":0,"failures":0,"#,
                 r#""failing_for_seconds":null,"last_error":null}"#
             )
@@ -206,6 +213,7 @@ mod tests {
             phase: Phase::Stale,
             position: Some(here),
             staleness: Some(Duration::from_millis(2_250)),
+            from_copy: true,
             entries: 3,
             quarantined: 1,
             resyncs: 2,
@@ -220,7 +228,7 @@ mod tests {
             serde_json::to_string(&stale).unwrap(),
             format!(
                 concat!(
-                    r#"{{"phase":"stale","position":"{}","staleness_seconds":2.25,"entries":3,"quarantined":1,"#,
+                    r#"{{"phase":"stale","position":"{}","staleness_seconds":2.25,"from_copy":true,"entries":3,"quarantined":1,"#,
                     r#""resyncs":2,"last_resync":"epoch_changed","reopens":4,"violations":5,"failures":6,"#,
                     r#""failing_for_seconds":9.0,"last_error":"log unavailable: connection refused"}}"#
                 ),

@@ -16,6 +16,7 @@ mod fifty;
 mod lives;
 mod namespaces;
 mod node;
+mod offline;
 mod outages;
 mod proxies;
 mod sessions;

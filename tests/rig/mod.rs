@@ -24,7 +24,9 @@ use std::time::Duration;
 pub(crate) use around::Around;
 use futures::FutureExt;
 use globe::log_client::Transaction;
-use globe::{Error, ErrorKind, Globe, Key, Keyspace, LogClient, MemoryLog, Position, Result};
+use globe::{
+    Capabilities, Error, ErrorKind, Globe, Key, Keyspace, LogClient, MemoryLog, Position, Result,
+};
 
 /// How long anything may take before a test gives up. Never what decides a test that passes.
 const BOUND: Duration = Duration::from_secs(60);
@@ -169,6 +171,13 @@ pub(crate) async fn write_many<V: AsRef<[u8]>>(
         write.put(&space, key, value.as_ref().to_vec())
     });
     log.commit(write).await.unwrap()
+}
+
+/// A log of which all has to be read again where its history is forgotten.
+pub(crate) fn without_differences() -> MemoryLog {
+    let mut capabilities = Capabilities::full("memory");
+    capabilities.differences = false;
+    MemoryLog::builder().capabilities(capabilities).build()
 }
 
 /// What somebody else commits at this very moment.

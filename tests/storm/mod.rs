@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use globe::log_client::LogClient;
-use globe::{Globe, MemoryLog, Revision};
+use globe::{Capabilities, Globe, MemoryLog, Revision};
 use globe_faulty::{FaultyLog, Operator, Restore};
 use globe_oracle::{CLAIM_KEYSPACES, Effect, History, KEYSPACES, Map, Node, Recorder, Truth};
 use tokio::time::{Instant, sleep, timeout};
@@ -35,7 +35,11 @@ pub(crate) fn live_through(weather: &Weather) -> History {
 
 async fn run(weather: &Weather) -> History {
     let recorder = Recorder::new();
-    let memory = MemoryLog::builder().page_size(3).build();
+    // In every other storm all has to be read again where history is forgotten.
+    let mut capabilities = Capabilities::full("memory");
+    capabilities.differences = weather.seed.is_multiple_of(2);
+    let memory = MemoryLog::builder().capabilities(capabilities);
+    let memory = memory.page_size(3).build();
     let mut keyspaces = KEYSPACES.to_vec();
     if weather.has_claims {
         keyspaces.extend(CLAIM_KEYSPACES);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use globe::Globe;
 use globe_stage::{Answer, Caller, Outcome, Story};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
@@ -21,6 +22,13 @@ use crate::service::Service;
 const SOON: Duration = Duration::from_secs(10);
 const PERSON: Duration = Duration::from_secs(60);
 
+/// Where the instances run, and what they share.
+struct Host {
+    power: Power,
+    keyspace: String,
+    copies: TempDir,
+}
+
 /// An instance, and its address.
 struct Instance {
     url: String,
@@ -29,8 +37,10 @@ struct Instance {
 }
 
 impl Instance {
-    async fn start(power: &Power, keyspace: &str, name: &str) -> Outcome<Instance> {
-        let service = Arc::new(Service::start(power.log(), keyspace, name)?);
+    async fn start(host: &Host, name: &str) -> Outcome<Instance> {
+        let (keyspace, copies) = (&host.keyspace, host.copies.path());
+        let service = Service::start(host.power.log(), keyspace, name, copies)?;
+        let service = Arc::new(service);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         let serving = axum::serve(listener, routes(Arc::clone(&service)));
@@ -72,14 +82,18 @@ impl Instance {
 }
 
 pub(crate) async fn story(levels: &Levels) -> Outcome {
-    let power = Power::over_the_log().await?;
-    let keyspace = format!("example-config-{:x}", fastrand::u64(..));
+    let host = Host {
+        power: Power::over_the_log().await?,
+        keyspace: format!("example-config-{:x}", fastrand::u64(..)),
+        copies: tempfile::tempdir()?,
+    };
+    let power = &host.power;
     let mut story = Story::default();
 
     story.step("The log is away. Two instances start all the same, from their defaults.");
     power.off_at_start();
-    let web_7 = Instance::start(&power, &keyspace, "web-7").await?;
-    let web_8 = Instance::start(&power, &keyspace, "web-8").await?;
+    let web_7 = Instance::start(&host, "web-7").await?;
+    let web_8 = Instance::start(&host, "web-8").await?;
     let _levels = levels.follow(&web_7.service.level);
     if power.is_away(&web_7.service).await {
         story.see("web-7 serves", web_7.admitted(3).await? == 3)?;
@@ -123,7 +137,7 @@ pub(crate) async fn story(levels: &Levels) -> Outcome {
         format!("published, it is {}: {}", set.status, set.body["error"]),
         set.status == 422,
     )?;
-    let records: Globe<String, Value> = Globe::open(power.log(), &keyspace).await?;
+    let records: Globe<String, Value> = Globe::open(power.log(), &host.keyspace).await?;
     records.put("http.limit/global", limit(0, 9)).await?;
     let told = async || {
         let health = web_8.get("/healthz").await;
@@ -188,14 +202,29 @@ pub(crate) async fn story(levels: &Levels) -> Outcome {
         set.status == 503,
     )?;
 
+    story.step("A third instance starts now. It has nothing but the copy on this host's disk.");
+    let web_9 = Instance::start(&host, "web-9").await?;
+    let there = async || shows(&web_9, &limit(500, 50), "global").await;
+    story
+        .until("web-9 has the last settings as well", SOON, there)
+        .await?;
+    let map = &web_9.get("/healthz").await?.body["map"];
+    story.see(
+        "it says that they are from the copy",
+        map["from_copy"] == true,
+    )?;
+
     story.step("The log is back.");
     power.on();
-    story.until("both follow it again", PERSON, live).await?;
+    let live = async || live().await && web_9.is_in_phase("live").await;
+    story.until("all follow it again", PERSON, live).await?;
     web_7.put("http.limit/global", limit(600, 60)).await?;
     let there = async || shows(&web_8, &limit(600, 60), "global").await;
     story
         .until("what is set at web-7 arrives at web-8", SOON, there)
         .await?;
+    let there = async || shows(&web_9, &limit(600, 60), "global").await;
+    story.until("and at web-9", SOON, there).await?;
     load.stop.store(true, Ordering::Relaxed);
     requesting.await?;
     let (answered, missed) = (&load.answered, &load.missed);

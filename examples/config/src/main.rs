@@ -31,6 +31,7 @@ mod refusal;
 mod routes;
 mod service;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +67,11 @@ async fn main() -> ExitCode {
 async fn serve(instance: &str, address: &str, levels: &Levels) -> Outcome {
     let place = Place::of_this_process(instance, "config").await?;
     let listener = TcpListener::bind(address).await?;
-    let service = Arc::new(Service::start(place.log, &place.keyspace, instance)?);
+    // Where systemd says that a service may keep what outlives it (`StateDirectory=`).
+    let copies = std::env::var_os("STATE_DIRECTORY").map_or_else(std::env::temp_dir, PathBuf::from);
+    let copies = copies.join("globe-config-service");
+    let service = Service::start(place.log, &place.keyspace, instance, &copies)?;
+    let service = Arc::new(service);
     let _levels = levels.follow(&service.level);
     tracing::info!(%instance, %address, "serving");
     let stop = async move { place.stop.cancelled().await };

@@ -1,12 +1,13 @@
 //! One instance of the service: its settings, and what follows them.
 //!
-//! Never waits for the log: it starts from the defaults, and its settings move when the log is there.
+//! Never waits for the log: it starts from the copy on disk, else from the defaults, and its settings move when the log is there.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use globe::settings::{Scope, Setting};
-use globe::{LogClient, Settings};
+use globe::{LogClient, Offline, Settings};
 use tokio::time::Instant;
 
 use crate::knob::Knob;
@@ -31,10 +32,13 @@ impl Service {
         log: Arc<dyn LogClient>,
         keyspace: &str,
         instance: &str,
+        copies: &Path,
     ) -> globe::Result<Service> {
         // Layers of a cluster of yours: the region, the zone, whatever values differ by.
         let scope = Scope::new(instance).layer("region", "eu");
         let settings = Settings::builder(log, keyspace, scope)
+            // What it begins with while the log is away; the instances of a host share it.
+            .offline(Offline::in_folder(copies))
             // Who publishes waits for the answer.
             .deadline(Duration::from_secs(2))
             .start()?;

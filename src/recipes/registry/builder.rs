@@ -15,7 +15,7 @@ use crate::recipes::registry::handle::Registry;
 use crate::recipes::registry::hub::Hub;
 use crate::recipes::registry::record::Record;
 use crate::recipes::registry::vanish::Vanish;
-use crate::{Builder, Error, ErrorKind, Globe, LogClient, Result};
+use crate::{Builder, Error, ErrorKind, Globe, LogClient, Offline, Result};
 
 /// How long is waited between attempts to reach the log: not as long as by default, so that who was cut off is registered
 /// again within a second.
@@ -75,6 +75,13 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> RegistryBuilder<T>
     /// Where this process is: its pickers prefer members of the same zone. Default none: all members are alike.
     pub fn zone(mut self, zone: impl Into<String>) -> Self {
         self.zone = Some(zone.into());
+        self
+    }
+
+    /// Keeps a copy on disk, and begins with it while the log is down: it lists the members of then, and its
+    /// [status](Registry::status) says how old that is. Default none. See [`Builder::offline`](crate::Builder::offline).
+    pub fn offline(mut self, offline: Offline) -> Self {
+        self.map = self.map.offline(offline);
         self
     }
 

@@ -14,7 +14,7 @@ use crate::recipes::settings::follower::{Ears, follow};
 use crate::recipes::settings::recorder::keep_records;
 use crate::recipes::settings::scope::Scope;
 use crate::recipes::settings::slot::Records;
-use crate::{Builder, Error, ErrorKind, Globe, LogClient, Result};
+use crate::{Builder, Error, ErrorKind, Globe, LogClient, Offline, Result};
 
 /// How many values a history keeps, unless something else is said.
 const KEEP: u64 = 10;
@@ -78,6 +78,13 @@ impl SettingsBuilder {
     /// all. Of processes that differ the last who publishes decides.
     pub fn keep(mut self, values: u64) -> SettingsBuilder {
         self.keep = values;
+        self
+    }
+
+    /// Keeps a copy on disk, and begins with it while the log is down: it shows the values of then, and its
+    /// [status](Settings::status) says how old they are. Default none. See [`Builder::offline`](crate::Builder::offline).
+    pub fn offline(mut self, offline: Offline) -> Self {
+        self.map = self.map.offline(offline);
         self
     }
 

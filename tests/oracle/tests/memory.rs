@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use fastrand::Rng;
-use globe::{Globe, MemoryLog, Revision};
+use globe::{Capabilities, Globe, MemoryLog, Revision};
 use globe_oracle::{Effect, KEYSPACES, Node, Recorder, Truth, Workload, judge};
 use tokio::time::{Duration, sleep};
 
@@ -77,7 +77,10 @@ async fn storm(log: &MemoryLog, weather: Weather, rng: &mut Rng, truth: &Truth, 
 
 async fn run(seed: u64, weather: Weather) -> globe_oracle::History {
     fastrand::seed(seed);
-    let log = MemoryLog::builder().page_size(3).build();
+    let mut capabilities = Capabilities::full("memory");
+    capabilities.differences = seed.is_multiple_of(2);
+    let log = MemoryLog::builder().capabilities(capabilities);
+    let log = log.page_size(3).build();
     let told = Recorder::new();
     let truth = Truth::listen(log.clone(), "log", &KEYSPACES, &told)
         .await
