@@ -74,6 +74,8 @@ async fn bad_records_come_and_go_with_a_difference_as_with_a_snapshot() {
         let bad = write_raw(&log, "numbers", key, "nonsense").await;
         reaches(&map, bad).await;
     }
+    // The newest one stands, so the log is known to be the same.
+    put_all(&map, [("z", 5)]).await;
     around.cut(true);
     // One is mended, one deleted, one stays; another one comes.
     write_raw(&log, "numbers", "a", "10").await;
@@ -89,6 +91,22 @@ async fn bad_records_come_and_go_with_a_difference_as_with_a_snapshot() {
     let shown = ["a", "b", "c", "d"].map(|key| map.get(key).as_deref().copied());
     assert_eq!(shown, [Some(10), None, Some(3), Some(4)]);
     assert_eq!(around.calls().snapshots, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_newest_record_has_changed_nothing_proves_the_log_to_be_the_same_and_all_is_read()
+{
+    let log = MemoryLog::new();
+    for has_gone in [true, false] {
+        let (around, map) = left_behind(&log).await;
+        match has_gone {
+            true => delete_raw(&log, "numbers", "d").await,
+            false => write_raw(&log, "numbers", "d", "40").await,
+        };
+        forgotten(&log, &around, &map).await;
+        assert_eq!(map.contains_key("d"), !has_gone);
+        assert_eq!(around.calls().snapshots, 2);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use globe_log_client::{
-    Batch, Change, Error, ErrorKind, Keyspace, KnownKeys, LogClient, Position, Record, Result, Tail,
+    Batch, Change, Difference, Error, ErrorKind, Keyspace, LogClient, Position, Record, Result,
+    Tail,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -56,25 +57,17 @@ impl Fetching {
         Ok(Fetching::of(position, pages))
     }
 
-    /// Begins to read what has changed, for who knew these keys at this position.
-    pub(crate) async fn difference(
-        log: &dyn LogClient,
-        keyspace: &Keyspace,
-        since: Position,
-        known: KnownKeys,
-    ) -> Result<Fetching> {
-        let asked = log.difference(keyspace, since, known);
-        let difference = answer("a difference", asked).await?;
+    /// Begins to read what has changed.
+    pub(crate) fn difference(difference: Difference) -> Fetching {
         let position = difference.position();
         let pages = stream::try_unfold(difference, |mut difference| async move {
             let page = difference.next_page().await?;
             Ok(page.map(|page| (page, difference)))
         });
-        let fetching = Fetching::of(position, pages);
-        Ok(Fetching {
+        Fetching {
             is_difference: true,
-            ..fetching
-        })
+            ..Fetching::of(position, pages)
+        }
     }
 
     /// Begins to read pages that are true at a position.

@@ -6,11 +6,11 @@ use std::iter::Peekable;
 use std::vec::IntoIter;
 
 use futures::stream;
-use globe_log_client::{Change, Keyspace, KnownKeys, LogClient, Position, Record, Result};
+use globe_log_client::{Change, Keyspace, LogClient, Position, Record, Result};
 use globe_offline::OfflineCopy;
 
 use crate::follow::fetching::{Fetching, answer};
-use crate::follow::known::known;
+use crate::follow::known::{Known, known};
 
 /// Records of a page.
 const PAGE: usize = 1_000;
@@ -20,32 +20,35 @@ const PAGE: usize = 1_000;
 pub(crate) struct Kept {
     position: Position,
     records: Vec<Record>,
-    known: KnownKeys,
+    known: Known,
 }
 
 impl Kept {
     pub(crate) async fn of(copy: OfflineCopy) -> Option<Kept> {
-        let keys = copy.records.iter().map(|record| record.key.clone());
+        let records = copy.records.iter();
+        let written = records.map(|record| (record.key.clone(), record.modified));
         Some(Kept {
             position: copy.position,
-            known: known(keys.collect()).await?,
+            known: known(written.collect()).await?,
             records: copy.records,
         })
     }
 
-    /// What has changed since, and where in the log that leads to.
+    /// What has changed since, and where in the log that leads to; nothing where it may not be the log of the copy.
     pub(crate) async fn changes(
         &self,
         log: &dyn LogClient,
         keyspace: &Keyspace,
-    ) -> Result<(Position, Vec<Change>)> {
-        let asked = log.difference(keyspace, self.position, self.known.clone());
-        let mut difference = answer("a difference", asked).await?;
+    ) -> Result<Option<(Position, Vec<Change>)>> {
+        let Some(mut difference) = self.known.difference(log, keyspace, self.position).await?
+        else {
+            return Ok(None);
+        };
         let mut changes = Vec::new();
         while let Some(page) = answer("a page of it", difference.next_page()).await? {
             changes.extend(page);
         }
-        Ok((difference.position(), changes))
+        Ok(Some((difference.position(), changes)))
     }
 
     /// The snapshot that both are together.
@@ -110,10 +113,14 @@ mod tests {
             Change::delete("d"),
             Change::Put(record("f", 2)),
         ];
+        let copy = copy.map(|record| (record.key.clone(), record));
+        let written = copy
+            .iter()
+            .map(|(key, record)| (key.clone(), record.modified));
         let kept = Kept {
             position: Position::new(Epoch::new(1), Revision(1)),
-            records: copy.to_vec(),
-            known: KnownKeys::default(),
+            known: known(written.collect()).await.unwrap(),
+            records: copy.map(|(_, record)| record).to_vec(),
         };
         let position = Position::new(Epoch::new(1), Revision(2));
         let mut fetching = kept.with((position, changes));

@@ -37,7 +37,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         let (log, keyspace) = (&*self.log, self.replica().keyspace());
         if let Some(kept) = &self.kept {
             return match kept.changes(log, keyspace).await {
-                Ok(changes) => Some(Ok(self.kept.take()?.with(changes))),
+                Ok(changes) => Some(Ok(self.kept.take()?.with(changes?))),
                 Err(error) => Some(Err(error)),
             };
         }
@@ -46,7 +46,10 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         if reason != ResyncReason::Compacted || self.replica().is_doubted() {
             return None;
         }
-        let known = self.applier.known_keys().await?;
-        Some(Fetching::difference(log, keyspace, since, known).await)
+        let known = self.applier.known().await?;
+        match known.difference(log, keyspace, since).await {
+            Ok(difference) => Some(Ok(Fetching::difference(difference?))),
+            Err(error) => Some(Err(error)),
+        }
     }
 }

@@ -218,7 +218,7 @@ fn spoil(folder: &Path) {
 }
 
 #[tokio::test]
-async fn of_a_bad_record_the_last_good_value_is_asked_for_once_the_log_answers() {
+async fn the_last_good_value_before_a_bad_record_is_asked_for_once_the_log_answers() {
     let (log, folder) = was_open().await;
     let map = kept(&log, &folder).await;
     let bad = write_raw(&log, "numbers", "a", "nonsense").await;
