@@ -168,20 +168,24 @@ async fn of_a_log_that_tells_no_differences_a_snapshot_is_read() {
     assert_eq!((calls.snapshots, calls.differences), (2, 0));
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_is_doubted_is_read_whole() {
-    let log = MemoryLog::new();
-    let (around, map) = left_behind(&log).await;
-    // What was delivered as `b`, 20 is not what the log holds.
+/// A map that follows the log, and was never told that `b` is 20 now.
+async fn lacks_a_write(log: &MemoryLog) -> (Around, Numbers) {
+    let (around, map) = left_behind(log).await;
     around.distort(|mut batch| {
         batch.changes.clear();
         vec![batch]
     });
     around.cut(false);
-    let hidden = write_raw(&log, "numbers", "b", "20").await;
+    let hidden = write_raw(log, "numbers", "b", "20").await;
     reaches(&map, hidden).await;
     assert_eq!(map.get("b").as_deref(), Some(&2), "it was never delivered");
     around.be_honest();
+    (around, map)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_doubted_is_read_whole() {
+    let (around, map) = lacks_a_write(&MemoryLog::new()).await;
     // Who writes is told, and the map learns that it lacks something.
     within("a put", map.put("b", 21)).await.unwrap();
     until("it is read anew", || around.calls().snapshots == 2).await;
@@ -190,16 +194,7 @@ async fn what_is_doubted_is_read_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_doubted_while_the_tail_is_lost_is_read_whole_as_well() {
-    let log = MemoryLog::new();
-    let (around, map) = left_behind(&log).await;
-    around.distort(|mut batch| {
-        batch.changes.clear();
-        vec![batch]
-    });
-    around.cut(false);
-    let hidden = write_raw(&log, "numbers", "b", "20").await;
-    reaches(&map, hidden).await;
-    around.be_honest();
+    let (around, map) = lacks_a_write(&MemoryLog::new()).await;
     around.cut(true);
     until("the tail is lost", || map.status().failures > 0).await;
     // From now on there is no tail, and difference follows on difference.

@@ -9,6 +9,7 @@ use globe::offline::Start;
 use globe::{
     Cause, Change, Consistency, ErrorKind, Globe, MemoryLog, Phase, Position, ResyncReason, Watch,
 };
+use tempfile::TempDir;
 
 use crate::rig::{Around, delete_raw, fails_with, until, within, write_many, write_raw};
 use crate::{HOUR, Numbers, SECOND, builder, copied, in_folder, is_live, kept, was_open};
@@ -217,14 +218,20 @@ fn spoil(folder: &Path) {
     }
 }
 
-#[tokio::test]
-async fn the_last_good_value_before_a_bad_record_is_asked_for_once_the_log_answers() {
+/// As `was_open`, but `a` cannot be decoded in the copy; and the log is down.
+async fn was_open_with_a_bad_record() -> (MemoryLog, TempDir) {
     let (log, folder) = was_open().await;
     let map = kept(&log, &folder).await;
     let bad = write_raw(&log, "numbers", "a", "nonsense").await;
     copied(&folder, bad).await;
     map.close().await;
     log.set_available(false);
+    (log, folder)
+}
+
+#[tokio::test]
+async fn the_last_good_value_before_a_bad_record_is_asked_for_once_the_log_answers() {
+    let (log, folder) = was_open_with_a_bad_record().await;
     let map = kept(&log, &folder).await;
     assert_eq!((map.get("a"), map.get("b").as_deref()), (None, Some(&2)));
     assert_eq!(map.quarantine().len(), 1);
@@ -277,12 +284,7 @@ async fn a_copy_of_many_records_is_shown_whole() {
 
 #[tokio::test]
 async fn a_copy_in_which_a_value_is_bad_is_not_shown_by_a_strict_map_which_waits_for_the_log() {
-    let (log, folder) = was_open().await;
-    let map = kept(&log, &folder).await;
-    let bad = write_raw(&log, "numbers", "a", "nonsense").await;
-    copied(&folder, bad).await;
-    map.close().await;
-    log.set_available(false);
+    let (log, folder) = was_open_with_a_bad_record().await;
     let strict = builder(&log, in_folder(&folder)).strict(true);
     let map = strict.start().unwrap();
     let failing = || map.status().failing_for.is_some();
