@@ -17,6 +17,7 @@ struct Paging<T> {
     ready: VecDeque<Vec<T>>,
 }
 
+/// A snapshot to whose pages anything can happen that the dice say.
 pub(crate) fn disturb(inner: Snapshot, dice: Dice) -> Snapshot {
     let position = inner.position();
     let pages = unfold(inner, |mut inner| async move {
@@ -29,7 +30,7 @@ pub(crate) fn disturb(inner: Snapshot, dice: Dice) -> Snapshot {
     Snapshot::new(position, disturbed(pages.boxed(), dice))
 }
 
-/// What can happen to the pages of a snapshot.
+/// A difference, in the same way.
 pub(crate) fn disturb_difference(inner: Difference, dice: Dice) -> Difference {
     let position = inner.position();
     let pages = unfold(inner, |mut inner| async move {
