@@ -81,6 +81,7 @@ mod chain;
 mod file;
 mod frame;
 mod frames;
+mod gate;
 mod image;
 mod lack;
 mod mender;

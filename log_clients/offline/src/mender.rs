@@ -63,8 +63,10 @@ impl Mender {
         self.standing.wait_for(|now| now.is_behind).await.map(drop)
     }
 
-    /// Brings the copy to where the log is, and, if it can, to where its readers are.
+    /// Brings the copy to where the log is, and, if it can, to where its readers are. Not beyond what they have confirmed, where
+    /// that is asked for: then it is tried again later.
     async fn mend(&mut self) -> Result<()> {
+        self.is_confirmed()?;
         let here = match self.ask(Note::Check).await? {
             Here::Theirs => return Ok(()),
             Here::Failing => return Err(unavailable("it cannot be written")),
@@ -87,7 +89,15 @@ impl Mender {
             let position = head;
             self.queue.tell(Note::Head { position, asked });
         }
+        self.is_confirmed()?;
         self.ask(Note::Mended).await
+    }
+
+    fn is_confirmed(&self) -> Result<()> {
+        match self.queue.is_waiting() {
+            true => Err(unavailable("what was read is not confirmed yet")),
+            false => Ok(()),
+        }
     }
 
     async fn ask<T>(&self, note: impl FnOnce(oneshot::Sender<T>) -> Note) -> Result<T> {
@@ -123,7 +133,7 @@ impl Mender {
         while let Some(records) = snapshot.next_page().await? {
             self.queue.send(Note::Page { id, records }).await;
         }
-        self.queue.send(Note::End { id }).await;
+        self.queue.send(Note::End { id, position }).await;
         drop(reading);
         Ok(position)
     }

@@ -31,7 +31,7 @@ pub(crate) enum Note {
     /// Records of it.
     Page { id: u64, records: Vec<Record> },
     /// That was all of it.
-    End { id: u64 },
+    End { id: u64, position: Position },
     /// The rest of it does not come.
     Abandoned { id: u64 },
     /// A tail that stood at `from` delivered this.
@@ -73,6 +73,17 @@ impl Note {
     /// Whether the copy lacks something without it. Another head will come.
     pub(crate) fn is_missed(&self) -> bool {
         !matches!(self, Note::Head { .. })
+    }
+
+    /// Where the copy stands with it, if it leads further.
+    pub(crate) fn leads_to(&self) -> Option<Position> {
+        match self {
+            Note::End { position, .. } => Some(*position),
+            Note::Batch { from, batch, .. } | Note::Difference { from, batch } => {
+                Some(Position::new(from.epoch, batch.revision))
+            }
+            _ => None,
+        }
     }
 
     /// Roughly how many bytes it keeps in memory.

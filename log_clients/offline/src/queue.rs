@@ -5,8 +5,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use globe_log_client::Position;
 use tokio::sync::Notify;
 
+use crate::gate::Gate;
 use crate::note::Note;
 
 /// How many bytes may be on the way. One note is always taken, however large it is.
@@ -23,6 +25,8 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct Held {
     notes: VecDeque<Note>,
+    /// What waits to be confirmed, where that is asked for. It takes room as well.
+    gate: Option<Gate>,
     bytes: usize,
     /// Something was left out.
     has_lost: bool,
@@ -112,12 +116,41 @@ impl Queue {
         }
     }
 
+    /// From now on only what is confirmed is on its way.
+    pub(crate) fn await_confirmation(&self) {
+        self.held().gate.get_or_insert_default();
+    }
+
+    /// Everything up to here may be written.
+    pub(crate) fn confirm(&self, position: Position) {
+        let mut held = self.held();
+        let Some(gate) = &mut held.gate else {
+            return;
+        };
+        let (passed, dropped) = gate.confirm(position);
+        if passed.is_empty() && dropped.is_empty() {
+            return;
+        }
+        held.notes.extend(passed);
+        let weight: usize = dropped.iter().map(Note::weight).sum();
+        held.bytes -= weight.min(held.bytes);
+        drop(held);
+        drop(dropped);
+        self.came.notify_one();
+        self.left.notify_one();
+    }
+
+    /// Whether something waits to be confirmed.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.held().gate.as_ref().is_some_and(Gate::is_waiting)
+    }
+
     /// Nobody takes anything any more: what is on the way is dropped.
     pub(crate) fn close(&self) {
         let mut held = self.held();
         held.is_over = true;
         held.bytes = 0;
-        let notes = std::mem::take(&mut held.notes);
+        let notes = (std::mem::take(&mut held.notes), held.gate.take());
         drop(held);
         drop(notes);
         self.left.notify_one();
@@ -137,7 +170,11 @@ impl Queue {
 impl Held {
     fn push(&mut self, note: Note) {
         self.bytes += note.weight();
-        self.notes.push_back(note);
+        let note = match &mut self.gate {
+            Some(gate) => gate.keep(note),
+            None => Some(note),
+        };
+        self.notes.extend(note);
     }
 }
 

@@ -93,6 +93,21 @@ impl RecordedLog {
         })
     }
 
+    /// The same, which writes nothing beyond what is [confirmed](RecordedLog::confirm): for who looks at what was read before it
+    /// is to be what the next process begins with. What waits for that takes its part of the 32 MiB.
+    #[must_use]
+    pub fn only_confirmed(self) -> RecordedLog {
+        self.shared.notes.queue().await_confirmation();
+        self
+    }
+
+    /// Everything that was read up to here may be written: also later, and all of it that is on its way. What was read in another
+    /// life of the log, before what this lets pass, is dropped. Costs a lock; without
+    /// [`only_confirmed`](RecordedLog::only_confirmed) it does nothing.
+    pub fn confirm(&self, position: Position) {
+        self.shared.notes.queue().confirm(position);
+    }
+
     /// Up to where the copy on disk can be read, as far as this process knows; nothing while there is none, it cannot be
     /// written, or another process writes it.
     #[must_use]

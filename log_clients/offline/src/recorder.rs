@@ -179,7 +179,7 @@ impl Recorder {
                 Some((staged, file)) if staged.id == id => file.add(records),
                 _ => Ok(()),
             },
-            Note::End { id } => self.end(id),
+            Note::End { id, .. } => self.end(id),
             Note::Abandoned { id } => {
                 if matches!(&self.state.staged, Some((staged, _)) if staged.id == id) {
                     self.drop_staged();

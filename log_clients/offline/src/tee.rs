@@ -22,6 +22,7 @@ pub(crate) fn snapshot(inner: Snapshot, notes: Notes, id: u64, asked: Moment) ->
     let reading = Reading {
         notes,
         id,
+        position,
         is_heard,
     };
     let pages = stream::unfold((inner, reading), |(mut inner, mut reading)| async move {
@@ -44,6 +45,7 @@ pub(crate) fn snapshot(inner: Snapshot, notes: Notes, id: u64, asked: Moment) ->
 struct Reading {
     notes: Notes,
     id: u64,
+    position: Position,
     /// All of it was noted so far, and its end was not.
     is_heard: bool,
 }
@@ -57,7 +59,8 @@ impl Reading {
 
     fn end(&mut self) {
         if std::mem::take(&mut self.is_heard) {
-            self.notes.queue().tell(Note::End { id: self.id });
+            let (id, position) = (self.id, self.position);
+            self.notes.queue().tell(Note::End { id, position });
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::stream;
 use globe_log_client::{
     Capabilities, Difference, Error, Keyspace, KnownKeys, Lease, LeaseId, LogClient, LogId,
     LogStatus, Position, RecentHead, Record, Result, Snapshot, Tail, Transaction, async_trait,
@@ -19,9 +20,15 @@ pub(crate) struct Counts {
     snapshots: AtomicUsize,
     tails: AtomicUsize,
     heads: AtomicUsize,
+    batches: AtomicUsize,
 }
 
 impl Counts {
+    /// How much was read of all tails.
+    pub(crate) fn batches(&self) -> usize {
+        self.batches.load(Ordering::SeqCst)
+    }
+
     /// Snapshots, tails and heads.
     pub(crate) fn all(&self) -> [usize; 3] {
         [&self.snapshots, &self.tails, &self.heads].map(|count| count.load(Ordering::SeqCst))
@@ -93,7 +100,13 @@ impl LogClient for Counted {
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
         let tail = self.log.tail(keyspace, after).await;
         self.keep(count(&self.counts.tails), &self.kept[1]).await;
-        tail
+        let counts = Arc::clone(&self.counts);
+        let batches = stream::unfold((tail?, counts), |(mut tail, counts)| async move {
+            let batch = tail.next().await;
+            count(&counts.batches);
+            Some((batch, (tail, counts)))
+        });
+        Ok(Tail::new(batches))
     }
 
     async fn head(&self, keyspace: &Keyspace) -> Result<Position> {
