@@ -27,6 +27,7 @@ use crate::ground::runtime::runtime;
 use crate::map_settings::MapSettings;
 use crate::reader::Reader;
 use crate::replica::Replica;
+use crate::replica::guard::Guard;
 use crate::write::writer::Writer;
 
 /// Settings of a map that is about to be opened: one that can write, made by [`Globe::builder`], or a reader, made by
@@ -240,6 +241,14 @@ impl<K: Key, V: Send + Sync + 'static, C: ?Sized> Builder<K, V, C> {
         self
     }
 
+    /// Whether a step of the log that takes nearly everything away is shown at once ([`Guard::follow`], the default), or withheld
+    /// until it is put right or accepted ([`Guard::hold`]). [`Guard`] says what that means, with an example.
+    #[must_use]
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.settings.guard = guard;
+        self
+    }
+
     /// Makes an undecodable record fatal: the map ends as [`Phase::Failed`](crate::Phase::Failed), reads go on showing the
     /// last state before it, and everything that waits is answered with a `Codec` error. Default false: the record is
     /// quarantined, and the other keys live on.
@@ -356,20 +365,23 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V, dyn Decode<V>> {
         let settings = self.settings;
         settings.check()?;
         let runtime = runtime()?;
-        // What is read of it on the way to the map is written down.
+        // What is read of it on the way to the map is written down: where that is guarded, not before it is shown.
         let copy = match &self.offline {
             Some(offline) => Some(RecordedLog::new(Arc::clone(&self.log), &keyspace, offline)?),
             None => None,
         };
+        let confirms = copy.clone().filter(|_| settings.guard.is_set());
+        let confirms = confirms.map(RecordedLog::only_confirmed);
         let log = match &copy {
             Some(recorded) => Arc::new(recorded.clone()),
             None => Arc::clone(&self.log),
         };
-        let replica = Arc::new(Replica::new(keyspace));
+        let replica = Arc::new(Replica::new(keyspace).guarded(settings.guard));
         let (requests, asked) = mpsc::channel(1);
         let tailer = Tailer {
             log: Arc::clone(&log),
-            applier: Applier::new(Arc::clone(&replica), self.codec, settings.strict),
+            applier: Applier::new(Arc::clone(&replica), self.codec, settings.strict)
+                .confirming(confirms),
             requests: asked,
             pauses: Pauses::new(settings.retry_min, settings.retry_max),
             in_haste: false,

@@ -15,6 +15,7 @@ use crate::read::quarantine_watch::QuarantineWatch;
 use crate::read::value_watch::ValueWatch;
 use crate::read::view::View;
 use crate::read::watch::Watch;
+use crate::read::withheld_watch::WithheldWatch;
 use crate::reader::Reader;
 use crate::replica::subscribers::Interest;
 
@@ -156,6 +157,20 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     pub fn watch_phase(&self) -> PhaseWatch<K, V> {
         let stale_after = self.stale_after();
         PhaseWatch::new(Arc::clone(self.replica()), stale_after)
+    }
+
+    /// Follows what the [guard](crate::Builder::guard) of the map withholds, from what it withholds now.
+    /// [`Guard`](crate::Guard) has an example.
+    #[must_use]
+    pub fn watch_withheld(&self) -> WithheldWatch<K, V> {
+        WithheldWatch::new(Arc::clone(self.replica()))
+    }
+
+    /// Shows what the [guard](crate::Builder::guard) of the map withholds, whatever that is by now; false when it withholds
+    /// nothing. It is shown soon afterwards, by the map's own task: a [watch](Reader::watch_withheld) says when. While the log is
+    /// away that is at the next attempt to reach it. This map alone follows: the others of the cluster have guards of their own.
+    pub fn accept_withheld(&self) -> bool {
+        self.replica().withholding().accept()
     }
 
     /// Waits until the map satisfies a predicate, and returns the view that does. The predicate is first asked when the map

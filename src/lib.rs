@@ -33,10 +33,10 @@
 //!
 //! | to … | there is |
 //! |---|---|
-//! | **open** a map | [`Globe::open`], [`Globe::connect`]; with settings [`Globe::builder`] and [`Builder`]; without waiting for the log [`Builder::start`]; with a copy on disk [`Offline`], with the module [`offline`]; to read only [`Reader::open`]. Which log: [`connect`], [`MemoryLog`], [`SqliteLog`] with the module [`sqlite`], [`EtcdLog`] with the module [`etcd`] |
+//! | **open** a map | [`Globe::open`], [`Globe::connect`]; with settings [`Globe::builder`] and [`Builder`]; without waiting for the log [`Builder::start`]; with a copy on disk [`Offline`], with the module [`offline`]; with a [`Guard`] against losing all at once, which says what is [`Withheld`]; to read only [`Reader::open`]. Which log: [`connect`], [`MemoryLog`], [`SqliteLog`] with the module [`sqlite`], [`EtcdLog`] with the module [`etcd`] |
 //! | **read** it | [`get`](Reader::get); [`view`](Reader::view) and [`View`] for all of it at one position, with [`Entry`], [`Iter`], [`Range`]; [`Cached`] for one key on every request; [`consistent_views`] for several maps ([`Maps`]) |
 //! | **wait** before reading | [`view_at`](Reader::view_at) with a [`Consistency`], [`sync`](Reader::sync), [`wait_for`](Reader::wait_for), [`hydrated`](Reader::hydrated); a [`Position`] is what one service tells another ([`Epoch`], [`Revision`]) |
-//! | **hear** of changes | [`watch`](Reader::watch) and [`Watch`], with [`Changes`], [`Change`], [`Cause`], [`ResyncReason`]; [`ValueWatch`] for one setting; [`PhaseWatch`]; [`QuarantineWatch`] with [`QuarantineChanges`]; each as a [`WatchStream`] |
+//! | **hear** of changes | [`watch`](Reader::watch) and [`Watch`], with [`Changes`], [`Change`], [`Cause`], [`ResyncReason`]; [`ValueWatch`] for one setting; [`PhaseWatch`]; [`QuarantineWatch`] with [`QuarantineChanges`]; [`WithheldWatch`]; each as a [`WatchStream`] |
 //! | **write** it | [`put`](Globe::put), [`create`](Globe::create), [`delete`](Globe::delete), [`put_all`](Globe::put_all) answer with [`Written`] or [`WrittenAll`]; [`put_if`](Globe::put_if) takes an [`Expected`] or a [`Version`]; [`update`](Globe::update), or [`try_update`](Globe::try_update) with [`Edit`] and [`Updated`]; [`transact`](Globe::transact) with [`Txn`] and [`Committed`] |
 //! | **end with its owner** | a [`Session`] ([`SessionBuilder`], [`Policy`], [`SessionState`], [`Loss`]) and what is written under it: [`put_ephemeral`](Globe::put_ephemeral), [`create_ephemeral`](Globe::create_ephemeral), [`Txn::put_ephemeral`]; [`SessionEvents`] with [`SessionEvent`], [`SessionStatus`] |
 //! | let **one at a time** | [`Lock`], [`RwLock`], [`Semaphore`], [`Election`] with [`LockGuard`], [`ReadGuard`], [`WriteGuard`], [`Permit`], [`Leadership`], each a [`Hold`]; asked for by a [`Request`]; told by [`Holder`], [`Observe`]. They stand in [`Claims`] ([`Claim`], [`Mode`]) |
@@ -189,6 +189,7 @@ pub use read::stream::WatchStream;
 pub use read::value_watch::ValueWatch;
 pub use read::view::View;
 pub use read::watch::{Cause, Changes, Watch};
+pub use read::withheld_watch::WithheldWatch;
 pub use reader::Reader;
 pub use recipes::barrier::Barrier;
 pub use recipes::claim::{Claim, Claims, Mode};
@@ -206,7 +207,9 @@ pub use recipes::rw_lock::{ReadGuard, RwLock, WriteGuard};
 pub use recipes::semaphore::{Permit, Semaphore};
 pub use recipes::settings::book::Settings;
 pub use recipes::shards::handle::Shards;
+pub use replica::guard::Guard;
 pub use replica::status::{Phase, Status};
+pub use replica::withheld::Withheld;
 pub use session::builder::SessionBuilder;
 pub use session::settings::Policy;
 pub use session::state::{Loss, SessionEvent, SessionState, SessionStatus};

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use globe_log_client::{Error, ErrorKind, Result};
 
+use crate::replica::guard::Guard;
+
 /// The settings of one map.
 #[derive(Clone, Debug)]
 pub(crate) struct MapSettings {
@@ -17,6 +19,7 @@ pub(crate) struct MapSettings {
     pub(crate) retry_min: Duration,
     pub(crate) retry_max: Duration,
     pub(crate) strict: bool,
+    pub(crate) guard: Guard,
 }
 
 impl Default for MapSettings {
@@ -30,6 +33,7 @@ impl Default for MapSettings {
             retry_min: Duration::from_millis(50),
             retry_max: Duration::from_secs(2),
             strict: false,
+            guard: Guard::follow(),
         }
     }
 }
@@ -81,6 +85,6 @@ impl MapSettings {
                 self.retry_max, self.retry_min
             ));
         }
-        Ok(())
+        self.guard.check()
     }
 }

@@ -141,4 +141,6 @@ pub enum ResyncReason {
     EpochChanged,
     /// The log delivered something its contract forbids; see [`Status::violations`](crate::Status::violations).
     Violation,
+    /// None was: what the [guard](crate::Builder::guard) withheld is shown, and all that was committed meanwhile, in one step.
+    Withheld,
 }

@@ -5,12 +5,14 @@
 use std::sync::Arc;
 
 use globe_log_client::{Batch, Bytes, Change, Position, Record};
+use globe_offline::RecordedLog;
 
 use crate::entry::codec::Decode;
 use crate::entry::key::Key;
 use crate::entry::quarantine::LastGood;
 use crate::follow::decoder::{Decoder, key_beside};
 use crate::follow::door::{Refusal, check, continues, not_known};
+use crate::follow::held::Held;
 use crate::follow::staged::Staged;
 use crate::ground::pace::Pace;
 use crate::replica::Replica;
@@ -22,6 +24,12 @@ pub(crate) struct Applier<K, V> {
     pub(crate) decoder: Decoder<V>,
     /// Whether the log delivers each change of a key, so that the next must follow on the last.
     every_commit: bool,
+    /// The copy on disk, which goes no further than what is shown.
+    pub(crate) copy: Option<RecordedLog>,
+    /// What the guard withholds.
+    pub(crate) held: Option<Held<K, V>>,
+    /// Whether a tail is open: the time of what is withheld runs only then.
+    pub(crate) follows: bool,
 }
 
 impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
@@ -34,7 +42,16 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             decoder: Decoder::new(replica.keyspace().clone(), codec, strict),
             replica,
             every_commit: false,
+            copy: None,
+            held: None,
+            follows: false,
         }
+    }
+
+    /// As it is; and what is shown may become this copy, and nothing else.
+    pub(crate) fn confirming(mut self, copy: Option<RecordedLog>) -> Applier<K, V> {
+        self.copy = copy;
+        self
     }
 
     /// What is delivered from now on is every commit, or may skip to a key's latest state.
@@ -52,9 +69,9 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         here.is_some_and(|here| here.covers(position) && here != position)
     }
 
-    /// Applies everything one commit did, and publishes it as one step.
+    /// Applies everything one commit did, and publishes it as one step, unless the guard withholds that.
     pub(crate) async fn apply(&mut self, batch: Batch) -> Result<(), Refusal> {
-        let now = self.replica.state();
+        let now = self.newest();
         check(&batch, now.position.revision)?;
         let mut staged = Staged::after(&now);
         staged.state.position.revision = batch.revision;
@@ -73,7 +90,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         }
         // Whoever lets go of it last frees it: that is to be the publication, which knows where.
         drop(now);
-        let kept_out = staged.publish(&self.replica).await;
+        let kept_out = self.show(staged).await;
         self.decoder.sum_up(kept_out);
         Ok(())
     }

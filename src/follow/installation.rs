@@ -224,8 +224,8 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         Ok(())
     }
 
-    /// Publishes a snapshot, as the exact difference to what stood before. Says what it showed that should have been
-    /// delivered long ago, if anything.
+    /// Publishes a snapshot, as the exact difference to what stood before, unless the guard withholds that. Says what it showed
+    /// that should have been delivered long ago, if anything.
     pub(crate) async fn finish(&mut self, mut install: Installation<K, V>) -> Option<String> {
         let is_whole = install.remove_gone().await;
         let Installation {
@@ -236,7 +236,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         } = install;
         // Whoever lets go of it last frees it: that is to be the publication, which knows where.
         drop(before);
-        let kept_out = staged.publish(self.replica()).await;
+        let kept_out = self.show_anew(staged).await;
         self.decoder.sum_up_snapshot(kept_out);
         if !is_whole {
             // Of a key that is gone, the entry still stands: the next snapshot is compared by other hashes.

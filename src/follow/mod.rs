@@ -9,6 +9,8 @@ pub(crate) mod copy;
 pub(crate) mod decoder;
 pub(crate) mod door;
 pub(crate) mod fetching;
+pub(crate) mod held;
+pub(crate) mod holding;
 pub(crate) mod installation;
 pub(crate) mod kept;
 pub(crate) mod known;

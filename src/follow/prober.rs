@@ -33,8 +33,7 @@ impl<K: Key, V> Prober<K, V> {
             return;
         }
         while !self.replica.has_ended() {
-            let here = self.replica.state().position;
-            let now = (Instant::now(), here);
+            let now = (Instant::now(), self.replica.followed());
             let (asked, request) = self.probe(now).await;
             if let Some(request) = request {
                 // A full queue means that the tailer has been asked already.
@@ -62,7 +61,7 @@ impl<K: Key, V> Prober<K, V> {
         };
         let request = if self.is_rollback(head, asked, now) {
             let next = Next::Resync(ResyncReason::EpochChanged);
-            let is_still_here = self.replica.state().position == before;
+            let is_still_here = self.replica.followed() == before;
             is_still_here.then_some(Request { next, head })
         } else {
             self.catches_up(head, asked).await
@@ -79,6 +78,12 @@ impl<K: Key, V> Prober<K, V> {
             || applied_before.any(|here| here.epoch == head.epoch && head.revision < here.revision)
     }
 
+    /// Whether the log was followed so far, and that is not shown: nothing is proved then, and the tail owes nothing.
+    fn is_withheld(&self, head: Position) -> bool {
+        let followed = self.replica.withholding().position();
+        followed.is_some_and(|here| here.covers(head))
+    }
+
     /// Waits until the replica has what the log has, as long as it gets nearer.
     async fn catches_up(&mut self, head: Position, asked: Instant) -> Option<Request> {
         loop {
@@ -89,7 +94,7 @@ impl<K: Key, V> Prober<K, V> {
                 self.patience.reset();
                 return None;
             }
-            if here.is_some_and(|here| here.epoch != head.epoch) {
+            if here.is_some_and(|here| here.epoch != head.epoch) || self.is_withheld(head) {
                 return None;
             }
             match timeout(
@@ -100,6 +105,7 @@ impl<K: Key, V> Prober<K, V> {
             {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return None,
+                Err(_) if self.is_withheld(head) => return None,
                 Err(_) => {
                     let keyspace = self.replica.keyspace();
                     tracing::debug!(%keyspace, revision = %head.revision, "the tail is silent though the log is ahead");

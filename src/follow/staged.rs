@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use globe_log_client::Bytes;
+use imbl::ordmap::DiffItem;
 
 use crate::entry::Entry;
 use crate::entry::key::Key;
@@ -16,6 +17,7 @@ use crate::replica::{Delta, Replica};
 pub(crate) struct Staged<K, V> {
     pub(crate) state: State<K, V>,
     delta: Delta<K, V>,
+    removed: usize,
 }
 
 impl<K: Key, V> Staged<K, V> {
@@ -24,7 +26,32 @@ impl<K: Key, V> Staged<K, V> {
         Staged {
             state: now.successor(),
             delta: Delta::new(),
+            removed: 0,
         }
+    }
+
+    /// How many entries were taken out.
+    pub(crate) fn removed(&self) -> usize {
+        self.removed
+    }
+
+    /// The keys whose entries will be others, and whether they will have one.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = (&K, bool)> {
+        self.delta.iter().map(|(key, value)| (key, value.is_some()))
+    }
+
+    /// A change that is in the state already.
+    pub(crate) fn note(&mut self, item: DiffItem<'_, '_, K, Entry<V>>) {
+        let (key, entry) = match item {
+            DiffItem::Add(key, entry)
+            | DiffItem::Update {
+                new: (key, entry), ..
+            } => (key, Some(entry)),
+            DiffItem::Remove(key, _) => (key, None),
+        };
+        self.removed += usize::from(entry.is_none());
+        let value = entry.map(|entry| Arc::clone(entry.value()));
+        self.delta.push((key.clone(), value));
     }
 
     /// Whether what will be published holds other entries than what is.
@@ -44,6 +71,7 @@ impl<K: Key, V> Staged<K, V> {
     pub(crate) fn remove(&mut self, key: &K) {
         if self.state.entries.remove(key).is_some() {
             self.delta.push((key.clone(), None));
+            self.removed += 1;
         }
     }
 
@@ -57,8 +85,7 @@ impl<K: Key, V> Staged<K, V> {
         self.state.quarantine.remove(text);
     }
 
-    /// Publishes it; how many records are kept out from now on.
-    pub(crate) async fn publish(mut self, replica: &Replica<K, V>) -> usize
+    pub(crate) async fn publish(mut self, replica: &Replica<K, V>)
     where
         V: Send + Sync + 'static,
     {
@@ -66,8 +93,6 @@ impl<K: Key, V> Staged<K, V> {
             self.state.sequence += 1;
             self.state.changed = self.state.position.revision;
         }
-        let kept_out = self.state.quarantine.len();
         replica.publish(self.state, self.delta).await;
-        kept_out
     }
 }

@@ -51,6 +51,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         let mut reason = ResyncReason::Hydration;
         let mut can_follow = self.begin_with_copy().await;
         loop {
+            self.applier.let_go_if_due().await;
             let hydrated = match std::mem::take(&mut can_follow) {
                 true => Ok(None),
                 false => self.hydrate(reason).await,
@@ -88,8 +89,9 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         self.applier.recall_lost(&*self.log, &mut install).await;
         self.show(install, asked).await;
         self.by_snapshot = false;
-        self.replica().settle(doubts);
-        self.replica().prove(asked);
+        if self.applier.settle(doubts) {
+            self.replica().prove(asked);
+        }
         tracing::debug!(revision = %fetching.position.revision, ?reason, "snapshot installed");
         Ok(tail)
     }
@@ -187,7 +189,9 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
     async fn follow(&mut self, mut tail: Option<Tail>) -> Result<ResyncReason> {
         let hydrated = Instant::now();
         loop {
+            self.applier.let_go_if_due().await;
             let Err(why) = self.follow_one(tail.take()).await;
+            self.applier.set_following(false);
             let age = hydrated.elapsed();
             let next = verdict(&why)?;
             self.replica().health().reopened();
@@ -212,13 +216,14 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
             None => self.open().await.map_err(Break::Log)?,
         };
         self.applier.follow(self.log.capabilities().every_commit);
+        self.applier.set_following(true);
         self.apply_all(tail).await
     }
 
-    /// Opens a tail after what is applied.
+    /// Opens a tail after what is applied, shown or not.
     async fn open(&self) -> Result<Tail> {
         let replica = self.replica();
-        let after = replica.state().position;
+        let after = self.applier.newest().position;
         answer("a tail", self.log.tail(replica.keyspace(), after)).await
     }
 
@@ -231,7 +236,12 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
                 // In this order every time, so that a run on a paused clock can be repeated.
                 biased;
                 Some(request) = self.requests.recv() => return Err(Break::Asked(request.next)),
-                Ok(()) = replica.doubted() => return Err(Break::Refused(disproved())),
+                // While a step is withheld, nothing is proved by what is shown anyway.
+                Ok(()) = replica.doubted(), if !self.applier.is_holding() => return Err(Break::Refused(disproved())),
+                () = self.applier.over(), if self.applier.is_holding() => {
+                    self.applier.let_go_if_due().await;
+                    continue;
+                }
                 batch = tail.next() => batch.map_err(Break::Log)?,
                 grown = age.grown() => {
                     self.grown(grown);

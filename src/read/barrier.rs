@@ -135,9 +135,12 @@ impl<K: Key, V> Barrier<'_, K, V> {
                     .replica
                     .position()
                     .map_or_else(|| "nowhere".to_owned(), |here| here.to_string());
-                let why = format!(
+                let mut why = format!(
                     "position {position} of {keyspace} was not seen here by the deadline: here is {here}"
                 );
+                if let Some(withheld) = self.replica.withholding().told() {
+                    why = format!("{why}, and {withheld}");
+                }
                 Err(Error::new(ErrorKind::Stale, why))
             }
         }

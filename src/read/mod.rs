@@ -13,3 +13,4 @@ pub(crate) mod stream;
 pub(crate) mod value_watch;
 pub(crate) mod view;
 pub(crate) mod watch;
+pub(crate) mod withheld_watch;

@@ -15,10 +15,12 @@ use crate::read::phase_watch::PhaseWatch;
 use crate::read::quarantine_watch::{QuarantineChanges, QuarantineWatch};
 use crate::read::value_watch::ValueWatch;
 use crate::read::watch::{Changes, Watch};
+use crate::read::withheld_watch::WithheldWatch;
 use crate::replica::Replica;
 use crate::replica::status::Phase;
+use crate::replica::withheld::Withheld;
 
-/// A watch as a [`Stream`]: of a [`Watch`], a [`ValueWatch`], a [`QuarantineWatch`] or a [`PhaseWatch`].
+/// A watch as a [`Stream`]: of a [`Watch`], a [`ValueWatch`], a [`QuarantineWatch`], a [`PhaseWatch`] or a [`WithheldWatch`].
 ///
 /// It shows what the watch's `next` would have shown, and ends where that is `None`: [`WatchStream::ended`] then says why.
 /// What was not polled is not looked for, so a slow reader sees the net difference here as well. To poll it is cancel safe:
@@ -124,6 +126,19 @@ impl<K: Key, V: Send + Sync + 'static> PhaseWatch<K, V> {
         let shown = stream::unfold(self, |mut watch| async move {
             let phase = watch.next().await?;
             Some((phase, watch))
+        });
+        WatchStream::new(&replica, shown)
+    }
+}
+
+impl<K: Key, V: Send + Sync + 'static> WithheldWatch<K, V> {
+    /// This watch as a stream.
+    #[must_use]
+    pub fn into_stream(self) -> WatchStream<Option<Withheld>> {
+        let replica = Arc::clone(&self.replica);
+        let shown = stream::unfold(self, |mut watch| async move {
+            let withheld = watch.next().await?;
+            Some((withheld, watch))
         });
         WatchStream::new(&replica, shown)
     }

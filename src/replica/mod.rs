@@ -3,6 +3,8 @@
 //! Nothing here waits for a reader or a watcher, and nothing but the applier changes what is published.
 
 pub(crate) mod bells;
+pub(crate) mod deletes;
+pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod index;
 pub(crate) mod moments;
@@ -10,6 +12,7 @@ pub(crate) mod progress;
 pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod subscribers;
+pub(crate) mod withheld;
 
 use std::borrow::Borrow;
 use std::hash::Hash;
@@ -23,6 +26,8 @@ use crate::entry::key::Key;
 use crate::ground::pace::{Pace, let_go};
 use crate::ground::sync::ArcSwap;
 use crate::replica::bells::Bells;
+use crate::replica::deletes::Deletes;
+use crate::replica::guard::Guard;
 use crate::replica::health::Health;
 use crate::replica::index::{Index, Lookup};
 use crate::replica::moments::Moments;
@@ -30,6 +35,7 @@ use crate::replica::progress::{Progress, Reach};
 use crate::replica::state::State;
 use crate::replica::status::{Phase, Status};
 use crate::replica::subscribers::Subscribers;
+use crate::replica::withheld::Withholding;
 
 /// The local copy of one keyspace.
 pub(crate) struct Replica<K, V> {
@@ -41,6 +47,9 @@ pub(crate) struct Replica<K, V> {
     bells: Bells,
     moments: Moments<K, V>,
     health: Health,
+    guard: Guard,
+    deletes: Arc<Deletes>,
+    withholding: Withholding,
     origin: Arc<()>,
 }
 
@@ -58,9 +67,18 @@ impl<K: Key, V> Replica<K, V> {
             bells: Bells::new(),
             moments: Moments::new(),
             health: Health::new(keyspace.clone()),
+            guard: Guard::follow(),
+            deletes: Arc::default(),
+            withholding: Withholding::new(),
             keyspace,
             origin,
         }
+    }
+
+    /// As it is, with this guard.
+    pub(crate) fn guarded(mut self, guard: Guard) -> Replica<K, V> {
+        self.guard = guard;
+        self
     }
 
     pub(crate) fn keyspace(&self) -> &Keyspace {
@@ -116,6 +134,27 @@ impl<K: Key, V> Replica<K, V> {
         &self.health
     }
 
+    /// What is not shown at once.
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    /// The keys that are deleted through this map.
+    pub(crate) fn deletes(&self) -> &Arc<Deletes> {
+        &self.deletes
+    }
+
+    /// What the guard withholds.
+    pub(crate) fn withholding(&self) -> &Withholding {
+        &self.withholding
+    }
+
+    /// Up to where the log was followed, shown or not.
+    pub(crate) fn followed(&self) -> Position {
+        let withheld = self.withholding.position();
+        withheld.unwrap_or_else(|| self.state().position)
+    }
+
     /// How it is doing, when what was proved longer ago than `stale_after` is called stale.
     pub(crate) fn status(&self, stale_after: Duration) -> Status {
         // In this order: how it went, then what is shown, and last whether it has ended.
@@ -130,6 +169,7 @@ impl<K: Key, V> Replica<K, V> {
             position,
             staleness: course.staleness(now),
             from_copy: course.from_copy,
+            withheld: self.withholding.told(),
             entries: state.entries.len(),
             quarantined: state.quarantine.len(),
             resyncs: state.resyncs.saturating_sub(1),

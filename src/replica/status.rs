@@ -9,6 +9,7 @@ use globe_log_client::{Error, ErrorKind, Position};
 use serde::{Serialize, Serializer};
 
 use crate::entry::change::ResyncReason;
+use crate::replica::withheld::Withheld;
 
 /// Whether a map follows its log: [`Status::phase`], and what a [`PhaseWatch`](crate::PhaseWatch) shows. Its text, in `Display` and serde alike, is the name in lower case: `live`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -93,6 +94,8 @@ pub struct Status {
     /// Whether it began with an [offline copy](crate::Builder::offline), and the log has proved nothing since. The phase is
     /// [`Phase::Stale`] then, however young the copy is.
     pub from_copy: bool,
+    /// What the [guard](crate::Builder::guard) withholds; `None` while the map shows all that it knows.
+    pub withheld: Option<Withheld>,
     /// How many entries there are; 0 before the first snapshot.
     pub entries: usize,
     /// How many records are kept out now because they cannot be decoded: [`Reader::quarantine`](crate::Reader::quarantine)
@@ -185,6 +188,7 @@ mod tests {
             position: None,
             staleness: None,
             from_copy: false,
+            withheld: None,
             entries: 0,
             quarantined: 0,
             resyncs: 0,
@@ -202,7 +206,7 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&status()).unwrap(),
             concat!(
-                r#"{"phase":"hydrating","position":null,"staleness_seconds":null,"from_copy":false,"entries":0,"quarantined":0,"#,
+                r#"{"phase":"hydrating","position":null,"staleness_seconds":null,"from_copy":false,"withheld":null,"entries":0,"quarantined":0,"#,
                 r#""resyncs":0,"last_resync":null,"reopens":0,"violations":0,"failures":0,"#,
                 r#""failing_for_seconds":null,"last_error":null}"#
             )
@@ -214,6 +218,13 @@ mod tests {
             position: Some(here),
             staleness: Some(Duration::from_millis(2_250)),
             from_copy: true,
+            withheld: Some(Withheld {
+                position: here,
+                gone: 3,
+                entries: 0,
+                is_new_epoch: false,
+                held_for: Duration::from_millis(500),
+            }),
             entries: 3,
             quarantined: 1,
             resyncs: 2,
@@ -228,11 +239,13 @@ mod tests {
             serde_json::to_string(&stale).unwrap(),
             format!(
                 concat!(
-                    r#"{{"phase":"stale","position":"{}","staleness_seconds":2.25,"from_copy":true,"entries":3,"quarantined":1,"#,
+                    r#"{{"phase":"stale","position":"{}","staleness_seconds":2.25,"from_copy":true,"#,
+                    r#""withheld":{{"position":"{}","gone":3,"entries":0,"is_new_epoch":false,"held_for_seconds":0.5}},"#,
+                    r#""entries":3,"quarantined":1,"#,
                     r#""resyncs":2,"last_resync":"epoch_changed","reopens":4,"violations":5,"failures":6,"#,
                     r#""failing_for_seconds":9.0,"last_error":"log unavailable: connection refused"}}"#
                 ),
-                here
+                here, here
             )
         );
     }

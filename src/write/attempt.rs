@@ -2,9 +2,10 @@
 //!
 //! It never talks to the log and never waits: every decision is in one table.
 
-use globe_log_client::{Conflict, Epoch, Error, ErrorKind, Position, Result, Transaction};
+use globe_log_client::{Conflict, Epoch, Error, ErrorKind, Position, Result, Transaction, Write};
 use tokio::time::Instant;
 
+use crate::replica::deletes::Deleting;
 use crate::write::replicas::{Replicas, positions};
 
 /// One attempt: what is asked of the log, and what was known when it was asked.
@@ -15,6 +16,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) asked: Instant,
     /// Where each replica stood before that.
     before: Vec<Position>,
+    /// What it deletes, for the guards of those maps.
+    deleting: Vec<Deleting>,
 }
 
 impl<'a> Attempt<'a> {
@@ -28,7 +31,13 @@ impl<'a> Attempt<'a> {
             replicas,
             before: positions(replicas)?,
             asked: Instant::now(),
+            deleting: deleting(transaction, replicas),
         })
+    }
+
+    /// It is known what became of it: every replica shows it, or it was not committed.
+    pub(crate) fn is_over(&mut self) {
+        self.deleting.iter_mut().for_each(Deleting::is_over);
     }
 
     /// The life of the log its guards are from; `None` when they name no revision.
@@ -42,6 +51,19 @@ impl<'a> Attempt<'a> {
             replica.audit(answer, *before);
         }
     }
+}
+
+/// Tells the maps that want to know which of their keys are deleted.
+fn deleting(transaction: &Transaction, replicas: &Replicas) -> Vec<Deleting> {
+    let guarded = replicas.iter().filter_map(|replica| {
+        let deletes = replica.deletes()?;
+        let writes = transaction.writes().iter();
+        let deleted = writes.filter(|(keyspace, _, write)| {
+            matches!(write, Write::Delete) && keyspace == replica.keyspace()
+        });
+        Some(deletes.begin(deleted.map(|(_, key, _)| key.clone()).collect()))
+    });
+    guarded.collect()
 }
 
 /// What a write was decided on, and so what a conflict means for it.

@@ -45,13 +45,22 @@ impl<'a> Committer<'a> {
         basis: Basis,
     ) -> Result<Outcome> {
         loop {
-            let attempt = Attempt::begin(transaction, replicas)?;
+            let mut attempt = Attempt::begin(transaction, replicas)?;
             let answer = self.send(transaction.clone()).await;
             attempt.audit(&answer);
             let error = match answer {
-                Ok(position) => return self.visible(&attempt, position).await,
+                Ok(position) => {
+                    let visible = self.visible(&attempt, position).await;
+                    if visible.is_ok() {
+                        attempt.is_over();
+                    }
+                    return visible;
+                }
                 Err(error) => error,
             };
+            if !error.may_be_committed() {
+                attempt.is_over();
+            }
             let next = verdict(error.kind(), basis, attempt.life(), self.is_fresh);
             self.is_fresh = next == Next::GuardAnew;
             if !self.prepare(next, &attempt, &error).await {
@@ -148,7 +157,10 @@ impl<'a> Committer<'a> {
                     return Err(behind(why).with_source(end));
                 }
                 Err(_) => {
-                    let why = format!("the deadline passed before {keyspace} showed it");
+                    let mut why = format!("the deadline passed before {keyspace} showed it");
+                    if let Some(withheld) = replica.withheld() {
+                        why = format!("{why}: {withheld}");
+                    }
                     return Err(behind(why));
                 }
             }

@@ -12,7 +12,9 @@ use tokio::time::Instant;
 
 use crate::entry::key::{Key, decode_key};
 use crate::replica::Replica;
+use crate::replica::deletes::Deletes;
 use crate::replica::state::State;
+use crate::replica::withheld::Withheld;
 
 /// The replica of a map, whatever its type.
 #[async_trait]
@@ -27,6 +29,12 @@ pub(crate) trait AnyReplica: Send + Sync {
 
     /// What it shows covers a linearizable answer to a question asked then.
     fn prove(&self, asked: Instant);
+
+    /// The keys that are deleted through it, where its guard wants to know.
+    fn deletes(&self) -> Option<&Arc<Deletes>>;
+
+    /// What is withheld there, as a part of an error.
+    fn withheld(&self) -> Option<Withheld>;
 
     /// Compares the log's answer to a commit with what it shows, and with where it stood before the question: it is doubted
     /// when something was never delivered to it, or when it claims what is not in the log.
@@ -55,6 +63,14 @@ impl<K: Key, V: Send + Sync + 'static> AnyReplica for Replica<K, V> {
 
     fn prove(&self, asked: Instant) {
         Replica::prove(self, asked);
+    }
+
+    fn deletes(&self) -> Option<&Arc<Deletes>> {
+        self.guard().is_set().then(|| Replica::deletes(self))
+    }
+
+    fn withheld(&self) -> Option<Withheld> {
+        self.withholding().told()
     }
 
     fn audit(&self, answer: &Result<Position>, before: Position) {

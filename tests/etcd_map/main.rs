@@ -13,6 +13,7 @@ mod cluster;
 mod costs;
 mod descriptors;
 mod fifty;
+mod guards;
 mod lives;
 mod namespaces;
 mod node;

@@ -4,7 +4,7 @@
 
 use fastrand::Rng;
 use globe::log_client::Transaction;
-use globe::{LogClient, MemoryLog, Position};
+use globe::{Guard, LogClient, MemoryLog, Position};
 use tempfile::TempDir;
 
 use crate::rig::shown::content;
@@ -28,6 +28,8 @@ struct Stage {
     closed_at: Option<Position>,
     /// Maps are dropped as well: what writes their copies ends some time later, and until then nobody else writes them.
     may_drop: bool,
+    /// What is withheld for a moment, of maps that are guarded: they show what the log held, if later.
+    guard: Guard,
     /// How often it began with its copy while the log was down.
     begun: usize,
 }
@@ -46,6 +48,13 @@ impl Stage {
             map: None,
             closed_at: None,
             may_drop: seed % 2 == 1,
+            guard: match seed % 4 {
+                0 | 1 => Guard::follow(),
+                _ => Guard::hold()
+                    .share(0.3)
+                    .new_epochs(true)
+                    .at_most(SECOND / 20),
+            },
             begun: 0,
         }
     }
@@ -82,7 +91,8 @@ impl Stage {
     async fn open(&mut self) {
         let is_down = self.rng.bool();
         self.way.cut(is_down);
-        let map = builder(&self.way, in_folder(&self.folder)).start().unwrap();
+        let builder = builder(&self.way, in_folder(&self.folder)).guard(self.guard);
+        let map = builder.start().unwrap();
         if is_down && self.closed_at.is_some() {
             map.hydrated().await.unwrap();
             self.begun += 1;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod beginning;
+mod guards;
 mod histories;
 mod recipes;
 #[path = "../rig/mod.rs"]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use globe::log_client::LogClient;
-use globe::{Capabilities, Globe, MemoryLog, Revision};
+use globe::{Capabilities, Globe, Guard, MemoryLog, Revision};
 use globe_faulty::{FaultyLog, Operator, Restore};
 use globe_oracle::{CLAIM_KEYSPACES, Effect, History, KEYSPACES, Map, Node, Recorder, Truth};
 use tokio::time::{Instant, sleep, timeout};
@@ -49,7 +49,7 @@ async fn run(weather: &Weather) -> History {
     let logs = logs(weather, &memory, &truth, &recorder);
     let mut nodes = Vec::new();
     for log in &logs {
-        nodes.push(node(log).await);
+        nodes.push(node(log, weather.guard).await);
     }
     let mut running = weather.workload(&*logs[0]).start(&nodes, &recorder);
     let bare: Vec<FaultyLog> = logs.iter().map(|log| FaultyLog::clone(log)).collect();
@@ -97,17 +97,19 @@ fn logs(
     (0..weather.nodes).map(log).collect()
 }
 
-async fn node(log: &Arc<FaultyLog>) -> Node {
+async fn node(log: &Arc<FaultyLog>, guard: Guard) -> Node {
     let [first, second] = KEYSPACES;
     Node {
-        first: map(log, first).await,
-        second: map(log, second).await,
+        first: map(log, first, guard).await,
+        second: map(log, second, guard).await,
     }
 }
 
-async fn map(log: &Arc<FaultyLog>, keyspace: &str) -> Map {
+async fn map(log: &Arc<FaultyLog>, keyspace: &str, guard: Guard) -> Map {
     let log: Arc<dyn LogClient> = Arc::clone(log) as _;
-    let builder = Globe::builder(log, keyspace).open_timeout(BOUND);
+    let builder = Globe::builder(log, keyspace)
+        .open_timeout(BOUND)
+        .guard(guard);
     builder.open().await.unwrap()
 }
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use globe::LogClient;
+use globe::{Guard, LogClient};
 use globe_faulty::{Fault, Faults};
 use globe_oracle::{ClaimLimits, Claiming, Limits, Workload};
 
@@ -19,9 +19,14 @@ pub(crate) struct Weather {
     pub(crate) is_foul: bool,
     /// It is broken in a way that only a snapshot is certain to mend.
     pub(crate) needs_a_snapshot: bool,
+    /// What the maps withhold for a while.
+    pub(crate) guard: Guard,
     /// Claims are played beside the map's clients, which takes longer.
     pub(crate) has_claims: bool,
 }
+
+/// Less than a storm takes, so that it is over in some of them and put right in others.
+const HOLD: Duration = Duration::from_millis(100);
 
 /// Ways of breaking the contract that are always found in the end.
 const FOUND: [Fault; 6] = [
@@ -47,6 +52,10 @@ impl Weather {
             faults: legal(&mut rng),
             is_foul: seed % 5 == 4,
             needs_a_snapshot: false,
+            guard: match seed % 7 {
+                2 | 6 => Guard::hold().share(0.4).new_epochs(true).at_most(HOLD),
+                _ => Guard::follow(),
+            },
             has_claims: matches!(seed % 20, 5 | 13),
         };
         if seed % 5 == 3 {
