@@ -1,7 +1,9 @@
 //! A log that is away, restored or wiped: what is shown meanwhile, and afterwards.
 
+use futures::StreamExt;
 use globe::settings::Source;
-use globe::{ErrorKind, MemoryLog, Settings};
+use globe::{ErrorKind, Guard, MemoryLog, Settings};
+use tokio::time::{Instant, sleep};
 
 use crate::rig::{Around, fails_with, until, within};
 use crate::{SECOND, SPACE, a_while, history, limit, one, put, recorded, scope, settings, shows};
@@ -96,7 +98,9 @@ async fn what_was_put_by_hand_is_recorded_however_long_the_log_takes_no_commits(
 
 #[tokio::test(start_paused = true)]
 async fn a_restore_is_a_difference() {
-    let (log, limit) = one().await;
+    let log = MemoryLog::new();
+    let settings = settings(&log, "web-7").await;
+    let limit = limit(&settings);
     limit.publish("global", 1).await.unwrap();
     let backup = log.backup();
     limit.publish("global", 2).await.unwrap();
@@ -113,11 +117,50 @@ async fn a_restore_is_a_difference() {
     limit.publish("global", 4).await.unwrap();
     assert_eq!(history(&limit, "global"), [Some(4), Some(1)]);
     log.wipe();
+    // That is hardly ever meant.
+    until("it is withheld", || settings.status().withheld.is_some()).await;
+    assert_eq!(*limit.get(), 4);
+    assert!(settings.accept_withheld());
     shows(&limit, 100).await;
     a_while().await;
     assert_eq!(recorded(&log).await, 0);
     limit.publish("global", 5).await.unwrap();
     assert_eq!((*limit.get(), history(&limit, "global").len()), (5, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_nearly_all_settings_away_is_withheld_for_a_minute() {
+    let log = MemoryLog::new();
+    let settings = settings(&log, "web-7").await;
+    let limit = limit(&settings);
+    limit.publish("global", 1).await.unwrap();
+    limit.publish("global", 2).await.unwrap();
+    let mut alerts = settings.watch_withheld();
+    let mut next = async || within("an alert", alerts.next()).await.unwrap();
+    log.wipe();
+    let begun = Instant::now();
+    let withheld = next().await.unwrap();
+    assert!(withheld.is_new_epoch, "{withheld}");
+    assert_eq!(*limit.get(), 2);
+    sleep(SECOND * 50).await;
+    assert_eq!(*limit.get(), 2);
+    assert_eq!(next().await, None);
+    assert!(begun.elapsed() >= SECOND * 60);
+    shows(&limit, 100).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_that_are_not_guarded_follow_at_once() {
+    let log = MemoryLog::new();
+    let builder = Settings::builder(log.clone(), SPACE, scope("web-7"));
+    let settings = builder.guard(Guard::follow()).open().await.unwrap();
+    let limit = limit(&settings);
+    limit.publish("global", 1).await.unwrap();
+    limit.publish("global", 2).await.unwrap();
+    log.wipe();
+    let begun = Instant::now();
+    shows(&limit, 100).await;
+    assert!(begun.elapsed() < SECOND * 60 && settings.status().withheld.is_none());
 }
 
 /// What a restored log had not seen is not brought back by those who remember it.

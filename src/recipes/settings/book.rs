@@ -14,7 +14,7 @@ use crate::recipes::settings::judge::contained;
 use crate::recipes::settings::problem::Problem;
 use crate::recipes::settings::scope::Scope;
 use crate::recipes::settings::slot::{Declared, Records};
-use crate::{Result, Status};
+use crate::{Result, Status, WatchStream, Withheld};
 
 /// The live configuration of a process: typed settings, each with a default, over layers that others publish to. Opened once,
 /// cheap to clone; clones are one and the same.
@@ -84,6 +84,18 @@ impl Settings {
     #[must_use]
     pub fn status(&self) -> Status {
         self.book.map.status()
+    }
+
+    /// Follows what the [guard](crate::settings::SettingsBuilder::guard) withholds, from what it withholds now.
+    #[must_use]
+    pub fn watch_withheld(&self) -> WatchStream<Option<Withheld>> {
+        self.book.map.watch_withheld().into_stream()
+    }
+
+    /// Follows what the [guard](crate::settings::SettingsBuilder::guard) withholds: see
+    /// [`Reader::accept_withheld`](crate::Reader::accept_withheld). False when it withholds nothing.
+    pub fn accept_withheld(&self) -> bool {
+        self.book.map.accept_withheld()
     }
 
     /// Waits until the settings that stand in the log are known: at once, but for settings from

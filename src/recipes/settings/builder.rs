@@ -14,7 +14,7 @@ use crate::recipes::settings::follower::{Ears, follow};
 use crate::recipes::settings::recorder::keep_records;
 use crate::recipes::settings::scope::Scope;
 use crate::recipes::settings::slot::Records;
-use crate::{Builder, Error, ErrorKind, Globe, LogClient, Offline, Result};
+use crate::{Builder, Error, ErrorKind, Globe, Guard, LogClient, Offline, Result};
 
 /// How many values a history keeps, unless something else is said.
 const KEEP: u64 = 10;
@@ -59,7 +59,7 @@ impl Settings {
     /// ```
     pub fn builder(log: impl LogClient, keyspace: &str, scope: Scope) -> SettingsBuilder {
         SettingsBuilder {
-            map: Globe::builder(log, keyspace),
+            map: Globe::builder(log, keyspace).guard(Guard::hold()),
             scope,
             by: None,
             keep: KEEP,
@@ -85,6 +85,14 @@ impl SettingsBuilder {
     /// [status](Settings::status) says how old they are. Default none. See [`Builder::offline`](crate::Builder::offline).
     pub fn offline(mut self, offline: Offline) -> Self {
         self.map = self.map.offline(offline);
+        self
+    }
+
+    /// Whether a step of the log that takes nearly all settings away is withheld. Default [`Guard::hold`]: every process of the
+    /// cluster would go back to its defaults at once, which is hardly ever meant. Where it is, somebody
+    /// [accepts](Settings::accept_withheld) it, or it comes a minute later. What is taken back through these settings passes.
+    pub fn guard(mut self, guard: Guard) -> SettingsBuilder {
+        self.map = self.map.guard(guard);
         self
     }
 
