@@ -13,12 +13,14 @@ use globe::{
     Builder, Cause, Consistency, ErrorKind, Expected, Globe, Guard, LogClient, MemoryLog, Phase,
     Position, ResyncReason, Withheld, WithheldWatch, consistent_views,
 };
+use rig::ear::listen;
 use rig::shown::{changed, next, seen};
 use rig::{
     Around, fails_with, keyspace, numbers, reaches, until, within, without_differences, write_many,
     write_raw,
 };
 use tokio::time::Instant;
+use tracing::Level;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -78,6 +80,7 @@ async fn is_over(alerts: &mut Alerts) {
 
 #[tokio::test(start_paused = true)]
 async fn what_takes_nearly_all_away_is_withheld_until_its_time_is_over() {
+    let (ear, _listening) = listen();
     let (log, around, map, mut alerts) = fresh(hold()).await;
     let mut watch = map.watch();
     let wiped = delete(&log, &KEYS).await;
@@ -89,6 +92,12 @@ async fn what_takes_nearly_all_away_is_withheld_until_its_time_is_over() {
     );
     assert!(!withheld.is_new_epoch);
     assert_eq!(map.len(), 10);
+    let warned = ear.at(Level::WARN);
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(
+        warned[0].contains("would take 10 entries away"),
+        "{warned:?}"
+    );
 
     // What comes after it is withheld as well: the map shows nothing that never was.
     let last = write_raw(&log, "numbers", "k", "2").await;
@@ -111,6 +120,7 @@ async fn what_takes_nearly_all_away_is_withheld_until_its_time_is_over() {
     until("it is live", || map.status().phase == Phase::Live).await;
     // Nothing was asked of the log for it, and nothing was wrong with it.
     let status = map.status();
+    assert_eq!(ear.at(Level::WARN).len(), 1, "{}", ear.all());
     assert_eq!((around.calls().snapshots, around.calls().tails), (1, 1));
     assert_eq!(
         (status.withheld, status.reopens, status.violations),
@@ -120,12 +130,15 @@ async fn what_takes_nearly_all_away_is_withheld_until_its_time_is_over() {
 
 #[tokio::test(start_paused = true)]
 async fn by_default_a_map_follows_whatever_the_log_says() {
+    let (ear, _listening) = listen();
     let log = MemoryLog::new();
     fill(&log, 1).await;
     let map = numbers(&log).await;
     let wiped = delete(&log, &KEYS).await;
     reaches(&map, wiped).await;
     assert!(map.is_empty() && map.status().withheld.is_none());
+    let told = ear.at(Level::INFO).concat();
+    assert!(told.contains("gone=10 of=10"), "{told}");
     assert!(!map.accept_withheld());
 }
 

@@ -13,6 +13,7 @@ use crate::follow::applier::Applier;
 use crate::follow::held::{Held, Wait, at_once, step};
 use crate::follow::staged::Staged;
 use crate::ground::pace::Pace;
+use crate::replica::guard::Guard;
 use crate::replica::state::State;
 
 impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
@@ -61,10 +62,16 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         self.show(staged).await
     }
 
-    /// Whether it is worth while to look who took the entries away.
+    /// Whether it is worth while to look who took the entries away. Also without a guard nothing is lost silently.
     fn may_be_withheld(&self, published: &State<K, V>, staged: &Staged<K, V>) -> bool {
         let most = step(published, &staged.state, staged.removed());
-        self.replica().guard().withholds(most)
+        let guard = self.replica().guard();
+        if !guard.is_set() && Guard::hold().withholds(most) {
+            let (keyspace, position) = (self.replica().keyspace(), staged.state.position);
+            let (gone, of) = (most.gone, most.before);
+            tracing::info!(%keyspace, %position, gone, of, "nearly all entries are gone in one step, which is followed");
+        }
+        guard.withholds(most)
     }
 
     /// The keys that are shown and would be gone, but for those that were deleted here.
