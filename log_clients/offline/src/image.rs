@@ -22,6 +22,8 @@ pub(crate) struct Image {
     pub(crate) current: Moment,
     /// All records, by their keys.
     pub(crate) records: BTreeMap<Bytes, Record>,
+    /// A key that the last change deleted, if that came after the records the file begins with.
+    pub(crate) deleted_last: Option<Bytes>,
     /// How many bytes of the file are the records it began with.
     pub(crate) base: usize,
     /// How many bytes of the file were believed: what is after them was not written to its end, or is damaged.
@@ -62,6 +64,9 @@ impl Image {
 
     fn apply(&mut self, batch: Batch) {
         self.position.revision = batch.revision;
+        if !batch.is_progress() {
+            self.deleted_last = None;
+        }
         for change in batch.changes {
             match change {
                 Change::Put(record) => {
@@ -69,6 +74,7 @@ impl Image {
                 }
                 gone => {
                     self.records.remove(gone.key());
+                    self.deleted_last = Some(gone.key().clone());
                 }
             }
         }
@@ -95,6 +101,7 @@ fn begun(frames: &mut Frames<'_>, keyspace: &Keyspace) -> Result<Image, Refusal>
         position,
         current,
         records,
+        deleted_last: None,
         base: frames.at,
         length: frames.at,
         chain: frames.chain,

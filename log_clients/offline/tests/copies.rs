@@ -213,3 +213,31 @@ async fn it_says_of_itself_what_the_log_inside_says() {
     assert_eq!(log.status(), inner.status());
     assert!(!format!("{log:?}").is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn which_key_the_last_change_deleted_is_told_until_there_is_a_later_one() {
+    let rig = Rig::new();
+    let log = rig.recorded();
+    let mut follower = Follower::start(&log).await;
+    let write = || put("key", "1").put(&flags(), "more", "1");
+    let elsewhere = Transaction::new().put(&Keyspace::new("elsewhere").unwrap(), "key", "1");
+    let table = [
+        (write(), None),
+        (delete("key"), Some("key")),
+        (elsewhere, Some("key")),
+        (put("key", "2"), None),
+        (put("key", "3").delete(&flags(), "more"), Some("more")),
+        (delete("missing"), Some("more")),
+    ];
+    for (transaction, expected) in table {
+        follower.reach(rig.commit(transaction).await).await;
+        log.flush().await.unwrap();
+        let copy = rig.copy().await;
+        assert_eq!(copy.position, follower.position);
+        assert_eq!(copy.deleted_last.as_deref(), expected.map(str::as_bytes));
+    }
+    // A snapshot does not tell what it lacks.
+    Follower::start(&log).await;
+    log.flush().await.unwrap();
+    assert_eq!(rig.copy().await.deleted_last, None);
+}
