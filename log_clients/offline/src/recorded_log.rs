@@ -36,7 +36,7 @@ use crate::time::{Clock, Moment};
 ///
 /// A difference carries the copy on if that stands exactly where the difference begins; what it says that it knows is believed.
 ///
-/// The task runs on the runtime of the first call, and ends when the last clone is dropped; the thread does when also the last
+/// The task runs on the runtime of the first snapshot, difference or tail, and ends when the last clone is dropped; the thread does when also the last
 /// snapshot and tail are, once it has written what is on the way. Where another process keeps the same copy in the same
 /// folder, this one writes nothing until that one has ended, which it notices within about a second of use.
 ///
@@ -155,13 +155,20 @@ impl RecordedLog {
         &*self.shared.log
     }
 
-    /// The way to the thread that writes, if it is this keyspace. Then somebody has to mend as well.
+    /// The way to the thread that writes, if it is this keyspace.
     fn notes(&self, keyspace: &Keyspace) -> Option<&Notes> {
         if *keyspace != self.shared.keyspace {
             return None;
         }
-        self.shared.mend();
         Some(&self.shared.notes)
+    }
+
+    /// The same for who reads it. Then somebody has to mend as well, and not before: who only asks for the head may not know yet
+    /// whether this is the log of the copy that lies there.
+    fn reading(&self, keyspace: &Keyspace) -> Option<&Notes> {
+        let notes = self.notes(keyspace)?;
+        self.shared.mend();
+        Some(notes)
     }
 
     /// The log stood here at some moment after `asked`, if its answer is a proof of that.
@@ -218,7 +225,7 @@ impl LogClient for RecordedLog {
     async fn snapshot(&self, keyspace: &Keyspace) -> Result<Snapshot> {
         let asked = self.shared.clock.now();
         let snapshot = self.inner().snapshot(keyspace).await?;
-        Ok(match self.notes(keyspace) {
+        Ok(match self.reading(keyspace) {
             Some(notes) => {
                 let id = self.shared.numbers.next();
                 tee::snapshot(snapshot, notes.clone(), id, asked)
@@ -235,7 +242,7 @@ impl LogClient for RecordedLog {
     ) -> Result<Difference> {
         let asked = self.shared.clock.now();
         let difference = self.inner().difference(keyspace, since, known).await?;
-        Ok(match self.notes(keyspace) {
+        Ok(match self.reading(keyspace) {
             Some(notes) => {
                 let position = difference.position();
                 let told = tee::difference(difference, notes.clone(), since);
@@ -248,7 +255,7 @@ impl LogClient for RecordedLog {
 
     async fn tail(&self, keyspace: &Keyspace, after: Position) -> Result<Tail> {
         let tail = self.inner().tail(keyspace, after).await?;
-        Ok(match self.notes(keyspace) {
+        Ok(match self.reading(keyspace) {
             Some(notes) => tee::tail(tail, notes.clone(), after),
             None => tail,
         })

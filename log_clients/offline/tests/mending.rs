@@ -204,6 +204,33 @@ async fn who_follows_another_writer_goes_on_when_that_ends_and_fetches_what_lies
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_from_before_is_not_gone_on_with_while_nobody_reads() {
+    let rig = Rig::new();
+    let first = rig.recorded();
+    let mut follower = Follower::start(&first).await;
+    let copied = rig.commit(put("key", "1")).await;
+    follower.reach(copied).await;
+    first.close().await.unwrap();
+    rig.commit(put("key", "2")).await;
+    let inner = Counted::new(rig.memory.clone());
+    let log = RecordedLog::new(Arc::new(inner.clone()), &flags(), &rig.offline()).unwrap();
+    // As who wants to know first whether it is the same log.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(4) {
+        log.head(&flags()).await.unwrap();
+        sleep(Duration::from_millis(50)).await;
+    }
+    let [snapshots, tails, ..] = inner.counts.all();
+    assert_eq!((snapshots, tails), (0, 0));
+    assert_eq!(rig.copy().await.position, copied);
+    // Who reads on brings the rest.
+    let head = rig.commit(put("key", "3")).await;
+    Follower::after(&log, copied).await.reach(head).await;
+    log.flush().await.unwrap();
+    rig.is_whole().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_whose_clones_are_gone_is_mended_by_nobody() {
     let stage = Stage::new().await;
     let Stage {
