@@ -387,6 +387,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V, dyn Decode<V>> {
             in_haste: false,
             offline: self.offline,
             kept: None,
+            unproved: None,
             by_snapshot: false,
         };
         let prober = Prober {

@@ -28,6 +28,8 @@ pub(crate) struct Installation<K, V> {
     seen: Vec<u64>,
     last_key: Option<Bytes>,
     is_first: bool,
+    /// What stands is of another life of the log, be it one of the same name.
+    is_other_life: bool,
     /// It says only what has changed: whatever it does not name stands.
     is_difference: bool,
     /// Whose key is equal to another's, but written otherwise: only when all is there it is known which of them is shown.
@@ -77,7 +79,7 @@ impl<K, V> Installation<K, V> {
     }
 
     fn is_same_life(&self) -> bool {
-        self.before.position.epoch == self.staged.state.position.epoch && !self.is_first
+        !self.is_first && !self.is_other_life
     }
 }
 
@@ -103,7 +105,9 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         staged.state.since = position.revision;
         staged.state.resyncs += 1;
         staged.state.resync_reason = reason;
-        if now.epoch().is_some_and(|life| life != position.epoch) {
+        let is_other_life =
+            now.position.epoch != position.epoch || reason == ResyncReason::EpochChanged;
+        if !is_first && is_other_life {
             staged.state.moved = Some(Instant::now());
         }
         staged.state.quarantine.clear();
@@ -113,6 +117,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             seen: Vec::new(),
             last_key: None,
             is_first,
+            is_other_life,
             is_difference: false,
             rivals: Vec::new(),
             before: now,
@@ -337,10 +342,9 @@ impl<K: Key, V> Installation<K, V> {
     /// Notices a record that is news although it was written before what was applied: it should have been delivered.
     pub(crate) fn notice_missed(&mut self, record: &Record) {
         let applied = self.before.position;
-        let is_old = applied.epoch == self.staged.state.position.epoch
-            && record.modified <= applied.revision
+        let is_old = record.modified <= applied.revision
             && !self.before.quarantine.contains_key(&record.key);
-        if is_old && !self.is_first {
+        if is_old && self.is_same_life() {
             let key = String::from_utf8_lossy(&record.key);
             let written = record.modified;
             self.missed = Some(format!(

@@ -24,3 +24,4 @@ pub(crate) mod source;
 pub(crate) mod staged;
 pub(crate) mod tailer;
 pub(crate) mod verdict;
+pub(crate) mod witness;

@@ -20,6 +20,7 @@ use crate::follow::installation::Installation;
 use crate::follow::kept::Kept;
 use crate::follow::pauses::Pauses;
 use crate::follow::verdict::{Break, Next, Request, verdict};
+use crate::follow::witness::Witnesses;
 use crate::replica::Replica;
 
 /// The task that keeps one replica current.
@@ -35,6 +36,8 @@ pub(crate) struct Tailer<K, V> {
     pub(crate) offline: Option<Offline>,
     /// The copy, if it is not shown, or not followed.
     pub(crate) kept: Option<Kept>,
+    /// What is known of the copy that is shown, until the log is known to be the one of it.
+    pub(crate) unproved: Option<Witnesses>,
     /// Only reading all of it will do.
     pub(crate) by_snapshot: bool,
 }
@@ -88,7 +91,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         settled.map_err(Break::Refused)?;
         self.applier.recall_lost(&*self.log, &mut install).await;
         self.show(install, asked).await;
-        self.by_snapshot = false;
+        (self.by_snapshot, self.unproved) = (false, None);
         if self.applier.settle(doubts) {
             self.replica().prove(asked);
         }
@@ -221,7 +224,8 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
     }
 
     /// Opens a tail after what is applied, shown or not.
-    async fn open(&self) -> Result<Tail> {
+    async fn open(&mut self) -> Result<Tail> {
+        self.recognize().await?;
         let replica = self.replica();
         let after = self.applier.newest().position;
         answer("a tail", self.log.tail(replica.keyspace(), after)).await

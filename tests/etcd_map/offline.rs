@@ -2,7 +2,7 @@
 //!
 //! Bytes are counted on the way: those that the server sends.
 
-use globe::{Globe, Offline, Phase};
+use globe::{Globe, Offline, Phase, ResyncReason};
 use globe_test_support::{EtcdServer, EtcdVersion, Proxy, Weather, wait_until};
 use tempfile::TempDir;
 
@@ -152,4 +152,48 @@ async fn a_map_begins_while_the_server_is_down_and_follows_it_when_it_is_back() 
     let written = map.put("key", "after".to_owned());
     within("a put", written).await.unwrap();
     assert!(!map.status().from_copy);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_under_the_same_name_that_nobody_saw_is_found_by_who_begins_with_a_copy() {
+    let mut server = EtcdServer::start(EtcdVersion::Reference).await;
+    let folder = tempfile::tempdir().unwrap();
+    let map = begin(&server.url(), &folder).await;
+    map.put("changed", "before".to_owned()).await.unwrap();
+    map.put("deleted", "before".to_owned()).await.unwrap();
+    let backup = server.save_snapshot().await;
+    map.put("changed", "undone".to_owned()).await.unwrap();
+    map.put("created", "undone".to_owned()).await.unwrap();
+    let copied = map.delete("deleted").await.unwrap().position();
+    map.close().await;
+    drop(map);
+
+    server.restore_snapshot(&backup, None).await;
+    // What nothing brings that comes after the copy.
+    server.etcdctl(&["put", "texts/new", "\"after\""]).await;
+    while server.revision().await <= copied.revision.0 + 1 {
+        server.etcdctl(&["put", "elsewhere", "value"]).await;
+    }
+    let map = begin(&server.url(), &folder).await;
+    within("it is live", map.sync()).await.unwrap();
+    let fresh = Texts::connect(&server.url(), "texts").await.unwrap();
+    within("the other as well", fresh.sync()).await.unwrap();
+    let content = |map: &Texts| -> Vec<(String, String)> {
+        let view = map.view();
+        let entries = view.iter();
+        let each = entries.map(|(key, entry)| (key.clone(), entry.value().to_string()));
+        each.collect()
+    };
+    let expected = [
+        ("changed", "before"),
+        ("deleted", "before"),
+        ("new", "after"),
+    ];
+    let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(content(&fresh), expected);
+    assert_eq!(content(&map), expected);
+    let (here, status) = (map.position().unwrap(), map.status());
+    assert_eq!(here.epoch, copied.epoch, "by its name nobody knows it");
+    assert_eq!(status.last_resync, Some(ResyncReason::EpochChanged));
+    assert_eq!((status.resyncs, status.violations), (1, 0));
 }

@@ -7,6 +7,8 @@
 mod beginning;
 mod guards;
 mod histories;
+mod namesake;
+mod namesakes;
 mod recipes;
 #[path = "../rig/mod.rs"]
 mod rig;

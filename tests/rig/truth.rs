@@ -135,10 +135,10 @@ impl Truth {
     }
 }
 
-fn text(key: &[u8]) -> String {
+pub(crate) fn text(key: &[u8]) -> String {
     String::from_utf8(key.to_vec()).unwrap()
 }
 
-fn number(value: &[u8]) -> u64 {
+pub(crate) fn number(value: &[u8]) -> u64 {
     serde_json::from_slice(value).unwrap()
 }
