@@ -47,9 +47,8 @@ pub(crate) fn step<K: Key, V>(published: &State<K, V>, next: &State<K, V>, gone:
 }
 
 fn is_new_epoch<K: Key, V>(published: &State<K, V>, next: &State<K, V>) -> bool {
-    published
-        .epoch()
-        .is_some_and(|life| life != next.position.epoch)
+    // It may have kept its name.
+    published.moved != next.moved
 }
 
 /// All of it as one step after what is published, however many it was.
