@@ -1,6 +1,6 @@
 //! Guarded maps that begin with their copies: what was wiped meanwhile is withheld, and is no copy before it is accepted.
 //!
-//! The guard itself is another file's to try: `tests/guards.rs`.
+//! The guard itself is another file's to try: `tests/guards/`.
 
 use globe::log_client::Transaction;
 use globe::{Builder, Guard, LogClient, MemoryLog, Position, Withheld};
