@@ -21,9 +21,9 @@ use globe_log_client::{Error, ErrorKind, Result};
 /// withheld, writes go to the log and are `Behind` at their deadline, and versions are those of before. So hold what is
 /// configuration, and not claims, counters or entries that end with a session: these may all be gone with good reason.
 ///
-/// What was deleted through this map, or a clone of its handle, passes: whoever deletes knows. Of another process, that a lease has
-/// ended, and of another map in the same process it does not. A map that shows nothing yet, and none of fewer than three entries,
-/// has nothing to withhold; one that began with an [offline copy](crate::Builder::offline) has.
+/// What was deleted through this map, or a clone of its handle, passes: whoever deletes knows. What another process has deleted,
+/// or another map of this one, and what has ended with its lease, does not. A map that shows nothing yet has nothing to withhold,
+/// unless it began with an [offline copy](crate::Builder::offline); neither has one of fewer than three entries.
 ///
 /// ```
 /// # use std::time::Duration;
