@@ -81,10 +81,11 @@ async fn who_mends_does_not_pass_either() {
     log.close().await.unwrap();
     drop((log, follower));
     let gone = rig.commit(delete("key")).await;
-    // Who comes newly to write has missed something, and nobody follows the log.
+    // Who comes newly to write has missed something, and the only tail there was is gone.
     let inner = Counted::new(rig.memory.clone());
     let log = RecordedLog::new(Arc::new(inner.clone()), &flags(), &rig.offline()).unwrap();
     let log = log.only_confirmed();
+    drop(log.tail(&flags(), gone).await.unwrap());
     log.head(&flags()).await.unwrap();
     wait_for(|| inner.counts.batches() > 0).await;
     log.flush().await.unwrap();
