@@ -53,6 +53,9 @@ const DEADLINES: [Duration; NODES] = [
 /// session: seven on three members, of three descriptors and up to four tasks each.
 const RENEWALS: u64 = 30;
 
+/// Tasks of one connection, at most.
+const TASKS: u64 = 4;
+
 /// How long nobody is let in while connections are reset: some of those who come back at once are refused.
 const RESET: Duration = Duration::from_millis(200);
 
@@ -234,11 +237,14 @@ impl Site {
     }
 
     /// How many more tasks and descriptors there may be after a round than before. Behind a balancer, each connection of a node
-    /// is five descriptors of this process instead of three, and as many tasks more.
+    /// is five descriptors of this process instead of three, and as many tasks more. Where members are cut off, each node has come
+    /// to all of them in the end, for each purpose: it began with one, for two.
     pub(crate) fn under_way(&self) -> u64 {
+        let (nodes, members) = (self.nodes.len() as u64, self.members() as u64);
+        let all = TASKS * nodes * (3 * members).saturating_sub(2);
         match self.balancer {
             Some(_) => 2 * (UNDER_WAY + RENEWALS / 3),
-            None => UNDER_WAY + RENEWALS,
+            None => UNDER_WAY + RENEWALS.max(all),
         }
     }
 

@@ -3,11 +3,12 @@
 //! It judges nothing: what is no value is published on purpose.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use fastrand::Rng;
 use globe::log_client::Transaction;
 use globe::settings::{Scope, Setting};
-use globe::{Keyspace, Result, Settings};
+use globe::{Guard, Keyspace, Result, Settings};
 use tokio::time::{sleep, timeout};
 
 use super::{Stage, TUNING};
@@ -48,8 +49,10 @@ impl Tuner {
         let name = format!("n{}", stage.node);
         let scope = Scope::new(name.as_str()).layer(kind, region);
         let layers = scope.layers();
+        // A log that was wiped is withheld, and for no longer than it takes to be seen in the end.
+        let guard = Guard::hold().at_most(Duration::from_secs(1));
         let settings = Settings::builder(Arc::clone(&stage.log), TUNING, scope).by(name.as_str());
-        let settings = settings.open().await?;
+        let settings = settings.guard(guard).open().await?;
         let limit = settings.declare(LIMIT, 0).check(check).open()?;
         let tuner = Tuner {
             stage: stage.clone(),
