@@ -28,11 +28,16 @@ async fn fused() -> (MemoryLog, Fuses, Map) {
     (log, fuses, map)
 }
 
+/// What is shown, however one looks. What is published between two looks is looked at once more.
 fn shown(map: &Map, key: &str) -> Option<u64> {
-    let (got, view) = (map.get(key), map.view());
-    let got = got.map(|value| value.number);
-    assert_eq!(view.get(key).map(|value| value.number), got);
-    got
+    loop {
+        let (before, got, view) = (map.view(), map.get(key), map.view());
+        if before.position() == view.position() {
+            let got = got.map(|value| value.number);
+            assert_eq!(view.get(key).map(|value| value.number), got);
+            return got;
+        }
+    }
 }
 
 /// Writes a value with a fuse over `good`, as another program does, and then another one over that.

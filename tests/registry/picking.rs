@@ -73,6 +73,10 @@ async fn of_two_the_one_with_fewer_requests_under_way_for_its_weight_is_picked()
     under_way.retain(|picked| picked.id == "a");
     let next: Vec<Picked<u16>> = (0..50).filter_map(|_| picker.pick()).collect();
     assert!(next.iter().all(|picked| picked.id == "b"));
+    // However often the same one is drawn twice.
+    for _ in 0..5_000 {
+        assert_eq!(picker.pick().unwrap().id, "b");
+    }
     // Another picker of the service knows of them as well.
     let other = one.registry.picker(SERVICE, Pick::TwoChoices);
     assert_eq!(other.pick().unwrap().id, "b");

@@ -41,8 +41,10 @@ impl<T> Pool<T> {
             Pick::RoundRobin => self.first_from(turn.fetch_add(1, Ordering::Relaxed)),
             Pick::TwoChoices => {
                 let one = self.at_random()?;
+                let is_other = |other: &&Arc<Listed<T>>| !Arc::ptr_eq(one, other);
                 let mut others = (0..DRAWS).filter_map(|_| self.at_random());
-                let other = others.find(|other| !Arc::ptr_eq(one, other));
+                // Of few members the same may be drawn again and again.
+                let other = others.find(is_other).or_else(|| self.first_of(is_other));
                 Some(other.filter(|other| is_busier(one, other)).unwrap_or(one))
             }
             _ => self.at_random(),
@@ -69,6 +71,15 @@ impl<T> Pool<T> {
             }
         }
         self.first_from(fastrand::usize(..))
+    }
+
+    /// The first of these that is not set aside.
+    fn first_of(
+        &self,
+        mut is_meant: impl FnMut(&&Arc<Listed<T>>) -> bool,
+    ) -> Option<&Arc<Listed<T>>> {
+        let mut all = self.members.iter();
+        all.find(|listed| !listed.load.is_aside() && is_meant(listed))
     }
 
     /// The first from here on that is not set aside.

@@ -76,6 +76,7 @@ mod tests {
             came += now;
             advance(PAUSE / 10).await;
         }
+        came += due();
         assert_eq!(came, 100, "after twice the pause at the latest");
     }
 }
