@@ -16,13 +16,21 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Keeps a note that has to wait, and gives back one that has not.
-    pub(crate) fn keep(&mut self, note: Note) -> Option<Note> {
+    /// Keeps a note that has to wait, and gives back one that has not; and what has waited, and no longer does.
+    pub(crate) fn keep(&mut self, note: Note) -> (Option<Note>, Vec<Note>) {
         if self.lets(&note) {
-            return Some(note);
+            return (Some(note), Vec::new());
+        }
+        let mut left = Vec::new();
+        if let Note::Difference { from, .. } = note {
+            // Who comes from there by all of this has left whatever led on from there, and the copy must not follow that.
+            let is_left = |other: &Note| other.leads_to().is_some_and(|to| to.covers(from));
+            let all = std::mem::take(&mut self.waiting);
+            let (gone, waiting): (Vec<Note>, Vec<Note>) = all.into_iter().partition(is_left);
+            (self.waiting, left) = (waiting.into(), gone);
         }
         self.waiting.push_back(note);
-        None
+        (None, left)
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
@@ -75,16 +83,31 @@ mod tests {
     #[test]
     fn a_note_waits_until_what_it_leads_to_is_confirmed() {
         let mut gate = Gate::default();
-        assert!(gate.keep(batch(1, 5)).is_none());
+        assert!(gate.keep(batch(1, 5)).0.is_none());
         let (passed, _) = gate.confirm(at(1, 4));
         assert!(passed.is_empty() && gate.is_waiting());
-        assert!(gate.keep(batch(1, 6)).is_none());
+        assert!(gate.keep(batch(1, 6)).0.is_none());
         let (passed, dropped) = gate.confirm(at(1, 5));
         assert_eq!(positions(passed), [Some(at(1, 5))]);
         assert!(dropped.is_empty() && gate.is_waiting());
         // What leads nowhere has nothing to wait for, and neither has what is confirmed.
-        assert!(gate.keep(Note::Abandoned { id: 1 }).is_some());
-        assert!(gate.keep(batch(1, 5)).is_some());
+        assert!(gate.keep(Note::Abandoned { id: 1 }).0.is_some());
+        assert!(gate.keep(batch(1, 5)).0.is_some());
+    }
+
+    #[test]
+    fn a_difference_takes_the_place_of_what_waits_and_began_there_as_well() {
+        let mut gate = Gate::default();
+        gate.confirm(at(1, 4));
+        let left = Note::Difference {
+            from: at(1, 4),
+            batch: Batch::new(Revision(7), Vec::new()),
+        };
+        for note in [batch(1, 5), batch(1, 6), left] {
+            assert!(gate.keep(note).0.is_none());
+        }
+        let (passed, _) = gate.confirm(at(1, 7));
+        assert_eq!(positions(passed), [Some(at(1, 7))]);
     }
 
     #[test]
@@ -95,7 +118,7 @@ mod tests {
             position: at(2, 3),
         };
         for note in [batch(1, 5), end, batch(2, 4)] {
-            assert!(gate.keep(note).is_none());
+            assert!(gate.keep(note).0.is_none());
         }
         let (passed, _) = gate.confirm(at(1, 4));
         assert!(passed.is_empty());

@@ -132,8 +132,7 @@ impl Queue {
             return;
         }
         held.notes.extend(passed);
-        let weight: usize = dropped.iter().map(Note::weight).sum();
-        held.bytes -= weight.min(held.bytes);
+        held.forget(&dropped);
         drop(held);
         drop(dropped);
         self.came.notify_one();
@@ -168,12 +167,19 @@ impl Queue {
 }
 
 impl Held {
+    /// These take no room any more.
+    fn forget(&mut self, notes: &[Note]) {
+        let weight: usize = notes.iter().map(Note::weight).sum();
+        self.bytes -= weight.min(self.bytes);
+    }
+
     fn push(&mut self, note: Note) {
         self.bytes += note.weight();
-        let note = match &mut self.gate {
+        let (note, left) = match &mut self.gate {
             Some(gate) => gate.keep(note),
-            None => Some(note),
+            None => (Some(note), Vec::new()),
         };
+        self.forget(&left);
         self.notes.extend(note);
     }
 }

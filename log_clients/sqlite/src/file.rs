@@ -226,7 +226,17 @@ impl Mark {
         })
     }
 
-    pub(crate) fn write(&self, marked: Marked) {
+    /// Says so, if that is further than what it says of the same life. Of others at the same time it may be the last: what it
+    /// says is too little then until the next commit.
+    pub(crate) fn advance(&self, marked: Marked) {
+        let said = self.read();
+        let is_late = said.is_some_and(|said| said.life == marked.life && said.head >= marked.head);
+        if !is_late {
+            self.write(marked);
+        }
+    }
+
+    fn write(&self, marked: Marked) {
         let Some(file) = &self.file else { return };
         let mut bytes = [0; 20];
         bytes[..8].copy_from_slice(&marked.life.to_le_bytes());
@@ -265,6 +275,9 @@ fn write_at(mut file: &File, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
     use super::*;
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -280,6 +293,43 @@ mod tests {
         ];
         for (kind, name) in table {
             assert_eq!(name_of_network(kind), name, "{kind:x}");
+        }
+    }
+
+    /// Whoever takes it for none does not see that the log was restored.
+    #[test]
+    fn a_mark_that_is_being_written_is_read_as_it_was_or_as_it_will_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = Mark::beside(&folder.path().join("log.db"), false);
+        assert_eq!(mark.read(), None);
+        let lives = [1, u64::MAX].map(|life| Marked { life, head: life });
+        mark.write(lives[0]);
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for life in lives.iter().cycle() {
+                    mark.write(*life);
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+            });
+            let read = (0..200_000).map(|_| mark.read());
+            let strange = read.filter(|read| !read.is_some_and(|read| lives.contains(&read)));
+            let strange = strange.count();
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(strange, 0);
+        });
+    }
+
+    #[test]
+    fn who_marks_late_takes_nothing_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = Mark::beside(&folder.path().join("log.db"), false);
+        for (life, head, expected) in [(7, 5, 5), (7, 3, 5), (7, 6, 6), (8, 2, 2)] {
+            mark.advance(Marked { life, head });
+            let head = expected;
+            assert_eq!(mark.read(), Some(Marked { life, head }));
         }
     }
 

@@ -176,10 +176,10 @@ impl Held<'_> {
         Ok((found, stand))
     }
 
-    /// Says beside the log how far it has come.
+    /// Says beside the log how far it has come, unless somebody who came later was sooner to say so.
     pub(crate) fn mark(&self, stand: &Stand) {
         let (life, head) = (stand.life, stand.head.0);
-        self.mark.write(Marked { life, head });
+        self.mark.advance(Marked { life, head });
     }
 
     /// Whether it is a copy, or an earlier state, of what once was here.
@@ -201,7 +201,11 @@ impl Held<'_> {
         let begun = Begun::to_write(self.connection);
         self.connection.busy_timeout(BUSY).map_err(explain)?;
         let transaction = begun?;
-        let (_, stand) = self.stand(&transaction)?;
+        let (found, stand) = self.stand(&transaction)?;
+        if stand == found {
+            // Somebody else has begun it, and may have come further by now: a mark of this moment would take that back.
+            return Ok(());
+        }
         stand.write(&transaction).map_err(explain)?;
         transaction.commit()?;
         self.mark(&stand);
