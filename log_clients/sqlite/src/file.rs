@@ -185,9 +185,10 @@ pub(crate) fn check_is_local(_path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// How far a life of the log has come, in a file beside it that a restored backup does not bring along.
+/// Which life the log is in and how far it has come, in a file beside it that a restored backup does not bring along.
 ///
-/// It is written after a commit, and not synced: after a crash of the machine it may say too little, never too much.
+/// That a life begins is written before it is committed, and synced. How far it has come is written after a commit, and is not:
+/// after a crash of the machine it may say too little, never too much.
 #[derive(Debug)]
 pub(crate) struct Mark {
     file: Option<File>,
@@ -226,12 +227,20 @@ impl Mark {
         })
     }
 
-    /// Says so, if that is further than what it says of the same life. Of others at the same time it may be the last: what it
-    /// says is too little then until the next commit.
+    /// A life begins here: by who alone may write the log.
+    pub(crate) fn begin(&self, marked: Marked) {
+        self.write(marked);
+        if let Some(Err(error)) = self.file.as_ref().map(File::sync_data) {
+            tracing::debug!(reason = %error, "the mark beside the log cannot be synced");
+        }
+    }
+
+    /// It has come this far. Who says so late takes back neither what others have said since, nor the life that one of them has
+    /// begun.
     pub(crate) fn advance(&self, marked: Marked) {
         let said = self.read();
-        let is_late = said.is_some_and(|said| said.life == marked.life && said.head >= marked.head);
-        if !is_late {
+        let is_news = |said: Marked| said.life == marked.life && said.head < marked.head;
+        if said.is_none_or(is_news) {
             self.write(marked);
         }
     }
@@ -326,11 +335,16 @@ mod tests {
     fn who_marks_late_takes_nothing_back() {
         let folder = tempfile::tempdir().unwrap();
         let mark = Mark::beside(&folder.path().join("log.db"), false);
-        for (life, head, expected) in [(7, 5, 5), (7, 3, 5), (7, 6, 6), (8, 2, 2)] {
-            mark.advance(Marked { life, head });
-            let head = expected;
-            assert_eq!(mark.read(), Some(Marked { life, head }));
+        let said = |life, head| Some(Marked { life, head });
+        for (head, expected) in [(5, 5), (3, 5), (6, 6)] {
+            mark.advance(Marked { life: 7, head });
+            assert_eq!(mark.read(), said(7, expected));
         }
+        mark.begin(Marked { life: 8, head: 2 });
+        mark.advance(Marked { life: 7, head: 9 });
+        assert_eq!(mark.read(), said(8, 2));
+        mark.advance(Marked { life: 8, head: 3 });
+        assert_eq!(mark.read(), said(8, 3));
     }
 
     #[test]

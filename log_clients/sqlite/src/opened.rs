@@ -172,21 +172,23 @@ impl Held<'_> {
             tracing::warn!(head = %stand.head, "the log was restored, copied or rolled back: it begins another life");
             stand.life = new_life();
             stand.birth = self.id.birth;
+            // While nobody else writes, and before it is committed: from then on it may be taken back. Where it is not committed
+            // after all, whoever looks next begins another one.
+            self.mark.begin(marked(&stand));
         }
         Ok((found, stand))
     }
 
     /// Says beside the log how far it has come, unless somebody who came later was sooner to say so.
     pub(crate) fn mark(&self, stand: &Stand) {
-        let (life, head) = (stand.life, stand.head.0);
-        self.mark.advance(Marked { life, head });
+        self.mark.advance(marked(stand));
     }
 
-    /// Whether it is a copy, or an earlier state, of what once was here.
+    /// Whether it is a copy, or an earlier state, of what once was here: also of a life that others have followed since.
     fn is_of_another_life(&self, stand: &Stand, marked: Option<Marked>) -> bool {
-        let was_further =
-            marked.is_some_and(|marked| marked.life == stand.life && marked.head > stand.head.0);
-        was_further || stand.birth != self.id.birth
+        let is_earlier =
+            marked.is_some_and(|marked| marked.life != stand.life || marked.head > stand.head.0);
+        is_earlier || stand.birth != self.id.birth
     }
 
     fn begin_again(&self) -> Result<()> {
@@ -211,6 +213,11 @@ impl Held<'_> {
         self.mark(&stand);
         Ok(())
     }
+}
+
+fn marked(stand: &Stand) -> Marked {
+    let (life, head) = (stand.life, stand.head.0);
+    Marked { life, head }
 }
 
 /// A connection to a file that is there; nothing is written to it.
