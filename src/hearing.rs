@@ -166,13 +166,6 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
         WithheldWatch::new(Arc::clone(self.replica()))
     }
 
-    /// Shows what the [guard](crate::Builder::guard) of the map withholds, whatever that is by now; false when it withholds
-    /// nothing. It is shown soon afterwards, by the map's own task: a [watch](Reader::watch_withheld) says when. While the log is
-    /// away that is at the next attempt to reach it. This map alone follows: the others of the cluster have guards of their own.
-    pub fn accept_withheld(&self) -> bool {
-        self.replica().withholding().accept()
-    }
-
     /// Waits until the map satisfies a predicate, and returns the view that does. The predicate is first asked when the map
     /// is hydrated, and then whenever something was published, be it a newer position or a snapshot of the same one. Waits
     /// for as long as it takes: bound it with `tokio::time::timeout`. Cancel safe. Each asking is a view, O(1), and whatever

@@ -224,6 +224,13 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
         status.last_error = status.last_error.or_else(|| self.log().last_failure());
         status
     }
+
+    /// Shows what the [guard](crate::Builder::guard) of the map withholds, whatever that is by now; false when it withholds
+    /// nothing. It is shown soon afterwards, by the map's own task: a [watch](Reader::watch_withheld) says when. While the log is
+    /// away that is at the next attempt to reach it. This map alone follows: the others of the cluster have guards of their own.
+    pub fn accept_withheld(&self) -> bool {
+        self.replica().withholding().accept()
+    }
 }
 
 /// Waiting before looking.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use globe_log_client::{Batch, Bytes, Change, Position, Record};
 use globe_offline::RecordedLog;
+use tokio::time::Instant;
 
 use crate::entry::codec::Decode;
 use crate::entry::key::Key;
@@ -54,9 +55,12 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         self
     }
 
-    /// What is delivered from now on is every commit, or may skip to a key's latest state.
+    /// The log is followed from now on, by what is every commit, or may skip to a key's latest state.
     pub(crate) fn follow(&mut self, every_commit: bool) {
-        self.every_commit = every_commit;
+        (self.every_commit, self.follows) = (every_commit, true);
+        if let Some(held) = &mut self.held {
+            held.wait.run(Instant::now());
+        }
     }
 
     pub(crate) fn replica(&self) -> &Arc<Replica<K, V>> {

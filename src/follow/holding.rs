@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use globe_log_client::Position;
 use tokio::time::{Instant, sleep_until};
 
 use crate::entry::change::ResyncReason;
@@ -13,7 +14,7 @@ use crate::follow::applier::Applier;
 use crate::follow::held::{Held, Wait, at_once, step};
 use crate::follow::staged::Staged;
 use crate::ground::pace::Pace;
-use crate::replica::guard::Guard;
+use crate::replica::guard::{Guard, Step};
 use crate::replica::state::State;
 
 impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
@@ -32,24 +33,14 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
     /// Publishes what follows on the newest state, unless the guard withholds it. Says how many records are kept out there.
     pub(crate) async fn show(&mut self, staged: Staged<K, V>) -> usize {
         let kept_out = staged.state.quarantine.len();
-        let published = self.replica().state();
-        if self.held.is_none() && !self.may_be_withheld(&published, &staged) {
-            drop(published);
-            self.publish(staged).await;
-            return kept_out;
-        }
-        let gone = self.gone(&published, &staged).await;
-        let step = step(&published, &staged.state, gone.len());
-        if self.replica().guard().withholds(step) {
-            self.hold(&published, staged.state, gone);
-        } else if self.held.is_some() {
-            drop(published);
-            let state = Arc::new(staged.state);
-            self.let_go(state, "it takes away no more than it may")
-                .await;
-        } else {
-            drop(published);
-            self.publish(staged).await;
+        match self.taken_by(&staged).await {
+            Some(gone) => self.hold(staged.state, gone),
+            None if self.is_holding() => {
+                let state = Arc::new(staged.state);
+                self.let_go(state, "it takes away no more than it may")
+                    .await;
+            }
+            None => self.publish(staged).await,
         }
         kept_out
     }
@@ -62,16 +53,29 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         self.show(staged).await
     }
 
-    /// Whether it is worth while to look who took the entries away. Also without a guard nothing is lost silently.
-    fn may_be_withheld(&self, published: &State<K, V>, staged: &Staged<K, V>) -> bool {
-        let most = step(published, &staged.state, staged.removed());
-        let guard = self.replica().guard();
-        if !guard.is_set() && Guard::hold().withholds(most) {
-            let (keyspace, position) = (self.replica().keyspace(), staged.state.position);
-            let (gone, of) = (most.gone, most.before);
+    /// The keys that it takes away, if it is to be withheld.
+    async fn taken_by(&mut self, staged: &Staged<K, V>) -> Option<HashSet<K>> {
+        let (published, guard) = (self.replica().state(), *self.replica().guard());
+        let most = step(&published, &staged.state, staged.removed());
+        if !guard.is_set() {
+            self.tell(most, staged.state.position);
+            return None;
+        }
+        if !self.is_holding() && !guard.withholds(most) {
+            // Whoever has taken them away, it is not enough.
+            return None;
+        }
+        let gone = self.gone(&published, staged).await;
+        let step = step(&published, &staged.state, gone.len());
+        guard.withholds(step).then_some(gone)
+    }
+
+    /// Also without a guard nothing is lost silently.
+    fn tell(&self, step: Step, position: Position) {
+        if Guard::hold().withholds(step) {
+            let (keyspace, gone, of) = (self.replica().keyspace(), step.gone, step.before);
             tracing::info!(%keyspace, %position, gone, of, "nearly all entries are gone in one step, which is followed");
         }
-        guard.withholds(most)
     }
 
     /// The keys that are shown and would be gone, but for those that were deleted here.
@@ -91,8 +95,8 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         gone
     }
 
-    fn hold(&mut self, published: &State<K, V>, state: State<K, V>, gone: HashSet<K>) {
-        let time = self.replica().guard().time();
+    fn hold(&mut self, state: State<K, V>, gone: HashSet<K>) {
+        let (time, published) = (self.replica().guard().time(), self.replica().state());
         let earlier = self.held.take().map(|held| (held.wait, held.doubts));
         let is_new = earlier.is_none();
         let (wait, doubts) = earlier.unwrap_or_else(|| (Wait::begin(Instant::now(), time), 0));
@@ -106,7 +110,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         if self.follows {
             held.wait.run(Instant::now());
         }
-        let told = held.told(published);
+        let told = held.told(&published);
         self.replica().withholding().hold(told);
         if is_new && let Some(withheld) = self.replica().withholding().told() {
             let keyspace = self.replica().keyspace();
@@ -114,14 +118,11 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         }
     }
 
-    /// The log is followed from now on, or no more: that is what the time of what is withheld is counted by.
-    pub(crate) fn set_following(&mut self, follows: bool) {
-        self.follows = follows;
+    /// The log is followed no more: what is withheld waits on when it is again.
+    pub(crate) fn pause(&mut self) {
+        self.follows = false;
         if let Some(held) = &mut self.held {
-            match follows {
-                true => held.wait.run(Instant::now()),
-                false => held.wait.pause(Instant::now()),
-            }
+            held.wait.pause(Instant::now());
         }
     }
 

@@ -194,7 +194,7 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
         loop {
             self.applier.let_go_if_due().await;
             let Err(why) = self.follow_one(tail.take()).await;
-            self.applier.set_following(false);
+            self.applier.pause();
             let age = hydrated.elapsed();
             let next = verdict(&why)?;
             self.replica().health().reopened();
@@ -219,7 +219,6 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
             None => self.open().await.map_err(Break::Log)?,
         };
         self.applier.follow(self.log.capabilities().every_commit);
-        self.applier.set_following(true);
         self.apply_all(tail).await
     }
 

@@ -104,7 +104,7 @@ impl Guard {
     }
 
     /// Withholds a step that takes this share of the entries away, or more: above 0, and at most 1, which is all of them.
-    /// Default 0.9.
+    /// Default 0.9. As all that follows, it means nothing for a guard that [follows](Guard::follow).
     #[must_use]
     pub fn share(self, share: f64) -> Guard {
         self.with(|hold| hold.share = share)

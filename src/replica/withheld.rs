@@ -128,8 +128,7 @@ impl Withholding {
 
     /// What is withheld.
     pub(crate) fn told(&self) -> Option<Withheld> {
-        let holding = lock(&self.place).holding;
-        holding.map(|holding| holding.told(Instant::now()))
+        self.look().1
     }
 
     /// Up to where the log was followed, if that is not shown.

@@ -30,7 +30,7 @@
 //! | to … | there is |
 //! |---|---|
 //! | say **where** it is kept, and what may be begun with it | [`Offline`], with a [`Start`] |
-//! | **write** it | [`RecordedLog`] around the log |
+//! | **write** it | [`RecordedLog`] around the log; no more than was [confirmed](RecordedLog::confirm), if that is asked for |
 //! | **read** it | [`Offline::read`]: an [`OfflineCopy`], or a [`Refusal`] |
 //! | **encrypt** it | [`Seal`] |
 //!

@@ -66,7 +66,7 @@ impl Mender {
     /// Brings the copy to where the log is, and, if it can, to where its readers are. Not beyond what they have confirmed, where
     /// that is asked for: then it is tried again later.
     async fn mend(&mut self) -> Result<()> {
-        self.is_confirmed()?;
+        self.check_confirmed()?;
         let here = match self.ask(Note::Check).await? {
             Here::Theirs => return Ok(()),
             Here::Failing => return Err(unavailable("it cannot be written")),
@@ -89,11 +89,11 @@ impl Mender {
             let position = head;
             self.queue.tell(Note::Head { position, asked });
         }
-        self.is_confirmed()?;
+        self.check_confirmed()?;
         self.ask(Note::Mended).await
     }
 
-    fn is_confirmed(&self) -> Result<()> {
+    fn check_confirmed(&self) -> Result<()> {
         match self.queue.is_waiting() {
             true => Err(unavailable("what was read is not confirmed yet")),
             false => Ok(()),

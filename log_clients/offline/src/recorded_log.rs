@@ -36,9 +36,9 @@ use crate::time::{Clock, Moment};
 ///
 /// A difference carries the copy on if that stands exactly where the difference begins; what it says that it knows is believed.
 ///
-/// The task runs on the runtime of the first snapshot, difference or tail, and ends when the last clone is dropped; the thread does when also the last
-/// snapshot and tail are, once it has written what is on the way. Where another process keeps the same copy in the same
-/// folder, this one writes nothing until that one has ended, which it notices within about a second of use.
+/// The task runs on the runtime of the first snapshot, difference or tail, and ends when the last clone is dropped; the thread
+/// does when also the last snapshot and tail are, once it has written what is on the way. Where another process keeps the same copy
+/// in the same folder, this one writes nothing until that one has ended, which it notices within about a second of use.
 ///
 /// It costs a thread, for each commit its own size on the disk, and no copy of the records in memory; a difference is kept until it
 /// is read to its end, up to 32 MiB. After some time as many
