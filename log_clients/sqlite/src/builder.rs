@@ -56,7 +56,7 @@ impl SqliteLogBuilder {
                 commits: 10_000,
                 age: Duration::from_secs(24 * 60 * 60),
             },
-            page_size: 1000,
+            page_size: 4000,
         }
     }
 
@@ -90,7 +90,7 @@ impl SqliteLogBuilder {
         self
     }
 
-    /// The records in one page of a snapshot, 1000 if not set; zero counts as one.
+    /// The records in one page of a snapshot, 4000 if not set; zero counts as one.
     pub fn page_size(mut self, records: usize) -> SqliteLogBuilder {
         self.page_size = records.max(1);
         self

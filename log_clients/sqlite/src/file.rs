@@ -228,11 +228,15 @@ impl Mark {
     }
 
     /// A life begins here: by who alone may write the log.
-    pub(crate) fn begin(&self, marked: Marked) {
-        self.write(marked);
-        if let Some(Err(error)) = self.file.as_ref().map(File::sync_data) {
-            tracing::debug!(reason = %error, "the mark beside the log cannot be synced");
-        }
+    ///
+    /// # Errors
+    /// `Unavailable` where that cannot be said: whoever looked would take the life for another, again and again.
+    pub(crate) fn begin(&self, marked: Marked) -> Result<()> {
+        let sync = || self.file.as_ref().map_or(Ok(()), File::sync_data);
+        self.write(marked).and_then(|()| sync()).map_err(|error| {
+            let why = "the mark beside the log cannot be written: no other life of it can begin";
+            Error::new(ErrorKind::Unavailable, why).with_source(error)
+        })
     }
 
     /// It has come this far. Who says so late takes back neither what others have said since, nor the life that one of them has
@@ -240,21 +244,20 @@ impl Mark {
     pub(crate) fn advance(&self, marked: Marked) {
         let said = self.read();
         let is_news = |said: Marked| said.life == marked.life && said.head < marked.head;
-        if said.is_none_or(is_news) {
-            self.write(marked);
+        if said.is_none_or(is_news)
+            && let Err(error) = self.write(marked)
+        {
+            tracing::debug!(reason = %error, "the mark beside the log cannot be written");
         }
     }
 
-    fn write(&self, marked: Marked) {
-        let Some(file) = &self.file else { return };
+    fn write(&self, marked: Marked) -> io::Result<()> {
         let mut bytes = [0; 20];
         bytes[..8].copy_from_slice(&marked.life.to_le_bytes());
         bytes[8..16].copy_from_slice(&marked.head.to_le_bytes());
         let sum = hash(&bytes[..16]);
         bytes[16..].copy_from_slice(&sum.to_le_bytes());
-        if let Err(error) = write_at(file, &bytes) {
-            tracing::debug!(reason = %error, "the mark beside the log cannot be written");
-        }
+        (self.file.as_ref()).map_or(Ok(()), |file| write_at(file, &bytes))
     }
 }
 
@@ -312,12 +315,12 @@ mod tests {
         let mark = Mark::beside(&folder.path().join("log.db"), false);
         assert_eq!(mark.read(), None);
         let lives = [1, u64::MAX].map(|life| Marked { life, head: life });
-        mark.write(lives[0]);
+        mark.write(lives[0]).unwrap();
         let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
                 for life in lives.iter().cycle() {
-                    mark.write(*life);
+                    mark.write(*life).unwrap();
                     if is_over.load(Ordering::Relaxed) {
                         return;
                     }
@@ -340,11 +343,23 @@ mod tests {
             mark.advance(Marked { life: 7, head });
             assert_eq!(mark.read(), said(7, expected));
         }
-        mark.begin(Marked { life: 8, head: 2 });
+        mark.begin(Marked { life: 8, head: 2 }).unwrap();
         mark.advance(Marked { life: 7, head: 9 });
         assert_eq!(mark.read(), said(8, 2));
         mark.advance(Marked { life: 8, head: 3 });
         assert_eq!(mark.read(), said(8, 3));
+    }
+
+    #[test]
+    fn a_life_that_cannot_be_marked_does_not_begin() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.db");
+        Mark::beside(&path, false).advance(Marked { life: 7, head: 5 });
+        // As on a disk that takes nothing any more.
+        let mark = Mark::beside(&path, true);
+        let error = mark.begin(Marked { life: 8, head: 2 }).unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Unavailable);
+        assert_eq!(mark.read(), Some(Marked { life: 7, head: 5 }));
     }
 
     #[test]

@@ -44,9 +44,9 @@
 //! # What it costs
 //!
 //! Three threads a log: one writes, one reads, one watches. What is asked at the same time is committed together, so a commit
-//! costs a share of one sync of the disk. The watcher asks SQLite every 10 ms whether anybody has written, every millisecond
-//! while somebody does. A tail reads what is new as one query. A snapshot reads pages of history, and keeps nothing open between
-//! them; a difference reads the same pages, and hands out less.
+//! costs a share of one sync of the disk. The watcher asks SQLite whether anybody has written: every millisecond while
+//! somebody does, more rarely the longer nobody has, and every 30 ms from three seconds on. A tail reads what is new as one query.
+//! A snapshot reads pages of history, and keeps nothing open between them; a difference reads the same pages, and hands out less.
 //!
 //! # What it tells `tracing`
 //!

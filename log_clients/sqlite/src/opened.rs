@@ -174,7 +174,7 @@ impl Held<'_> {
             stand.birth = self.id.birth;
             // While nobody else writes, and before it is committed: from then on it may be taken back. Where it is not committed
             // after all, whoever looks next begins another one.
-            self.mark.begin(marked(&stand));
+            self.mark.begin(marked(&stand))?;
         }
         Ok((found, stand))
     }

@@ -22,11 +22,11 @@ use crate::writes::{Ask, Done};
 /// Between two looks, while others write.
 const BUSY: Duration = Duration::from_millis(1);
 
-/// Between two looks, while nobody does.
-const IDLE: Duration = Duration::from_millis(10);
+/// Between two looks, when nobody has for long.
+const IDLE: Duration = Duration::from_millis(30);
 
-/// How long after the last change it still is busy.
-const COOLING: Duration = Duration::from_millis(200);
+/// How much shorter the pause between two looks is than the time in which nobody has written.
+const COOLING: u32 = 100;
 
 pub(crate) struct Watcher {
     opened: Opened,
@@ -67,11 +67,7 @@ impl Watcher {
                 changed = now();
             }
             self.sweep();
-            let pause = if changed.elapsed() < COOLING {
-                BUSY
-            } else {
-                IDLE
-            };
+            let pause = (changed.elapsed() / COOLING).clamp(BUSY, IDLE);
             if needed.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected) {
                 return;
             }
