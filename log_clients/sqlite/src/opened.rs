@@ -169,7 +169,7 @@ impl Held<'_> {
         let found = Stand::read(transaction)?;
         let mut stand = found;
         if self.is_of_another_life(&found, self.mark.read()) {
-            tracing::warn!(head = %stand.head, "the log was restored, copied or rolled back: it begins another life");
+            tracing::warn!(head = %stand.head, "this is not the log that was here before (it was restored, copied, rolled back or made anew): it begins another life");
             stand.life = new_life();
             stand.birth = self.id.birth;
             // While nobody else writes, and before it is committed: from then on it may be taken back. Where it is not committed
