@@ -233,6 +233,10 @@ pub(crate) async fn story(levels: &Levels) -> Outcome {
         format!("all of {answered} requests meanwhile were served"),
         answered > 20 && missed.load(Ordering::Relaxed) == 0,
     )?;
+    // First: they would hold on to what is deleted.
+    for instance in [&web_7, &web_8, &web_9] {
+        instance.service.settings.close().await;
+    }
     records.clear().await?; // What this run wrote.
     Ok(())
 }

@@ -169,7 +169,7 @@ impl Held<'_> {
         let found = Stand::read(transaction)?;
         let mut stand = found;
         if self.is_of_another_life(&found, self.mark.read()) {
-            tracing::warn!(head = %stand.head, "this is not the log that was here before (it was restored, copied, rolled back or made anew): it begins another life");
+            tracing::warn!(head = %stand.head, "the log was restored, copied or rolled back: it begins another life");
             stand.life = new_life();
             stand.birth = self.id.birth;
             // While nobody else writes, and before it is committed: from then on it may be taken back. Where it is not committed
@@ -294,5 +294,31 @@ pub(crate) fn establish(way: &Way) -> Result<()> {
         return Ok(());
     }
     set_up_to_write(&connection, way).map_err(explain)?;
-    schema::make(&connection, FileId::at(&way.path)?.birth)
+    let first = Stand::first(FileId::at(&way.path)?.birth);
+    // What is left beside it, of another file that was here, says nothing about this one.
+    let mark = || Mark::beside(&way.path, way.read_only).begin(marked(&first));
+    schema::make(&connection, &first, mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_is_made_where_another_was_goes_on_in_its_first_life() {
+        let folder = tempfile::tempdir().unwrap();
+        let way = Way {
+            path: folder.path().join("log.db"),
+            synchronous: Synchronous::Full,
+            read_only: false,
+        };
+        let left = Marked { life: 7, head: 5 };
+        Mark::beside(&way.path, false).begin(left).unwrap();
+        establish(&way).unwrap();
+        let made = Stand::read(&Connection::open(&way.path).unwrap()).unwrap();
+        let mut opened = Opened::new(way);
+        let mut held = opened.hold().unwrap();
+        let life = held.look(|_, stand| Ok(stand.life)).unwrap();
+        assert_eq!(life, made.life);
+    }
 }

@@ -8,7 +8,6 @@ use globe_log_client::{Error, ErrorKind, Result};
 
 use crate::begun::Begun;
 use crate::error::{damaged, explain};
-use crate::file::Birth;
 use crate::stand::Stand;
 
 /// "Glob", as `file(1)` and SQLite know it.
@@ -67,8 +66,12 @@ CREATE VIEW live_leases AS
     SELECT printf('%x', id) AS lease, ttl / 1000.0 AS seconds FROM leases;
 ";
 
-/// Makes an empty file a log.
-pub(crate) fn make(connection: &Connection, birth: Birth) -> Result<()> {
+/// Makes an empty file a log, which stands there first; that it begins is marked before it does.
+pub(crate) fn make(
+    connection: &Connection,
+    first: &Stand,
+    mark: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     let transaction = Begun::to_write(connection)?;
     // Somebody else may have made it meanwhile.
     if is_ours_now(&transaction)? {
@@ -78,9 +81,10 @@ pub(crate) fn make(connection: &Connection, birth: Birth) -> Result<()> {
         lay(&transaction)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
-        Stand::first(birth).write(&transaction)
+        first.write(&transaction)
     };
     make().map_err(explain)?;
+    mark()?;
     transaction.commit()
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) read_only: bool,
     looks: Sender<Look>,
     asks: Sender<Request>,
-    /// With it the watcher ends, and with that the others: there is nobody left to ask them.
+    /// With it the watcher ends, with that the writer, and with that the reader: there is nobody left to ask them.
     _needed: Sender<Infallible>,
     seen: watch::Receiver<Seen>,
     last_failure: Mutex<Option<Error>>,
@@ -63,7 +63,12 @@ impl Shared {
         })?;
         is_established.await.map_err(|_| gone())??;
         let writer = Writer::new(Opened::impatient(way.clone()), history, sees.clone());
-        begin("write", move || writer.run(&asked))?;
+        let looking = looks.clone();
+        begin("write", move || {
+            writer.run(&asked);
+            // Each closes the file by itself: of two who do so at once, neither takes into it what lies beside it.
+            drop(looking);
+        })?;
         let sweeps = !way.read_only;
         let watcher = Watcher::new(Opened::new(way.clone()), asks.clone(), sees, sweeps);
         begin("watch", move || watcher.run(&needed))?;

@@ -14,6 +14,9 @@ use tokio::time::{Instant, timeout};
 const BOUND: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 
+/// How often a log is opened and closed.
+const CLOSINGS: usize = 200;
+
 fn keyspace() -> Keyspace {
     Keyspace::new("flags").unwrap()
 }
@@ -37,6 +40,28 @@ async fn many_who_open_a_new_file_at_once_open_one_log() {
         heads.push(log.head(&keyspace()).await.unwrap());
     }
     assert!(heads.iter().all(|head| *head == heads[0]), "{heads:?}");
+}
+
+/// SQLite takes into the file what lies beside it when the last one closes it; of two who do at once, neither is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_closed_a_log_leaves_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("log.db");
+    let beside = folder.path().join("log.db-wal");
+    for number in 0..CLOSINGS {
+        let log = open(&file).await;
+        if number % 2 == 0 {
+            log.commit(put("key", "value")).await.unwrap();
+        }
+        log.head(&keyspace()).await.unwrap();
+        drop(log);
+        let closed = async {
+            while beside.exists() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(BOUND, closed).await.unwrap();
+    }
 }
 
 /// Each adds one to a number as often as it takes: nobody's addition is lost.
