@@ -19,8 +19,9 @@ use crate::ground::tasks::Tasks;
 use crate::map_settings::{MapSettings, check_time};
 use crate::read::barrier::Barrier;
 use crate::read::consistency::Consistency;
-use crate::read::view::View;
+use crate::read::view::{Entries, View};
 use crate::replica::Replica;
+use crate::replica::state::State;
 use crate::replica::status::Status;
 
 /// A map as it is read: a handle that cannot write.
@@ -154,7 +155,8 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     /// The entry of a key: its value, which it can be read as, and its version: what [`Globe::put_if`](crate::Globe::put_if) can be guarded by.
     /// O(log n).
     pub fn get_entry(&self, key: impl Lookup<K>) -> Option<Entry<V>> {
-        self.view().get_entry(key).cloned()
+        self.replica()
+            .look(|state| key.look_up(Entries(state)).cloned())
     }
 
     /// Whether there is such a key. As fast as [`Reader::get`].
@@ -165,7 +167,7 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     /// How many entries there are, without those that are kept out. O(1).
     #[must_use]
     pub fn len(&self) -> usize {
-        self.replica().state().entries.len()
+        self.replica().look(|state| state.entries.len())
     }
 
     /// Whether there are none: also before the first snapshot, when nothing is known yet. O(1).
@@ -204,8 +206,7 @@ impl<K: Key, V: Send + Sync + 'static> Reader<K, V> {
     /// [`Consistency::AtLeast`](crate::Consistency::AtLeast) until it has seen everything this one has. `None` before the first snapshot.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
-        let view = self.try_view()?;
-        Some(view.position())
+        self.replica().look(State::known_position)
     }
 
     /// The records that are kept out of the map because they cannot be decoded, in the order of their keys. Costs a copy of

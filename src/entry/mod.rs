@@ -7,17 +7,19 @@ pub(crate) mod codec;
 pub(crate) mod into_key;
 pub(crate) mod key;
 pub(crate) mod key_range;
+pub(crate) mod key_types;
 pub(crate) mod lookup;
 pub(crate) mod parts;
 pub(crate) mod prefix;
 pub(crate) mod quarantine;
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use foldhash::quality::FixedState;
 use globe_log_client::{Epoch, LeaseId, Record, Revision, Version};
 
 /// One entry of the map: the decoded value, and which write of the key it is.
@@ -122,7 +124,7 @@ impl<V> Deref for Entry<V> {
 }
 
 fn digest(value: &Bytes) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FixedState::default().build_hasher();
     hasher.write(value);
     hasher.finish()
 }

@@ -94,24 +94,25 @@ impl<V: 'static> Decoder<V> {
 
 /// The key that a text of the log stands for beside what is shown, or why it stands for none: of two texts whose keys are
 /// equal, only one is shown.
-pub(crate) fn key_beside<K: Key, V>(shown: &State<K, V>, text: &[u8]) -> Result<K, String> {
+pub(crate) fn key_beside<K: Key, V>(shown: &State<K, V>, text: &[u8]) -> Result<Arc<K>, String> {
     let key = decode_key(text)?;
-    if is_written_otherwise(shown, &key, text) {
-        return Err(WRITTEN_OTHERWISE.to_owned());
+    match shown.entries.get_key_value(&key) {
+        Some((kept, _)) if !is_written(&**kept, text) => Err(WRITTEN_OTHERWISE.to_owned()),
+        Some((kept, _)) => Ok(Arc::clone(kept)),
+        None => Ok(Arc::new(key)),
     }
-    Ok(key)
 }
 
 /// Whether what stands at a key is a record whose key is equal, but written otherwise.
 pub(crate) fn is_written_otherwise<K: Key, V>(state: &State<K, V>, key: &K, text: &[u8]) -> bool {
     // The keys of a snapshot mostly come in their order, each behind all that is there: that is seen at once, while to look
     // for it in a large map is what taking it in costs most.
-    let last = state.entries.get_max();
-    if last.is_none_or(|(last, _)| last < key) {
+    let last = state.entries.last_key();
+    if last.is_none_or(|last| last < key) {
         return false;
     }
     let stands = state.entries.get_key_value(key);
-    stands.is_some_and(|(stands, _)| !is_written(stands, text))
+    stands.is_some_and(|(stands, _)| !is_written(&**stands, text))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 
-use globe_log_client::{Batch, Change, Error, Record, Revision};
+use globe_log_client::{Batch, Bytes, Change, Error, Record, Revision};
 
 use crate::entry::key::Key;
 use crate::replica::state::State;
@@ -61,14 +61,13 @@ pub(crate) fn check(batch: &Batch, applied: Revision) -> Result<(), Refusal> {
             "a batch of revision {revision} came after revision {applied} was applied"
         ));
     }
-    let mut keys = HashSet::with_capacity(batch.changes.len());
+    if let Some(key) = twice(&batch.changes) {
+        let key = String::from_utf8_lossy(key);
+        return refuse(format!(
+            "the batch of revision {revision} holds the key {key:?} twice"
+        ));
+    }
     for change in &batch.changes {
-        if !keys.insert(change.key()) {
-            let key = String::from_utf8_lossy(change.key()).into_owned();
-            return refuse(format!(
-                "the batch of revision {revision} holds the key {key:?} twice"
-            ));
-        }
         match change {
             Change::Put(record) if record.modified != revision || record.created > revision => {
                 return refuse(format!(
@@ -81,6 +80,17 @@ pub(crate) fn check(batch: &Batch, applied: Revision) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// A key that several of these change.
+fn twice(changes: &[Change]) -> Option<&Bytes> {
+    // One cannot, and mostly there is but one.
+    let [_, _, ..] = changes else {
+        return None;
+    };
+    let mut keys = HashSet::with_capacity(changes.len());
+    let mut all = changes.iter().map(Change::key);
+    all.find(|key| !keys.insert(*key))
 }
 
 /// A change of a kind that this build does not know, as a log may deliver that is newer.

@@ -19,7 +19,7 @@ use crate::replica::withheld::Holding;
 pub(crate) struct Held<K, V> {
     pub(crate) state: Arc<State<K, V>>,
     /// The keys that are shown and gone from it, but for those that were deleted here.
-    pub(crate) gone: HashSet<K>,
+    pub(crate) gone: HashSet<Arc<K>>,
     pub(crate) wait: Wait,
     /// How many doubts are settled when it is shown.
     pub(crate) doubts: u64,

@@ -54,7 +54,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
     }
 
     /// The keys that it takes away, if it is to be withheld.
-    async fn taken_by(&mut self, staged: &Staged<K, V>) -> Option<HashSet<K>> {
+    async fn taken_by(&mut self, staged: &Staged<K, V>) -> Option<HashSet<Arc<K>>> {
         let (published, guard) = (self.replica().state(), *self.replica().guard());
         let most = step(&published, &staged.state, staged.removed());
         if !guard.is_set() {
@@ -79,7 +79,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
     }
 
     /// The keys that are shown and would be gone, but for those that were deleted here.
-    async fn gone(&mut self, published: &State<K, V>, staged: &Staged<K, V>) -> HashSet<K> {
+    async fn gone(&mut self, published: &State<K, V>, staged: &Staged<K, V>) -> HashSet<Arc<K>> {
         let held = self.held.as_mut();
         let mut gone = held.map_or_else(HashSet::new, |held| std::mem::take(&mut held.gone));
         let deletes = self.replica().deletes();
@@ -87,15 +87,15 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         for (key, is_there) in staged.changed() {
             if is_there {
                 gone.remove(key);
-            } else if published.entries.contains_key(key) && !deletes.include(key) {
-                gone.insert(key.clone());
+            } else if published.entries.contains_key(key) && !deletes.include(&**key) {
+                gone.insert(Arc::clone(key));
             }
             pace.step().await;
         }
         gone
     }
 
-    fn hold(&mut self, state: State<K, V>, gone: HashSet<K>) {
+    fn hold(&mut self, state: State<K, V>, gone: HashSet<Arc<K>>) {
         let (time, published) = (self.replica().guard().time(), self.replica().state());
         let earlier = self.held.take().map(|held| (held.wait, held.doubts));
         let is_new = earlier.is_none();
@@ -202,13 +202,13 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
         let is_snapshot = staged.state.resyncs != replica.state().resyncs;
         let (mut shown, mut pace) = (Vec::new(), Pace::new());
         for (key, is_there) in staged.changed() {
-            if !is_there && deletes.include(key) {
-                shown.push(key.clone());
+            if !is_there && deletes.include(&**key) {
+                shown.push(Arc::clone(key));
             }
             pace.step().await;
         }
         staged.publish(&replica).await;
-        shown.iter().for_each(|key| deletes.shown(key));
+        shown.iter().for_each(|key| deletes.shown(&**key));
         if is_snapshot {
             deletes.forget_unknown();
         }

@@ -80,7 +80,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
             .map(|(key, bad)| (key.clone(), bad.version.revision()))
             .collect();
         let mut pace = Pace::new();
-        for (key, entry) in &state.entries {
+        for (key, entry) in state.entries.iter() {
             written.push((key.encode().ok()?.into(), entry.version().revision()));
             pace.step().await;
         }

@@ -2,6 +2,8 @@
 //!
 //! What is shown stays so for as long as its record is there: it never gives way to another's.
 
+use std::sync::Arc;
+
 use globe_log_client::Record;
 
 use crate::entry::key::Key;
@@ -38,7 +40,7 @@ impl<K: Key, V: Send + Sync + 'static> Applier<K, V> {
     fn settle_rival(
         &mut self,
         install: &mut Installation<K, V>,
-        key: K,
+        key: Arc<K>,
         record: &Record,
     ) -> Result<(), Refusal> {
         install.notice_missed(record);

@@ -10,6 +10,8 @@ use imbl::ordmap::DiffItem;
 use crate::entry::Entry;
 use crate::entry::key::Key;
 use crate::entry::quarantine::Quarantined;
+use crate::ground::pace::Pace;
+use crate::replica::entries::Difference;
 use crate::replica::state::State;
 use crate::replica::{Delta, Replica};
 
@@ -36,12 +38,12 @@ impl<K: Key, V> Staged<K, V> {
     }
 
     /// The keys whose entries will be others, and whether they will have one.
-    pub(crate) fn changed(&self) -> impl Iterator<Item = (&K, bool)> {
+    pub(crate) fn changed(&self) -> impl Iterator<Item = (&Arc<K>, bool)> {
         self.delta.iter().map(|(key, value)| (key, value.is_some()))
     }
 
     /// A change that is in the state already.
-    pub(crate) fn note(&mut self, item: DiffItem<'_, '_, K, Entry<V>>) {
+    pub(crate) fn note(&mut self, item: Difference<'_, K, V>) {
         let (key, entry) = match item {
             DiffItem::Add(key, entry)
             | DiffItem::Update {
@@ -51,7 +53,7 @@ impl<K: Key, V> Staged<K, V> {
         };
         self.removed += usize::from(entry.is_none());
         let value = entry.map(|entry| Arc::clone(entry.value()));
-        self.delta.push((key.clone(), value));
+        self.delta.push((Arc::clone(key), value));
     }
 
     /// Whether what will be published holds other entries than what is.
@@ -59,18 +61,42 @@ impl<K: Key, V> Staged<K, V> {
         !self.delta.is_empty()
     }
 
-    /// Puts an entry in its place. The index is given this key, and the state a copy: made beside its value, it lies beside
-    /// it in memory, where a look-up wants both.
-    pub(crate) fn put(&mut self, key: K, entry: Entry<V>) {
+    /// Puts an entry in its place.
+    pub(crate) fn put(&mut self, key: Arc<K>, entry: Entry<V>) {
         let value = Arc::clone(entry.value());
-        self.state.entries.insert(key.clone(), entry);
+        self.state.entries.insert(Arc::clone(&key), entry);
         self.delta.push((key, Some(value)));
+    }
+
+    /// Puts entries that come in the order of their keys, behind all that there are.
+    ///
+    /// Every other one first: a leaf of the map that is full is split in the middle, so that a run which is put in its order
+    /// leaves each of them half empty (411 bytes an entry instead of 214); those that are put later fill them up.
+    pub(crate) async fn append(
+        &mut self,
+        run: impl ExactSizeIterator<Item = (Arc<K>, Entry<V>)>,
+        pace: &mut Pace,
+    ) {
+        let mut later = Vec::with_capacity(run.len() / 2);
+        for (place, (key, entry)) in run.enumerate() {
+            let value = Arc::clone(entry.value());
+            self.delta.push((Arc::clone(&key), Some(value)));
+            match place % 2 {
+                0 => self.state.entries.insert(key, entry),
+                _ => later.push((key, entry)),
+            }
+            pace.step().await;
+        }
+        for (key, entry) in later {
+            self.state.entries.insert(key, entry);
+            pace.step().await;
+        }
     }
 
     /// Takes an entry out, if there is one.
     pub(crate) fn remove(&mut self, key: &K) {
-        if self.state.entries.remove(key).is_some() {
-            self.delta.push((key.clone(), None));
+        if let Some(key) = self.state.entries.remove(key) {
+            self.delta.push((key, None));
             self.removed += 1;
         }
     }
@@ -82,7 +108,10 @@ impl<K: Key, V> Staged<K, V> {
 
     /// A record is kept out no more.
     pub(crate) fn let_in(&mut self, text: &Bytes) {
-        self.state.quarantine.remove(text);
+        // Asked first: to take out nothing would copy what it looked through.
+        if self.state.quarantine.contains_key(text) {
+            self.state.quarantine.remove(text);
+        }
     }
 
     pub(crate) async fn publish(mut self, replica: &Replica<K, V>)

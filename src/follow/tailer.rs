@@ -3,6 +3,8 @@
 //! It never touches the published view itself, and never gives up on a log that may come back.
 
 use std::convert::Infallible;
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 
 use globe_log_client::{Error, ErrorKind, LogClient, Position, Result, Tail};
@@ -234,13 +236,19 @@ impl<K: Key, V: Send + Sync + 'static> Tailer<K, V> {
     async fn apply_all(&mut self, mut tail: Tail) -> Result<Infallible, Break> {
         let mut age = Age::begin();
         let replica = Arc::clone(self.replica());
+        // Made once, not for every batch. One that has ended doubts no more.
+        let mut doubted = pin!(async {
+            if replica.doubted().await.is_err() {
+                pending::<()>().await;
+            }
+        });
         loop {
             let batch = tokio::select! {
                 // In this order every time, so that a run on a paused clock can be repeated.
                 biased;
                 Some(request) = self.requests.recv() => return Err(Break::Asked(request.next)),
                 // While a step is withheld, nothing is proved by what is shown anyway.
-                Ok(()) = replica.doubted(), if !self.applier.is_holding() => return Err(Break::Refused(disproved())),
+                () = &mut doubted, if !self.applier.is_holding() => return Err(Break::Refused(disproved())),
                 () = self.applier.over(), if self.applier.is_holding() => {
                     self.applier.let_go_if_due().await;
                     continue;

@@ -5,6 +5,7 @@
 pub(crate) mod backoff;
 pub(crate) mod careful;
 pub(crate) mod clock;
+pub(crate) mod key_table;
 pub(crate) mod pace;
 pub(crate) mod runtime;
 pub(crate) mod sync;

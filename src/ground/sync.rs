@@ -8,8 +8,8 @@ use std::sync::PoisonError;
 pub(crate) use std::sync::atomic::AtomicU64;
 pub(crate) use std::sync::{Mutex, MutexGuard};
 
+pub(crate) use crate::ground::key_table::KeyTable;
 pub(crate) use arc_swap::ArcSwap;
-pub(crate) use dashmap::DashMap;
 pub(crate) use tokio::sync::Notify;
 
 /// Takes a lock. Nothing here can panic while holding one, so a poisoned one holds no half-made change.

@@ -5,21 +5,19 @@
 use std::fmt;
 use std::iter::FusedIterator;
 
-use imbl::ordmap;
-use imbl::shared_ptr::DefaultSharedPtr;
-
 use crate::entry::Entry;
+use crate::replica::entries;
 
 /// All entries of a [`View`](crate::View), in the order of their keys: made by [`View::iter`](crate::View::iter). It knows
 /// how many are left.
 pub struct Iter<'a, K, V> {
-    pub(crate) entries: ordmap::Iter<'a, K, Entry<V>, DefaultSharedPtr>,
+    pub(crate) entries: entries::Iter<'a, K, V>,
 }
 
 /// The entries of a range of keys, in their order: made by [`View::range`](crate::View::range) and
 /// [`View::prefix`](crate::View::prefix).
 pub struct Range<'a, K, V> {
-    pub(crate) entries: ordmap::RangedIter<'a, K, Entry<V>, DefaultSharedPtr>,
+    pub(crate) entries: entries::Range<'a, K, V>,
 }
 
 macro_rules! iterators {
@@ -28,7 +26,7 @@ macro_rules! iterators {
             type Item = (&'a K, &'a Entry<V>);
 
             fn next(&mut self) -> Option<Self::Item> {
-                self.entries.next()
+                self.entries.next().map(|(key, entry)| (&**key, entry))
             }
 
             fn size_hint(&self) -> (usize, Option<usize>) {
@@ -38,7 +36,7 @@ macro_rules! iterators {
 
         impl<K, V> DoubleEndedIterator for $iter<'_, K, V> {
             fn next_back(&mut self) -> Option<Self::Item> {
-                self.entries.next_back()
+                self.entries.next_back().map(|(key, entry)| (&**key, entry))
             }
         }
 

@@ -119,7 +119,7 @@ impl<K: Key, V> View<K, V> {
     /// The entries of a range of keys, in their order: [`KeyRange`] says what that can be. O(log n) to begin, whatever lies
     /// outside the range. A range that ends before it begins holds nothing.
     pub fn range(&self, range: impl KeyRange<K>) -> Range<'_, K, V> {
-        let entries = self.state.entries.range(range.into_bounds());
+        let entries = self.state.entries.range(&range.into_bounds());
         Range { entries }
     }
 
@@ -143,7 +143,7 @@ impl<K: Key, V> View<K, V> {
     }
 
     pub(crate) fn with_prefix(&self, prefix: &impl KeyPrefix<K>) -> Range<'_, K, V> {
-        let entries = self.state.entries.range(range_of(prefix));
+        let entries = self.state.entries.range(&range_of(prefix));
         Range { entries }
     }
 
@@ -192,7 +192,7 @@ impl<'a, K: Key, V> IntoIterator for &'a View<K, V> {
 }
 
 /// Where a view looks keys up.
-struct Entries<'a, K, V>(&'a State<K, V>);
+pub(crate) struct Entries<'a, K, V>(pub(crate) &'a State<K, V>);
 
 impl<'a, K: Key, V> Finder<K> for Entries<'a, K, V> {
     type Found = Option<&'a Entry<V>>;

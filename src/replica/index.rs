@@ -8,7 +8,7 @@ use std::hash::Hash;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
-use crate::ground::sync::{AtomicU64, DashMap};
+use crate::ground::sync::{AtomicU64, KeyTable};
 
 /// What an index knows of a key.
 pub(crate) enum Lookup<V> {
@@ -20,7 +20,7 @@ pub(crate) enum Lookup<V> {
 
 pub(crate) struct Index<K, V> {
     /// Made for as many entries as there are at first: growing takes long, and readers would wait for it.
-    values: OnceLock<DashMap<K, Arc<V>>>,
+    values: OnceLock<KeyTable<K, Arc<V>>>,
     /// Counts the steps: odd while the index is being brought up to the view, even while it is level with it.
     steps: AtomicU64,
 }
@@ -53,8 +53,7 @@ impl<K: Eq + Hash, V> Index<K, V> {
         if self.step().is_none() {
             return Lookup::Behind;
         }
-        let found = self.values.get().and_then(|values| values.get(key));
-        Lookup::Level(found.map(|value| Arc::clone(value.value())))
+        Lookup::Level(self.values.get().and_then(|values| values.get(key)))
     }
 
     /// Sends readers to the view. Called before a newer view is published.
@@ -67,11 +66,11 @@ impl<K: Eq + Hash, V> Index<K, V> {
 
     /// So many entries are about to be put, if they are the first.
     pub(crate) fn make_room(&self, count: usize) {
-        self.values.get_or_init(|| DashMap::with_capacity(count));
+        self.values.get_or_init(|| KeyTable::with_capacity(count));
     }
 
-    pub(crate) fn put(&self, key: K, value: Arc<V>) {
-        let values = self.values.get_or_init(DashMap::new);
+    pub(crate) fn put(&self, key: Arc<K>, value: Arc<V>) {
+        let values = self.values.get_or_init(|| KeyTable::with_capacity(1));
         values.insert(key, value);
     }
 

@@ -4,6 +4,7 @@
 
 pub(crate) mod bells;
 pub(crate) mod deletes;
+pub(crate) mod entries;
 pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod index;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use globe_log_client::{Error, ErrorKind, Keyspace, Position, Result};
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::entry::key::Key;
@@ -53,8 +55,8 @@ pub(crate) struct Replica<K, V> {
     origin: Arc<()>,
 }
 
-/// What a publication changes: the keys, and what stands there then.
-pub(crate) type Delta<K, V> = Vec<(K, Option<Arc<V>>)>;
+/// What a publication changes: the keys, and what stands there then. Mostly it is one.
+pub(crate) type Delta<K, V> = SmallVec<[(Arc<K>, Option<Arc<V>>); 1]>;
 
 impl<K: Key, V> Replica<K, V> {
     pub(crate) fn new(keyspace: Keyspace) -> Replica<K, V> {
@@ -200,6 +202,11 @@ impl<K: Key, V> Replica<K, V> {
         self.view.load_full()
     }
 
+    /// Looks at what is published without keeping it: then threads that look at the same time do not count in one place.
+    pub(crate) fn look<R>(&self, at: impl FnOnce(&State<K, V>) -> R) -> R {
+        at(&self.view.load())
+    }
+
     /// As [`Replica::state`]; `None` before the first snapshot, when nothing is known yet.
     pub(crate) fn hydrated_state(&self) -> Option<Arc<State<K, V>>> {
         // Asked before looking: what is published by then is what is looked at, or older.
@@ -214,12 +221,10 @@ impl<K: Key, V> Replica<K, V> {
     {
         match self.index.find(key) {
             Lookup::Level(value) => value,
-            Lookup::Behind => self
-                .view
-                .load()
-                .entries
-                .get(key)
-                .map(|entry| Arc::clone(entry.value())),
+            Lookup::Behind => self.look(|state| {
+                let entry = state.entries.get(key);
+                entry.map(|entry| Arc::clone(entry.value()))
+            }),
         }
     }
 
@@ -314,7 +319,6 @@ impl<K: Key, V> Replica<K, V> {
     /// Brings the index up to the view.
     async fn bring_up(&self, delta: Delta<K, V>) {
         let mut pace = Pace::new();
-        // Moved, not cloned: a key made beside its value lies beside it in memory, where a look-up wants both.
         for (key, value) in delta {
             match value {
                 Some(value) => self.index.put(key, value),
@@ -345,11 +349,11 @@ impl<K: Key, V> Replica<K, V> {
     }
 }
 
-async fn keys<K: Key, V>(delta: &Delta<K, V>) -> Vec<K> {
+async fn keys<K: Key, V>(delta: &Delta<K, V>) -> Vec<Arc<K>> {
     let mut keys = Vec::with_capacity(delta.len());
     let mut pace = Pace::new();
     for (key, _) in delta {
-        keys.push(key.clone());
+        keys.push(Arc::clone(key));
         pace.step().await;
     }
     keys

@@ -13,7 +13,9 @@ const PAST_EPOCHS: usize = 1_000;
 /// Where a replica stands, for those who wait.
 pub(crate) struct Progress {
     place: Mutex<Place>,
+    /// Rung for whoever waits for a place. Who waits for a doubt has a bell of his own: it is rung less often.
     moved: Notify,
+    doubted: Notify,
 }
 
 #[derive(Default)]
@@ -73,6 +75,7 @@ impl Progress {
         Progress {
             place: Mutex::new(Place::default()),
             moved: Notify::new(),
+            doubted: Notify::new(),
         }
     }
 
@@ -103,7 +106,7 @@ impl Progress {
     /// An answer of the log showed that something is missing here: only a snapshot that is begun after this settles it.
     pub(crate) fn doubt(&self) {
         lock(&self.place).doubts += 1;
-        self.moved.notify_waiters();
+        self.doubted.notify_waiters();
     }
 
     /// How many doubts there were so far: asked before a snapshot is begun.
@@ -116,7 +119,7 @@ impl Progress {
         let mut place = lock(&self.place);
         place.settled = place.settled.max(doubts);
         drop(place);
-        self.moved.notify_waiters();
+        self.doubted.notify_waiters();
     }
 
     /// Whether there is a doubt that no snapshot has settled.
@@ -128,40 +131,44 @@ impl Progress {
     pub(crate) fn end(&self, why: Error) {
         lock(&self.place).end.get_or_insert(why);
         self.moved.notify_waiters();
+        self.doubted.notify_waiters();
     }
 
     /// Waits until the first snapshot is there.
     pub(crate) async fn hydrated(&self) -> Result<()> {
-        self.wait_until(|place| place.position.is_some()).await
+        self.wait_until(&self.moved, |place| place.position.is_some())
+            .await
     }
 
     /// Waits until something was published after so many publications.
     pub(crate) async fn published_since(&self, count: u64) -> Result<()> {
-        self.wait_until(|place| place.publications > count).await
+        self.wait_until(&self.moved, |place| place.publications > count)
+            .await
     }
 
     /// Waits until a position is reached, or its life of the log is over.
     pub(crate) async fn reached(&self, target: Position) -> Result<Reach> {
-        self.wait_until(|place| place.reach(target) != Reach::NotYet)
+        self.wait_until(&self.moved, |place| place.reach(target) != Reach::NotYet)
             .await?;
         Ok(lock(&self.place).reach(target))
     }
 
     /// Waits until there is a doubt that no snapshot has settled.
     pub(crate) async fn doubted(&self) -> Result<()> {
-        self.wait_until(Place::is_doubted).await
+        self.wait_until(&self.doubted, Place::is_doubted).await
     }
 
     /// Waits until there is none.
     pub(crate) async fn undoubted(&self) -> Result<()> {
-        self.wait_until(|place| !place.is_doubted()).await
+        self.wait_until(&self.doubted, |place| !place.is_doubted())
+            .await
     }
 
-    /// Waits until it stands where it should; an error when it never will.
-    async fn wait_until(&self, there: impl Fn(&Place) -> bool) -> Result<()> {
+    /// Waits until it stands where it should; an error when it never will. The bell is the one that is rung for that.
+    async fn wait_until(&self, bell: &Notify, there: impl Fn(&Place) -> bool) -> Result<()> {
         loop {
             // Made before looking: a move in between wakes it.
-            let moved = self.moved.notified();
+            let moved = bell.notified();
             let end = {
                 let place = lock(&self.place);
                 if there(&place) {

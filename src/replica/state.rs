@@ -10,14 +10,14 @@ use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 use tokio::time::Instant;
 
-use crate::entry::Entry;
 use crate::entry::change::{Change, ResyncReason};
 use crate::entry::key::Key;
 use crate::entry::quarantine::Quarantined;
+use crate::replica::entries::Entries;
 
 /// What is published, whole, by the one applier.
 pub(crate) struct State<K, V> {
-    pub(crate) entries: OrdMap<K, Entry<V>>,
+    pub(crate) entries: Entries<K, V>,
     pub(crate) quarantine: OrdMap<Bytes, Quarantined>,
     /// Which replica published it: its counters compare only inside one.
     pub(crate) origin: Arc<()>,
@@ -38,7 +38,7 @@ pub(crate) struct State<K, V> {
 impl<K: Key, V> State<K, V> {
     pub(crate) fn empty(origin: Arc<()>) -> State<K, V> {
         State {
-            entries: OrdMap::new(),
+            entries: Entries::new(),
             quarantine: OrdMap::new(),
             origin,
             position: Position::default(),
@@ -51,9 +51,14 @@ impl<K: Key, V> State<K, V> {
         }
     }
 
+    /// Where it is true; `None` before the first snapshot.
+    pub(crate) fn known_position(&self) -> Option<Position> {
+        (self.resyncs > 0).then_some(self.position)
+    }
+
     /// The life of the log it is from; `None` before the first snapshot.
     pub(crate) fn epoch(&self) -> Option<Epoch> {
-        (self.resyncs > 0).then_some(self.position.epoch)
+        self.known_position().map(|position| position.epoch)
     }
 
     /// The commit of the last publication that changed the entries.
@@ -94,6 +99,6 @@ pub(crate) fn differences<'a, K: Key, V>(
             } => (key, Some(old), Some(new)),
             DiffItem::Remove(key, old) => (key, Some(old), None),
         };
-        wants(key).then(|| Change::between(key.clone(), old.cloned(), new.cloned(), gone_by))
+        wants(key).then(|| Change::between(K::clone(key), old.cloned(), new.cloned(), gone_by))
     })
 }

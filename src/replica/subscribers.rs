@@ -363,7 +363,7 @@ impl<K: Key, V> Subscribers<K, V> {
         &self,
         before: &Arc<State<K, V>>,
         after: &Arc<State<K, V>>,
-        changed: &[K],
+        changed: &[Arc<K>],
     ) {
         let mut pace = Pace::new();
         let mut told = Vec::new();
@@ -390,7 +390,7 @@ impl<K: Key, V> Subscribers<K, V> {
     }
 
     /// Those who may want one of these keys: whose key has the same hash.
-    fn of_keys<'a>(&self, keys: &'a [K]) -> Vec<(Arc<Subscriber<K, V>>, &'a K)> {
+    fn of_keys<'a>(&self, keys: &'a [Arc<K>]) -> Vec<(Arc<Subscriber<K, V>>, &'a K)> {
         if lock(&self.list).of_one_key.is_empty() {
             return Vec::new();
         }
@@ -398,7 +398,7 @@ impl<K: Key, V> Subscribers<K, V> {
         let list = lock(&self.list);
         let found = keys.iter().zip(hashes).filter_map(|(key, hash)| {
             let members = list.of_one_key.get(&hash)?.values();
-            Some(members.map(move |subscriber| (Arc::clone(subscriber), key)))
+            Some(members.map(move |subscriber| (Arc::clone(subscriber), &**key)))
         });
         found.flatten().collect()
     }
@@ -422,7 +422,11 @@ impl<K: Key, V> Subscribers<K, V> {
 }
 
 /// Whether somebody is to hear of changed keys. A predicate is the user's, and is not asked here.
-async fn is_covered<K: Key, V>(interest: &Interest<K, V>, changed: &[K], pace: &mut Pace) -> bool {
+async fn is_covered<K: Key, V>(
+    interest: &Interest<K, V>,
+    changed: &[Arc<K>],
+    pace: &mut Pace,
+) -> bool {
     if !matches!(interest, Interest::Prefix(_) | Interest::Range(_)) {
         return true;
     }

@@ -2,7 +2,7 @@
 //!
 //! Never acts on what it remembers: each key is judged by what stands there now, and what is written is guarded by that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -24,12 +24,12 @@ use crate::session::judgement::{Act, Seen, Want, When, judge};
 use crate::session::shared::{Shared, closed};
 use crate::session::sight::Sight;
 use crate::session::state::{SessionEvent, SessionState};
-use crate::write::bulk::Writes;
+use crate::write::bulk::Gathered;
+use crate::write::draft::{Draft, Guarded, Stands};
 use crate::write::due::Due;
 use crate::write::guarded::is_refusal;
 use crate::write::wanted::{Wanted, WantedValue, Wish};
 use crate::write::wanted_keys::WantedKeys;
-use crate::write::write_set::{Draft, Guarded, Stands};
 
 /// How long one transaction of it may take.
 const BOUND: Duration = Duration::from_secs(5);
@@ -172,7 +172,7 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
             let why = "the map shows another life of the log than the session is in";
             return Err((keys, Error::new(ErrorKind::EpochChanged, why)));
         };
-        let (mut writes, mut left, mut why) = (Writes::new(), BTreeSet::new(), None);
+        let (mut writes, mut left, mut why) = (Gathered::new(), BTreeSet::new(), None);
         let mut pace = Pace::new();
         for text in keys {
             pace.step().await;
@@ -371,7 +371,7 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
 }
 
 /// The keys that are put, and not deleted.
-fn put_by(writes: &BTreeMap<Bytes, Guarded>) -> BTreeSet<Bytes> {
+fn put_by(writes: &Gathered) -> BTreeSet<Bytes> {
     let put = writes.iter().filter(|(_, guarded)| guarded.draft.is_put());
     put.map(|(text, _)| text.clone()).collect()
 }

@@ -20,9 +20,10 @@ use crate::session::shared::Shared;
 use crate::session::state::{Loss, SessionState};
 use crate::transaction::txn::Txn;
 use crate::write::attempt::Basis;
+use crate::write::draft::{Draft, Stands};
 use crate::write::leasing::Leasing;
 use crate::write::wanted::{Intent, WantedValue};
-use crate::write::write_set::{Draft, Stands, WriteSet};
+use crate::write::write_set::WriteSet;
 use crate::write::writer::Writer;
 use crate::write::writing::{Writing, end};
 

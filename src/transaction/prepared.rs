@@ -14,11 +14,11 @@ use globe_log_client::{
 
 use crate::write::attempt::{Basis, Outcome};
 use crate::write::committer::Committer;
+use crate::write::draft::{Draft, Stands};
 use crate::write::leasing::Leasing;
 use crate::write::replicas::Replicas;
 use crate::write::wanted::{Intent, WantedValue};
 use crate::write::wanted_keys::WantedKeys;
-use crate::write::write_set::{Draft, Stands};
 use crate::write::writing::{Writing, end};
 
 /// A write of this attempt: what is sent, and what a read of this attempt gets.

@@ -21,9 +21,9 @@ use crate::entry::prefix::KeyPrefix;
 use crate::globe::Globe;
 use crate::read::view::View;
 use crate::transaction::prepared::{Pending, Prepared};
+use crate::write::draft::{Draft, Stands};
 use crate::write::leasing::Leasing;
 use crate::write::replicas::AnyReplica;
-use crate::write::write_set::{Draft, Stands};
 
 /// What a closure of [`Globe::transact`](crate::Globe::transact) reads and writes through: it shows the maps as they stood
 /// when it first touched them, with what the closure wrote since.

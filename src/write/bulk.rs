@@ -3,6 +3,7 @@
 //! It never sends a part before all of it is known to be within the limits, and never works long without a turn for others.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,12 +14,14 @@ use crate::entry::key::Key;
 use crate::ground::pace::Pace;
 use crate::replica::state::State;
 use crate::write::attempt::Basis;
-use crate::write::write_set::{Draft, Guarded, Stands, WriteSet};
+use crate::write::draft::{Draft, Guarded, Stands};
+use crate::write::write_set::WriteSet;
 use crate::write::writer::Writer;
+use crate::write::writes::Writes;
 use crate::write::written::WrittenAll;
 
-/// Writes by the key in the log.
-pub(crate) type Writes = BTreeMap<Bytes, Guarded>;
+/// Writes that are gathered in whatever order, by the key in the log: of those of one key the last one counts.
+pub(crate) type Gathered = BTreeMap<Bytes, Guarded>;
 
 /// Transactions under way at once.
 pub(crate) const PIPELINE: usize = 8;
@@ -31,7 +34,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         entries: Vec<(K, V)>,
     ) -> Result<WrittenAll> {
         let state = self.replica.state();
-        let mut writes = Writes::new();
+        let mut writes = Gathered::new();
         let mut pace = Pace::new();
         for (key, value) in entries {
             let text = self.encode_key(&key)?;
@@ -60,15 +63,13 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     }
 
     /// The deletes of all that begins with `prefix`, bad records as well.
-    async fn under(&self, state: &State<K, V>, prefix: &str) -> Result<Writes> {
-        let mut writes = Writes::new();
+    async fn under(&self, state: &State<K, V>, prefix: &str) -> Result<Gathered> {
+        let mut writes = Gathered::new();
         let mut pace = Pace::new();
         let start = K::at_or_after(prefix);
         let is_ordered = start.is_some();
-        let candidates = match &start {
-            Some(start) => state.entries.range::<_, K>(start..),
-            None => state.entries.range::<_, K>(..),
-        };
+        let start = start.map_or(Bound::Unbounded, Bound::Included);
+        let candidates = state.entries.range(&(start, Bound::Unbounded));
         for (key, entry) in candidates {
             pace.step().await;
             let text = self.encode_key(key)?;
@@ -95,7 +96,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         &self,
         bound: Duration,
         life: Option<Epoch>,
-        writes: Writes,
+        writes: Gathered,
     ) -> Result<Vec<(Position, WriteSet)>> {
         let (keyspace, capabilities) = (self.replica.keyspace(), self.log.capabilities());
         let chunks = chunks(keyspace, writes, &capabilities).await;
@@ -126,7 +127,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
 /// the log refuses by name.
 pub(crate) async fn chunks(
     keyspace: &Keyspace,
-    writes: Writes,
+    writes: Gathered,
     capabilities: &Capabilities,
 ) -> Vec<Writes> {
     let mut chunks: Vec<Writes> = Vec::new();
@@ -142,11 +143,11 @@ pub(crate) async fn chunks(
         };
         match chunks.last_mut() {
             Some(chunk) if fits(chunk) => {
-                chunk.insert(key, guarded);
+                chunk.push(key, guarded);
                 bytes += size;
             }
             _ => {
-                chunks.push(Writes::from([(key, guarded)]));
+                chunks.push(Writes::one(key, guarded));
                 bytes = size;
             }
         }
@@ -167,7 +168,7 @@ mod tests {
         capabilities.max_operations = 10;
         capabilities.max_transaction_bytes = 1000;
         let keyspace = Keyspace::new("ks").unwrap();
-        let writes = |count: usize, size: usize| -> Writes {
+        let writes = |count: usize, size: usize| -> Gathered {
             let guarded = || Guarded {
                 stands: Stands::Nothing,
                 draft: Draft::Put(vec![0; size].into()),

@@ -12,9 +12,10 @@ use globe_log_client::{Conflict, Epoch, Error, ErrorKind, Result};
 
 use crate::entry::key::Key;
 use crate::write::attempt::Basis;
-use crate::write::bulk::{PIPELINE, Writes, chunks};
+use crate::write::bulk::{Gathered, PIPELINE, chunks};
 use crate::write::write_set::WriteSet;
 use crate::write::writer::Writer;
+use crate::write::writes::Writes;
 
 /// What became of guarded writes.
 #[derive(Default)]
@@ -44,7 +45,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         &self,
         bound: Duration,
         life: Epoch,
-        writes: Writes,
+        writes: Gathered,
     ) -> Sorted {
         let keyspace = self.replica.keyspace();
         let chunks = chunks(keyspace, writes, &self.log.capabilities()).await;
@@ -70,8 +71,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             let is_refused = tried.error.as_ref().is_some_and(is_refusal);
             if part.len() > 1 && is_refused && tried.left.len() == part.len() {
                 let mut first = part;
-                let middle = first.keys().nth(first.len() / 2).cloned();
-                parts.extend(middle.map(|middle| first.split_off(&middle)));
+                parts.push(first.split_off_half());
                 parts.push(first);
             } else {
                 sorted.add(tried);
@@ -99,12 +99,10 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
                     let failed = conflict.failed.iter();
                     let before = writes.len();
                     for failed in failed {
-                        if let Some((text, _)) = writes.remove_entry(failed.key()) {
-                            sorted.refused.insert(text);
-                        }
+                        sorted.refused.extend(writes.remove(failed.key()));
                     }
                     if writes.len() == before {
-                        sorted.left.extend(writes.into_keys());
+                        sorted.left.extend(writes.keys().cloned());
                         sorted.error = error;
                         break;
                     }

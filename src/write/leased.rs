@@ -12,9 +12,10 @@ use tokio::time::{Instant, timeout_at};
 use crate::entry::key::Key;
 use crate::write::attempt::{Basis, Outcome};
 use crate::write::committer::Committer;
+use crate::write::draft::{Draft, Guarded, Stands};
 use crate::write::leasing::Leasing;
 use crate::write::wanted::{Intent, WantedValue};
-use crate::write::write_set::{Draft, Guarded, Stands, WriteSet};
+use crate::write::write_set::WriteSet;
 use crate::write::writer::Writer;
 use crate::write::writing::{Writing, end};
 use crate::write::written::Written;
@@ -220,7 +221,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         if self.wanted.is_unheard() {
             return Ok(announced);
         }
-        for (text, guarded) in &set.writes {
+        for (text, guarded) in set.writes.iter() {
             let Draft::Put(value) = &guarded.draft else {
                 let leaves = guarded.draft.leaves();
                 intents.extend(leaves.then_some((text, guarded.stands, Intent::Leave)));

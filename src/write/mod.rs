@@ -5,6 +5,7 @@
 pub(crate) mod attempt;
 pub(crate) mod bulk;
 pub(crate) mod committer;
+pub(crate) mod draft;
 pub(crate) mod due;
 pub(crate) mod ending;
 pub(crate) mod expected;
@@ -18,5 +19,6 @@ pub(crate) mod wanted_keys;
 pub(crate) mod wanted_row;
 pub(crate) mod write_set;
 pub(crate) mod writer;
+pub(crate) mod writes;
 pub(crate) mod writing;
 pub(crate) mod written;

@@ -11,7 +11,8 @@ use crate::entry::Entry;
 use crate::entry::key::Key;
 use crate::replica::state::State;
 use crate::write::attempt::{Basis, Outcome};
-use crate::write::write_set::{Draft, Stands, WriteSet};
+use crate::write::draft::{Draft, Stands};
+use crate::write::write_set::WriteSet;
 use crate::write::writer::Writer;
 use crate::write::written::{Edit, Updated};
 

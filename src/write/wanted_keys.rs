@@ -10,12 +10,12 @@ use bytes::Bytes;
 use globe_log_client::{Epoch, LeaseId, Position};
 
 use crate::ground::sync::{Mutex, MutexGuard, lock};
+use crate::write::draft::Stands;
 use crate::write::due::{Due, tell};
 use crate::write::ending::Ending;
 use crate::write::leasing::Leasing;
 use crate::write::wanted::{Intent, Wanted, WantedValue, Wish};
 use crate::write::wanted_row::Row;
-use crate::write::write_set::Stands;
 
 /// The wanted keys of one map, by their text in the log.
 #[derive(Default)]

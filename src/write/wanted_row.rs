@@ -6,10 +6,10 @@ use std::sync::Weak;
 
 use globe_log_client::{LeaseId, Position};
 
+use crate::write::draft::Stands;
 use crate::write::ending::Ending;
 use crate::write::leasing::Leasing;
 use crate::write::wanted::{Intent, Wanted};
-use crate::write::write_set::Stands;
 
 /// One key that a session wrote, or is writing.
 pub(crate) struct Row {

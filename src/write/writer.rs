@@ -21,10 +21,11 @@ use crate::replica::Replica;
 use crate::replica::state::State;
 use crate::write::attempt::{Basis, Outcome};
 use crate::write::committer::Committer;
+use crate::write::draft::{Draft, Stands};
 use crate::write::expected::Expected;
 use crate::write::replicas::Replicas;
 use crate::write::wanted_keys::WantedKeys;
-use crate::write::write_set::{Draft, Stands, WriteSet};
+use crate::write::write_set::WriteSet;
 use crate::write::writing::end;
 use crate::write::written::Written;
 
@@ -269,7 +270,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     fn guard_by_what_stands(&self, set: &mut WriteSet) {
         let state = self.replica.state();
         set.life = state.epoch();
-        for (text, guarded) in &mut set.writes {
+        for (text, guarded) in set.writes.iter_mut() {
             guarded.stands = match decode_key::<K>(text) {
                 Ok(key) => self.known(&state, text, &key),
                 Err(_) => {

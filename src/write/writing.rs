@@ -8,10 +8,10 @@ use bytes::Bytes;
 use globe_log_client::Result;
 
 use crate::write::attempt::Outcome;
+use crate::write::draft::Stands;
 use crate::write::ending::{Ending, ending};
 use crate::write::wanted::Intent;
 use crate::write::wanted_keys::WantedKeys;
-use crate::write::write_set::Stands;
 
 /// A write of a key that is under way. Dropped before it was told how it ended, nobody knows.
 #[must_use]

@@ -38,7 +38,7 @@ pub struct Written {
 impl Written {
     /// What a set of one write did.
     pub(crate) fn new(position: Position, set: &WriteSet) -> Written {
-        let is_put = set.writes.values().any(|guarded| guarded.draft.is_put());
+        let is_put = set.writes.iter().any(|(_, guarded)| guarded.draft.is_put());
         Written {
             position,
             version: is_put.then(|| Version::new(position.epoch, position.revision)),

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -72,7 +73,7 @@ impl fmt::Debug for Write {
 /// Writes that are committed together if every precondition holds: whole, or not at all.
 ///
 /// Without writes it only checks its preconditions. Each key may be written once. Building one never fails and talks to
-/// nobody; a clone copies no key and no value.
+/// nobody; a clone copies nothing.
 ///
 /// ```
 /// use std::time::Duration;
@@ -93,8 +94,8 @@ impl fmt::Debug for Write {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Transaction {
-    preconditions: Vec<(Keyspace, Bytes, Precondition)>,
-    writes: Vec<(Keyspace, Bytes, Write)>,
+    preconditions: Arc<Vec<(Keyspace, Bytes, Precondition)>>,
+    writes: Arc<Vec<(Keyspace, Bytes, Write)>>,
     epoch: Option<Epoch>,
     timeout: Option<Duration>,
 }
@@ -104,6 +105,16 @@ impl Transaction {
     #[must_use]
     pub fn new() -> Transaction {
         Transaction::default()
+    }
+
+    /// An empty transaction that has room for so many writes, each with a precondition.
+    #[must_use]
+    pub fn with_capacity(writes: usize) -> Transaction {
+        Transaction {
+            preconditions: Arc::new(Vec::with_capacity(writes)),
+            writes: Arc::new(Vec::with_capacity(writes)),
+            ..Transaction::default()
+        }
     }
 
     /// Commits only in this life of the log, or in whatever life there is; the latter if not set. See
@@ -154,8 +165,8 @@ impl Transaction {
         key: impl Into<Bytes>,
         precondition: Precondition,
     ) -> Transaction {
-        self.preconditions
-            .push((keyspace.clone(), key.into(), precondition));
+        let preconditions = Arc::make_mut(&mut self.preconditions);
+        preconditions.push((keyspace.clone(), key.into(), precondition));
         self
     }
 
@@ -196,7 +207,7 @@ impl Transaction {
         key: impl Into<Bytes>,
         write: Write,
     ) -> Transaction {
-        self.writes.push((keyspace.clone(), key.into(), write));
+        Arc::make_mut(&mut self.writes).push((keyspace.clone(), key.into(), write));
         self
     }
 
@@ -225,6 +236,17 @@ impl Transaction {
         compared + written
     }
 
+    /// A key that is written twice.
+    fn written_twice(&self) -> Option<(&Keyspace, &Bytes)> {
+        // One write cannot, and mostly there is but one.
+        let [_, _, ..] = self.writes() else {
+            return None;
+        };
+        let mut seen = HashSet::with_capacity(self.writes.len());
+        let mut written = self.writes.iter().map(|(keyspace, key, _)| (keyspace, key));
+        written.find(|target| !seen.insert(*target))
+    }
+
     /// Refuses what this log could not take. Every backend calls it first, so that nothing over a limit is ever sent.
     ///
     /// # Errors
@@ -238,23 +260,22 @@ impl Transaction {
             .iter()
             .map(|(keyspace, key, _)| (keyspace, key));
         let written = self.writes.iter().map(|(keyspace, key, _)| (keyspace, key));
-        for (keyspace, key) in compared.chain(written.clone()) {
+        for (keyspace, key) in compared.chain(written) {
             check_key(keyspace, key, capabilities)?;
         }
-        for (keyspace, key, write) in &self.writes {
+        for (keyspace, key, write) in self.writes.iter() {
             if let Write::Put { .. } = write {
                 check_text(keyspace, key)?;
             }
         }
-        let mut seen = HashSet::new();
-        if let Some((keyspace, key)) = written.clone().find(|target| !seen.insert(*target)) {
+        if let Some((keyspace, key)) = self.written_twice() {
             let key = String::from_utf8_lossy(key);
             return Err(Error::new(
                 ErrorKind::Invalid,
                 format!("{keyspace}/{key} is written twice in one transaction"),
             ));
         }
-        for (keyspace, key, write) in &self.writes {
+        for (keyspace, key, write) in self.writes.iter() {
             if let Write::Put { value, .. } = write {
                 let what = || format!("the value of {keyspace}/{}", String::from_utf8_lossy(key));
                 check_size(

@@ -29,8 +29,9 @@ fn publish(map: &Map, revision: u64) {
     let mut state = map.state().successor();
     let record = Record::new("7", "", Revision(1), Revision(revision));
     let entry = Entry::new(&record, Epoch::new(1), revision);
-    let delta: Delta<u8, u64> = vec![(KEY, Some(Arc::clone(entry.value())))];
-    state.entries.insert(KEY, entry);
+    let key = Arc::new(KEY);
+    let delta = Delta::from_iter([(Arc::clone(&key), Some(Arc::clone(entry.value())))]);
+    state.entries.insert(key, entry);
     state.position = Position::new(Epoch::new(1), Revision(revision));
     state.sequence += 1;
     let published = map.publish(state, delta).now_or_never();

@@ -6,7 +6,7 @@
 //!
 //! What is modelled and what is not:
 //! - every lock, atomic and notification of ours is a point at which another thread may go on;
-//! - `ArcSwap` and `DashMap` are stood in for by a lock around an `Arc` and around a map: each of their operations is one
+//! - `ArcSwap` and the hash table of the index are stood in for by a lock around an `Arc` and around a map: each of their operations is one
 //!   step, as they promise, and how they keep that promise is theirs to test;
 //! - the queue of a watch (tokio's `mpsc`) is one step an operation as well;
 //! - shuttle runs one thread at a time, so what a weaker memory order than the sequential one would allow does not show

@@ -42,8 +42,9 @@ fn publish(map: &Map, last: u64) {
         for key in KEYS {
             let record = Record::new(key, "", Revision(1), Revision(revision));
             let entry = Entry::new(&record, Epoch::new(1), revision);
-            delta.push((key.to_owned(), Some(Arc::clone(entry.value()))));
-            state.entries.insert(key.to_owned(), entry);
+            let key = Arc::new(key.to_owned());
+            delta.push((Arc::clone(&key), Some(Arc::clone(entry.value()))));
+            state.entries.insert(key, entry);
         }
         state.position = at(revision);
         state.since = Revision(revision);
@@ -335,7 +336,7 @@ pub fn a_get_lies_between_the_views_around_it_without_the_mark() {
     };
     for revision in 1..=3 {
         shared.0.store(Arc::new(revision));
-        shared.1.put("a", Arc::new(revision));
+        shared.1.put(Arc::new("a"), Arc::new(revision));
     }
     all_end([reader]);
 }

@@ -35,38 +35,28 @@ impl<T> ArcSwap<T> {
 }
 
 /// A map whose every operation is one step.
-pub(crate) struct DashMap<K, V>(Mutex<HashMap<K, V>>);
+pub(crate) struct KeyTable<K, V>(Mutex<HashMap<Arc<K>, V>>);
 
-/// What was found.
-pub(crate) struct Found<V>(V);
-
-impl<V> Found<V> {
-    pub(crate) fn value(&self) -> &V {
-        &self.0
-    }
-}
-
-impl<K: Eq + Hash, V: Clone> DashMap<K, V> {
-    pub(crate) fn new() -> DashMap<K, V> {
-        DashMap(Mutex::new(HashMap::new()))
+impl<K: Eq + Hash, V: Clone> KeyTable<K, V> {
+    pub(crate) fn with_capacity(_: usize) -> KeyTable<K, V> {
+        KeyTable(Mutex::new(HashMap::new()))
     }
 
-    pub(crate) fn with_capacity(_: usize) -> DashMap<K, V> {
-        DashMap::new()
-    }
-
-    pub(crate) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<Found<V>>
+    pub(crate) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        lock(&self.0).get(key).cloned().map(Found)
+        let table = lock(&self.0);
+        let mut all = table.iter();
+        let found = all.find(|(kept, _)| (***kept).borrow() == key);
+        found.map(|(_, value)| value.clone())
     }
 
-    pub(crate) fn insert(&self, key: K, value: V) -> Option<V> {
-        lock(&self.0).insert(key, value)
+    pub(crate) fn insert(&self, key: Arc<K>, value: V) {
+        lock(&self.0).insert(key, value);
     }
 
-    pub(crate) fn remove(&self, key: &K) -> Option<(K, V)> {
-        lock(&self.0).remove_entry(key)
+    pub(crate) fn remove(&self, key: &K) {
+        lock(&self.0).remove(key);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::PoisonError;
 
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64};
 pub(crate) use shuttle::sync::{Mutex, MutexGuard};
-pub(crate) use stand_ins::{ArcSwap, DashMap};
+pub(crate) use stand_ins::{ArcSwap, KeyTable};
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
