@@ -12,6 +12,8 @@ pub enum Unit {
     Bytes,
     /// Messages.
     Messages,
+    /// Keys, shown to a tenth of one.
+    Keys,
     /// Claims.
     Claims,
     /// Shards.
@@ -30,6 +32,7 @@ impl Unit {
             },
             Unit::Bytes => format!("{amount:.0} B"),
             Unit::Messages => format!("{amount:.0} messages"),
+            Unit::Keys => format!("{amount:.1} keys"),
             Unit::Claims => format!("{amount:.0} claims"),
             Unit::Shards => format!("{amount:.0} shards"),
         }
