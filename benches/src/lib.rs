@@ -1,22 +1,30 @@
-//! What the benchmarks share: a filled map, peers measured in turns, and a row of the table they end up in.
+//! What the benchmarks share: a filled map, peers measured in turns, and a row of the table they end up in, which is printed
+//! and kept.
 //!
 //! It never judges: a target that is missed is printed, and fails nothing.
 
 #[cfg(feature = "etcd")]
 mod bare;
+mod contest;
 mod deaths;
+mod effort;
 mod filled;
 #[cfg(feature = "etcd")]
 mod looking;
 mod member;
 mod onlooker;
+mod record;
+mod results;
 mod row;
+mod spread;
 mod turns;
 mod unit;
 
 #[cfg(feature = "etcd")]
 pub use bare::{end_of_a_lease, first_answer};
+pub use contest::Contest;
 pub use deaths::report_deaths;
+pub use effort::{either, rounds, sizes};
 pub use filled::{filled, key, shuffled_keys};
 #[cfg(feature = "etcd")]
 pub use looking::looks_on;
@@ -24,6 +32,9 @@ pub use member::{
     DEATHS, MEMBERS, SHARDS, TTL, balanced, before, healed, open_table, serve, victim,
 };
 pub use onlooker::{Done, Onlooker};
-pub use row::{Target, report};
+pub use record::{Line, Record, Run, Subject};
+pub use results::{keep, kept, remark, results};
+pub use row::{Target, print_head, report, report_contest};
+pub use spread::Spread;
 pub use turns::Turns;
 pub use unit::Unit;

@@ -4,7 +4,11 @@
 
 use std::fmt;
 
+use crate::contest::Contest;
+use crate::record::{Line, Record, Subject};
+use crate::results::keep;
 use crate::turns::Turns;
+use crate::unit::Unit;
 
 /// What a figure has to be.
 #[derive(Clone, Copy, Debug)]
@@ -19,64 +23,142 @@ pub enum Target {
     None,
 }
 
-/// One row, in Markdown: figure, ours, peer, ratio, target, met.
+impl Target {
+    /// As it is shown.
+    fn show(self, unit: Unit) -> String {
+        match self {
+            Target::Times(most) => format!("≤ {most}×"),
+            Target::Over(most) => format!("≤ +{}", unit.show(most)),
+            Target::Under(most) => format!("< {}", unit.show(most)),
+            Target::None => "–".to_owned(),
+        }
+    }
+}
+
+/// One row, in Markdown: figure, what each subject took, what comes of comparing ours to the best peer, target, met.
 #[derive(Debug)]
 struct Row<'a> {
     /// What was measured, and beside what.
-    pub figure: &'a str,
-    /// What both took.
-    pub turns: &'a Turns,
+    figure: &'a str,
+    /// What all took.
+    contest: &'a Contest,
     /// What it has to be.
-    pub target: Target,
+    target: Target,
 }
 
-/// Prints a row.
+/// Prints a row of two, and keeps it in a table of this benchmark's name.
 #[expect(clippy::print_stdout, reason = "the table is what a benchmark is for")]
 pub fn report(figure: &str, turns: &Turns, target: Target) {
     let row = Row {
         figure,
-        turns,
+        contest: turns.contest(),
         target,
     };
     println!("{row}");
+    keep(&Line::Row(row.record(&this_benchmark())));
+}
+
+/// Prints a row of any number of subjects, and keeps it in the table of this name.
+#[expect(clippy::print_stdout, reason = "the table is what a benchmark is for")]
+pub fn report_contest(group: &str, figure: &str, contest: &Contest) {
+    let row = |figure| Row {
+        figure,
+        contest,
+        target: Target::None,
+    };
+    // By hand, the rows of several tables come one after the other.
+    let named = format!("{group}: {figure}");
+    println!("{}", row(&named));
+    keep(&Line::Row(row(figure).record(group)));
+}
+
+/// Prints what stands above the rows of a contest, for who runs it by hand.
+#[expect(clippy::print_stdout, reason = "the table is what a benchmark is for")]
+pub fn print_head(names: &[String]) {
+    let lines = "--:|".repeat(names.len() + 1);
+    let names = names.join(" | ");
+    println!("\n| figure | {names} | compared | target | met |\n|---|{lines}--:|---|");
+}
+
+/// The name of the program, without the mark of its build.
+fn this_benchmark() -> String {
+    let program = std::env::current_exe().unwrap_or_default();
+    let name = program.file_stem().unwrap_or_default().to_string_lossy();
+    let name = name.rsplit_once('-').map_or(&*name, |(name, _)| name);
+    name.to_owned()
 }
 
 impl Row<'_> {
+    fn median(&self, subject: usize) -> f64 {
+        self.contest.spread(subject).median
+    }
+
+    fn ratio(&self) -> f64 {
+        self.contest.ratio(self.contest.best_peer())
+    }
+
     fn is_met(&self) -> Option<bool> {
+        let (ours, peer) = (self.median(0), self.median(self.contest.best_peer()));
         match self.target {
-            Target::Times(most) => Some(self.turns.ratio() <= most),
-            Target::Over(most) => Some(self.turns.ours() - self.turns.peer() <= most),
-            Target::Under(most) => Some(self.turns.ours() < most),
+            Target::Times(most) => Some(self.ratio() <= most),
+            Target::Over(most) => Some(ours - peer <= most),
+            Target::Under(most) => Some(ours < most),
             Target::None => None,
         }
+    }
+
+    fn compared(&self) -> String {
+        let names = self.contest.names();
+        let best = self.contest.best_peer();
+        let over = self.median(0) - self.median(best);
+        match self.target {
+            Target::Over(_) => {
+                let sign = if over < 0.0 { "−" } else { "+" };
+                format!("{sign}{}", self.contest.unit().show(over.abs()))
+            }
+            _ if names.len() > 2 => format!("{} {}", times(self.ratio()), names[best]),
+            _ => times(self.ratio()),
+        }
+    }
+
+    /// All there is to know of it.
+    fn record(&self, group: &str) -> Record {
+        let names = self.contest.names().iter().enumerate();
+        let subjects = names.map(|(place, name)| Subject {
+            name: name.clone(),
+            spread: self.contest.spread(place),
+        });
+        Record {
+            group: group.to_owned(),
+            figure: self.figure.to_owned(),
+            unit: self.contest.unit(),
+            subjects: subjects.collect(),
+            ratio: self.ratio(),
+            compared: self.compared(),
+            target: self.target.show(self.contest.unit()),
+            met: self.is_met(),
+        }
+    }
+}
+
+/// So many times. What is less than a thousandth is no more than that.
+fn times(ratio: f64) -> String {
+    match ratio {
+        none if none > 0.0 && none < 0.001 => "< 0.001×".to_owned(),
+        little if little > 0.0 && little < 0.01 => format!("{little:.3}×"),
+        ratio => format!("{ratio:.2}×"),
     }
 }
 
 impl fmt::Display for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (ours, peer) = (self.turns.ours(), self.turns.peer());
-        let show = |amount| self.turns.unit().show(amount);
-        let met = match self.is_met() {
-            Some(true) => "yes",
-            Some(false) => "**no**",
-            None => "–",
-        };
-        let times = format!("{:.2}×", self.turns.ratio());
-        let (compared, target) = match self.target {
-            Target::Times(most) => (times, format!("≤ {most}×")),
-            Target::Over(most) => {
-                let sign = if ours < peer { "−" } else { "+" };
-                let over = format!("{sign}{}", show((ours - peer).abs()));
-                (over, format!("≤ +{}", show(most)))
-            }
-            Target::Under(most) => (times, format!("< {}", show(most))),
-            Target::None => (times, "–".to_owned()),
-        };
-        let (figure, ours, peer) = (self.figure, show(ours), show(peer));
-        write!(
-            f,
-            "| {figure} | {ours} | {peer} | {compared} | {target} | {met} |"
-        )
+        let record = self.record("");
+        write!(f, "| {} |", record.figure)?;
+        for subject in &record.subjects {
+            write!(f, " {} |", record.unit.show(subject.spread.median))?;
+        }
+        let met = record.says_met();
+        write!(f, " {} | {} | {met} |", record.compared, record.target)
     }
 }
 
@@ -85,17 +167,15 @@ mod tests {
     use tokio::time::Duration;
 
     use super::*;
-    use crate::unit::Unit;
-
     #[test]
     fn a_row_says_whether_its_target_was_met() {
         let mut turns = Turns::default();
         turns.push(Duration::from_nanos(1_200), Duration::from_nanos(1_000));
         let row = |target| {
-            let turns = &turns;
+            let contest = turns.contest();
             Row {
                 figure: "x",
-                turns,
+                contest,
                 target,
             }
             .to_string()
@@ -115,15 +195,31 @@ mod tests {
         );
         assert_eq!(row(Target::None), format!("{begin} 1.20× | – | – |"));
     }
+
+    #[test]
+    fn a_row_of_many_names_the_peer_that_ours_is_compared_to() {
+        let mut contest = Contest::of(Unit::Time, ["Globe", "slow", "fast"]);
+        contest.count(vec![12.0, 30.0, 10.0]);
+        let row = Row {
+            figure: "x",
+            contest: &contest,
+            target: Target::None,
+        };
+        assert_eq!(
+            row.to_string(),
+            "| x | 12.0 ns | 30.0 ns | 10.0 ns | 1.20× fast | – | – |"
+        );
+    }
+
     #[test]
     fn a_row_says_what_it_counts() {
         let row = |unit, target| {
             let mut turns = Turns::of(unit);
             turns.count(150_000.0, 100_000.0);
-            let (figure, turns) = ("x", &turns);
+            let (figure, contest) = ("x", turns.contest());
             Row {
                 figure,
-                turns,
+                contest,
                 target,
             }
             .to_string()

@@ -2,17 +2,14 @@
 //!
 //! It never drops a sample: the median is what leaves the outliers out.
 
-use tokio::time::{Duration, Instant};
+use tokio::time::Duration;
 
+use crate::contest::{Contest, nanoseconds};
 use crate::unit::Unit;
 
 /// What two peers took, round by round: times, unless something else is said.
-#[derive(Debug, Default)]
-pub struct Turns {
-    unit: Unit,
-    ours: Vec<f64>,
-    peer: Vec<f64>,
-}
+#[derive(Debug)]
+pub struct Turns(Contest);
 
 impl Turns {
     /// Measures both peers `rounds` times, each first in every other round. A peer says how often it did the thing that is
@@ -23,25 +20,14 @@ impl Turns {
         mut peer: impl FnMut() -> usize,
     ) -> Turns {
         let mut turns = Turns::default();
-        for round in 0..rounds {
-            if round % 2 == 0 {
-                turns.ours.push(time(&mut ours));
-                turns.peer.push(time(&mut peer));
-            } else {
-                turns.peer.push(time(&mut peer));
-                turns.ours.push(time(&mut ours));
-            }
-        }
+        turns.0.time(rounds, &mut [&mut ours, &mut peer]);
         turns
     }
 
     /// No rounds yet, of what is counted in this unit.
     #[must_use]
     pub fn of(unit: Unit) -> Turns {
-        Turns {
-            unit,
-            ..Turns::default()
-        }
+        Turns(Contest::of(unit, ["Globe", "peer"]))
     }
 
     /// Adds a round that was measured elsewhere.
@@ -51,51 +37,38 @@ impl Turns {
 
     /// Adds a round that was counted elsewhere, in the unit of these turns.
     pub fn count(&mut self, ours: f64, peer: f64) {
-        self.ours.push(ours);
-        self.peer.push(peer);
+        self.0.count(vec![ours, peer]);
     }
 
-    /// What is counted.
+    /// The contest these turns are.
     #[must_use]
-    pub fn unit(&self) -> Unit {
-        self.unit
+    pub fn contest(&self) -> &Contest {
+        &self.0
     }
 
     /// The median of ours.
     #[must_use]
     pub fn ours(&self) -> f64 {
-        median(self.ours.clone())
+        self.0.spread(0).median
     }
 
     /// The median of the peer.
     #[must_use]
     pub fn peer(&self) -> f64 {
-        median(self.peer.clone())
+        self.0.spread(1).median
     }
 
     /// The median of what ours took in a round, divided by what the peer took in the same round.
     #[must_use]
     pub fn ratio(&self) -> f64 {
-        let rounds = self.ours.iter().zip(&self.peer);
-        median(rounds.map(|(ours, peer)| ours / peer).collect())
+        self.0.ratio(1)
     }
 }
 
-fn time(work: &mut impl FnMut() -> usize) -> f64 {
-    let begun = Instant::now();
-    let times = work();
-    nanoseconds(begun.elapsed()) / times.max(1) as f64
-}
-
-fn nanoseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e9
-}
-
-/// The middle one.
-#[must_use]
-fn median(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
+impl Default for Turns {
+    fn default() -> Turns {
+        Turns::of(Unit::Time)
+    }
 }
 
 #[cfg(test)]
@@ -111,17 +84,5 @@ mod tests {
         assert!((turns.ratio() - 1.1).abs() < 1e-9);
         assert!((turns.ours() - 22.0).abs() < 1e-9);
         assert!((turns.peer() - 20.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn both_peers_are_measured_in_every_round() {
-        let (mut ours, mut peer) = (0, 0);
-        let count = |times: &mut usize| {
-            *times += 1;
-            1
-        };
-        let turns = Turns::take(7, || count(&mut ours), || count(&mut peer));
-        assert_eq!((turns.ours.len(), turns.peer.len()), (7, 7));
-        assert_eq!((ours, peer), (7, 7));
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! It never decides anything: what is shown is rounded, what was measured is not.
 
+use serde::{Deserialize, Serialize};
+
 /// What the numbers of two peers are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unit {
     /// Nanoseconds, of a clock or of a processor, shown in the unit that suits them.
     #[default]
@@ -18,11 +20,20 @@ pub enum Unit {
     Claims,
     /// Shards.
     Shards,
+    /// How often something was done in a second.
+    PerSecond,
 }
 
 impl Unit {
+    /// Whether it is a good thing to have more of it.
+    #[must_use]
+    pub fn more_is_better(self) -> bool {
+        self == Unit::PerSecond
+    }
+
     /// An amount of it.
-    pub(crate) fn show(self, amount: f64) -> String {
+    #[must_use]
+    pub fn show(self, amount: f64) -> String {
         match self {
             Unit::Time => match amount.abs() {
                 short if short < 1e3 => format!("{amount:.1} ns"),
@@ -35,6 +46,10 @@ impl Unit {
             Unit::Keys => format!("{amount:.1} keys"),
             Unit::Claims => format!("{amount:.0} claims"),
             Unit::Shards => format!("{amount:.0} shards"),
+            Unit::PerSecond => match amount.abs() {
+                few if few < 1e4 => format!("{amount:.0}/s"),
+                _ => format!("{:.0} k/s", amount / 1e3),
+            },
         }
     }
 }
