@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use etcd_client::{Client, Compare, CompareOp, GetOptions, PutOptions, Txn, TxnOp, WatchOptions};
 use globe::{EtcdLog, Globe, Keyspace, LogClient};
-use globe_bench::{Done, Onlooker, Target, Turns, key, report};
+use globe_bench::{Done, Onlooker, Target, Turns, either, key, report, rounds};
 use globe_test_support::{EtcdServer, EtcdVersion};
 use tokio::runtime::Runtime;
 use tokio::time::{Duration, Instant};
@@ -36,14 +36,14 @@ fn main() -> Done {
     let server = runtime.block_on(EtcdServer::start(EtcdVersion::Reference));
     let endpoint = server.endpoint();
     latency(&runtime, &endpoint)?;
-    let mut times = Vec::new();
-    for (entries, rounds) in HYDRATIONS {
+    let mut all = Vec::new();
+    for (entries, times) in either(&HYDRATIONS[..], &HYDRATIONS[..1]).iter().copied() {
         let server = runtime.block_on(EtcdServer::start(EtcdVersion::Reference));
         let endpoint = server.endpoint();
-        times.push(runtime.block_on(hydration(&endpoint, entries, rounds))?);
+        all.push(runtime.block_on(hydration(&endpoint, entries, rounds(times)))?);
         runtime.block_on(opening(&endpoint, entries))?;
     }
-    let [few, many] = &times[..] else {
+    let [few, many] = &all[..] else {
         return Ok(());
     };
     let mut linear = Turns::default();
@@ -68,7 +68,7 @@ fn latency(runtime: &Runtime, endpoint: &str) -> Done {
     let onlooker = Onlooker::start(endpoint)?;
     let mut order = PUT_KINDS;
     let [mut whole, mut guarded, mut tail] = [(); 3].map(|()| Turns::default());
-    for _ in 0..BLOCKS {
+    for _ in 0..rounds(BLOCKS) {
         fastrand::shuffle(&mut order);
         let mut took = PUT_KINDS.map(|_| Vec::new());
         for kind in order {
@@ -197,12 +197,12 @@ fn as_globe_puts(key: &str, value: &str, lease: i64, guards: (i64, i64)) -> Txn 
 
 /// From nothing to a map, beside reading pages and dropping them: as it is done without a thought, and by one who knows all
 /// keys and says where each page ends, so that the server need not count what is left.
-async fn hydration(endpoint: &str, entries: usize, rounds: usize) -> Done<Turns> {
+async fn hydration(endpoint: &str, entries: usize, times: usize) -> Done<Turns> {
     let mut client = Client::connect([endpoint], None).await?;
     fill(&mut client, entries).await?;
     let log = EtcdLog::connect([endpoint]).await?;
     let [mut beside_plain, mut beside_told] = [(); 2].map(|()| Turns::default());
-    for _ in 0..rounds {
+    for _ in 0..times {
         let begun = Instant::now();
         let opening = Globe::builder(log.clone(), "hydration").open_timeout(PATIENCE);
         let globe: Globe<String, String> = opening.open().await?;
@@ -230,7 +230,7 @@ async fn opening(endpoint: &str, entries: usize) -> Done {
     let keyspace = Keyspace::new("hydration")?;
     let position = log.snapshot(&keyspace).await?.position();
     let mut turns = Turns::default();
-    for _ in 0..TAILS {
+    for _ in 0..rounds(TAILS) {
         let begun = Instant::now();
         let tail = log.tail(&keyspace, position).await?;
         let ours = begun.elapsed();

@@ -8,10 +8,8 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Cache};
 use dashmap::DashMap;
 use globe::{Globe, Result};
-use globe_bench::{Target, Turns, filled, key, report, shuffled_keys};
+use globe_bench::{Target, Turns, filled, key, report, rounds, shuffled_keys, sizes};
 use tokio::time::{Duration, Instant};
-
-const SIZES: [(&str, usize); 3] = [("1 k", 1_000), ("100 k", 100_000), ("1 M", 1_000_000)];
 
 /// Rounds of each comparison: many short ones, so that most of them fall between two interruptions.
 const ROUNDS: usize = 1_501;
@@ -33,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .enable_all()
         .build()?;
     let (_, small) = runtime.block_on(filled(1_000))?;
-    for (name, entries) in SIZES {
+    for (name, entries) in sizes().iter().copied() {
         let (log, globe) = runtime.block_on(filled(entries))?;
         let fill = (0..entries).map(|number| (key(number), Arc::new(number as u64)));
         let pair = Pair {
@@ -80,7 +78,7 @@ fn view(name: &str, globe: &Globe<String, u64>, small: &Globe<String, u64>) {
         }
         READS
     };
-    let turns = Turns::take(ROUNDS, || take(globe), || take(small));
+    let turns = Turns::take(rounds(ROUNDS), || take(globe), || take(small));
     report(
         &format!("`view()` of {name}, beside one of 1 k"),
         &turns,
@@ -93,7 +91,7 @@ fn get(pair: &Pair) -> Turns {
     let mut bare_keys = pair.keys.iter().cycle().skip(pair.keys.len() / 2);
     let bare = &pair.bare;
     Turns::take(
-        ROUNDS,
+        rounds(ROUNDS),
         || {
             for key in keys.by_ref().take(READS) {
                 black_box(pair.globe.get(key));
@@ -114,7 +112,7 @@ fn cached(pair: &Pair) -> Turns {
     let mut cached = pair.globe.cached(key(0));
     let mut bare = Cache::new(Arc::new(ArcSwap::from_pointee(0_u64)));
     Turns::take(
-        ROUNDS,
+        rounds(ROUNDS),
         || {
             for _ in 0..READS {
                 black_box(cached.get().is_some());

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use globe::{Capabilities, Globe, MemoryLog, Offline, Phase};
-use globe_bench::{Done, Target, Turns, key, report};
+use globe_bench::{Done, Target, Turns, key, report, rounds};
 use tokio::runtime::Runtime;
 use tokio::time::{Duration, Instant};
 
@@ -54,7 +54,7 @@ async fn starting(folder: &Path) -> Done {
     map.close().await;
     log.set_available(false);
     let mut turns = Turns::default();
-    for _ in 0..STARTS {
+    for _ in 0..rounds(STARTS) {
         let begun = Instant::now();
         let map: Texts = Globe::builder(log.clone(), "many")
             .offline(Offline::in_folder(folder))
@@ -84,7 +84,7 @@ async fn keeping(folder: &Path) -> Done {
         .await?;
     let bare: Texts = Globe::open(log, "bare").await?;
     let mut turns = Turns::default();
-    for _ in 0..BLOCKS {
+    for _ in 0..rounds(BLOCKS) {
         let ours = puts(&kept).await?;
         turns.push(ours, puts(&bare).await?);
     }

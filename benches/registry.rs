@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use globe::registry::{Member, Pick, Picker};
 use globe::{Globe, MemoryLog, Registry, Result};
-use globe_bench::{Target, Turns, report};
+use globe_bench::{Target, Turns, report, rounds};
 use tokio::time::{Duration, Instant};
 
 /// Many short rounds, so that most of them fall between two interruptions.
@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let figure = "`pick_for` a key of 8 bytes, of 1 k members, beside the same";
     report(figure, &turns, Target::Under(200.0));
     let turns = Turns::take(
-        ROUNDS,
+        rounds(ROUNDS),
         || {
             for _ in 0..100 {
                 black_box(registry.members("billing").len());
@@ -99,7 +99,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Of the last one it is the owners that cost something, and they are found beside it.
     for (name, pick) in &WAYS[..4] {
         let turns = Turns::take(
-            ROUNDS,
+            rounds(ROUNDS),
             || {
                 black_box(registry.picker("billing", *pick));
                 1
@@ -121,7 +121,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Picks, beside a random one of what is in an `ArcSwap`.
 fn beside_bare(bare: &ArcSwap<Vec<Arc<Member<String>>>>, mut pick: impl FnMut() -> bool) -> Turns {
     Turns::take(
-        ROUNDS,
+        rounds(ROUNDS),
         || {
             for _ in 0..PICKS {
                 black_box(pick());
@@ -157,7 +157,7 @@ async fn joins(raw: &Globe<String, Vec<u8>>, registry: &Registry<String>) -> Res
     let picker = registry.picker("billing", Pick::Hash);
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (mut seen, mut found) = (Turns::default(), Turns::default());
-    for number in 0..50 {
+    for number in 0..rounds(50) {
         let mut watch = registry.watch("billing");
         let begun = Instant::now();
         raw.put(format!("billing/new-{number}"), record(100))
@@ -195,7 +195,7 @@ async fn owners_are_found(picker: &Picker<String>) {
 /// How long it takes to find the owners of all keys when none is known, beside the opening of the registry.
 async fn from_nothing(log: &MemoryLog) -> Result<()> {
     let mut turns = Turns::default();
-    for _ in 0..10 {
+    for _ in 0..rounds(10) {
         let begun = Instant::now();
         let registry = Registry::open(log.clone(), "services").await?;
         let opened = begun.elapsed();

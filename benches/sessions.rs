@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use etcd_client::{Client, PutOptions, Txn, TxnOp};
 use globe::{EtcdLog, Globe, Session, SessionEvent};
-use globe_bench::{Done, Onlooker, Target, Turns, key, report};
+use globe_bench::{Done, Onlooker, Target, Turns, key, report, rounds};
 use globe_test_support::{EtcdServer, EtcdVersion};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -58,7 +58,7 @@ fn closing(runtime: &Runtime, endpoint: &str) -> Done {
     let map: Numbers = runtime.block_on(Globe::open(log.clone(), "latency"))?;
     let mut client = runtime.block_on(Client::connect([endpoint], None))?;
     let mut turns = Turns::default();
-    for _ in 0..CLOSES {
+    for _ in 0..rounds(CLOSES) {
         let session = runtime.block_on(Session::open(log.clone()))?;
         runtime.block_on(map.put_ephemeral(&session, "closed", 1))?;
         onlooker.saw("globe")?;
@@ -85,7 +85,7 @@ async fn writing(endpoint: &str) -> Done {
     let map: Numbers = Globe::open(log.clone(), "writing").await?;
     let session = Session::open(log).await?;
     let mut turns = Turns::default();
-    for block in 0..BLOCKS {
+    for block in 0..rounds(BLOCKS) {
         let (mut ours, mut peer) = (Vec::new(), Vec::new());
         for turn in 0..2 {
             let is_ephemeral = (block + turn) % 2 == 0;
@@ -122,7 +122,7 @@ async fn losing(endpoint: &str) -> Done {
     fill(&map, &session).await?;
     let mut client = Client::connect([endpoint], None).await?;
     let mut turns = Turns::default();
-    for _ in 0..LOSSES {
+    for _ in 0..rounds(LOSSES) {
         let entry = map.get_entry(key(0).as_str()).ok_or("it is not there")?;
         let lease = entry.lease().ok_or("it is under no lease")?;
         let mut events = session.events();

@@ -10,7 +10,7 @@ use std::thread;
 use arc_swap::ArcSwap;
 use globe::settings::{Scope, Setting};
 use globe::{MemoryLog, Settings};
-use globe_bench::{Target, Turns, report};
+use globe_bench::{Target, Turns, report, rounds};
 
 /// Rounds of each comparison, and reads of one round: many short ones, so that most fall between two interruptions.
 const ROUNDS: usize = 1_501;
@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn alone(limit: &Setting<u64>) {
     let (atomic, bare) = (AtomicU64::new(250), ArcSwap::from_pointee(250_u64));
-    let beside_atomic = Turns::take(ROUNDS, cached(limit), || {
+    let beside_atomic = Turns::take(rounds(ROUNDS), cached(limit), || {
         for _ in 0..READS {
             black_box(atomic.load(Ordering::Acquire));
         }
@@ -52,7 +52,7 @@ fn alone(limit: &Setting<u64>) {
         &beside_atomic,
         Target::Under(2.0),
     );
-    let beside_bare = Turns::take(ROUNDS, got(limit), || {
+    let beside_bare = Turns::take(rounds(ROUNDS), got(limit), || {
         for _ in 0..READS {
             black_box(**bare.load());
         }
@@ -120,7 +120,7 @@ fn crowded<R: FnMut() -> usize + Send + 'static>(
         work.store(what, Ordering::Relaxed);
         (read.borrow_mut())()
     };
-    let turns = Turns::take(ROUNDS, || during(READ), || during(SPIN));
+    let turns = Turns::take(rounds(ROUNDS), || during(READ), || during(SPIN));
     work.store(STOP, Ordering::Relaxed);
     for other in others {
         let _ = other.join();

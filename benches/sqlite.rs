@@ -7,7 +7,7 @@ use std::path::Path;
 
 use globe::log_client::Transaction;
 use globe::{Globe, Keyspace, LogClient, Position, SqliteLog};
-use globe_bench::{Done, Onlooker, Target, Turns, report};
+use globe_bench::{Done, Onlooker, Target, Turns, report, rounds};
 use rusqlite::{Connection, params};
 use tokio::runtime::Runtime;
 use tokio::time::{Duration, Instant, sleep};
@@ -40,7 +40,7 @@ async fn commits(file: &Path, bare: &Path) -> Done {
     drop(SqliteLog::open(bare).await?);
     let bare = Bare::open(bare)?;
     let (mut turns, mut number) = (Turns::default(), 0);
-    for _ in 0..BLOCKS {
+    for _ in 0..rounds(BLOCKS) {
         let begun = Instant::now();
         for number in number..number + COMMITS {
             put(&log, number).await?;
@@ -108,7 +108,7 @@ impl Bare {
 async fn together(file: &Path) -> Done {
     let log = SqliteLog::open(file).await?;
     let mut turns = Turns::default();
-    for _ in 0..BLOCKS {
+    for _ in 0..rounds(BLOCKS) {
         let begun = Instant::now();
         for number in 0..COMMITS {
             put(&log, number).await?;
@@ -138,7 +138,7 @@ async fn seen(file: &Path) -> Done {
     let map: Globe<String, usize> = Globe::open(SqliteLog::open(file).await?, "seen").await?;
     let onlooker = Onlooker::start(file.to_str().ok_or("a path that is no text")?)?;
     let mut turns = Turns::default();
-    for block in 0..BLOCKS {
+    for block in 0..rounds(BLOCKS) {
         let (mut took, mut puts) = (Vec::new(), Vec::new());
         for number in 0..SEEN {
             let value = block * SEEN + number;
@@ -186,7 +186,7 @@ async fn hydration(file: &Path) -> Done {
     }
     let bare = Connection::open(file)?;
     let mut turns = Turns::default();
-    for _ in 0..HYDRATIONS {
+    for _ in 0..rounds(HYDRATIONS) {
         let begun = Instant::now();
         let records = log.snapshot(&keyspace).await?.collect().await?;
         let ours = begun.elapsed();
@@ -204,7 +204,7 @@ async fn hydration(file: &Path) -> Done {
 /// To open it, which is to look through all of it for damage.
 async fn opening(file: &Path, bare: &Connection) -> Done {
     let mut turns = Turns::default();
-    for _ in 0..HYDRATIONS {
+    for _ in 0..rounds(HYDRATIONS) {
         let begun = Instant::now();
         let log = SqliteLog::open(file).await?;
         let ours = begun.elapsed();
@@ -242,7 +242,7 @@ type Row = (Vec<u8>, Vec<u8>, i64, i64, Option<i64>);
 async fn idle(file: &Path) -> Done {
     let log = SqliteLog::open(file).await?;
     let mut turns = Turns::default();
-    for _ in 0..5 {
+    for _ in 0..rounds(5) {
         let before = processor_time()?;
         sleep(IDLE).await;
         let spent = processor_time()? - before;

@@ -6,7 +6,7 @@ use etcd_client::Client;
 use globe_bench::{Target, report};
 use globe_test_support::{EtcdServer, EtcdVersion};
 
-use crate::cost::{Load, WHILE, Who};
+use crate::cost::{Load, Who, a_while};
 use crate::neighbour::Neighbour;
 use crate::{Done, Numbers};
 
@@ -30,7 +30,7 @@ pub(crate) async fn compare() -> Done {
         }
         Ok(maps)
     };
-    let seconds = WHILE.as_secs();
+    let seconds = a_while().as_secs();
     let report = |what: &str, beside: &str, turns| {
         let figure = format!(
             "{what} in {seconds} s for {MAPS} maps of one process that nobody writes to, {beside}beside one"

@@ -6,7 +6,7 @@ use etcd_client::{Txn, TxnOp};
 use globe_bench::{Target, key, report};
 
 use crate::Done;
-use crate::cost::{Load, WHILE, Who};
+use crate::cost::{Load, Who, a_while};
 use crate::neighbour::Neighbour;
 use crate::users::{APP, ROOT, bare, guarded, map_at, url_of};
 
@@ -49,7 +49,7 @@ pub(crate) async fn compare() -> Done {
     let report = |what: &str, turns| {
         let figure = format!(
             "{what} in {} s for {CLIENTS} clients of an ordinary user that follow {KEYS} keys while a neighbour puts 50 times a second, beside clients of root",
-            WHILE.as_secs()
+            a_while().as_secs()
         );
         report(&figure, turns, Target::Times(1.2));
     };

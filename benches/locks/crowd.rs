@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use globe::{LockGuard, Result};
-use globe_bench::{Done, Target, Turns, report};
+use globe_bench::{Done, Target, Turns, report, rounds};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ pub(crate) async fn measure(endpoint: &str) -> Done {
 async fn release_often(mut crowd: Crowd) -> Done<Vec<Duration>> {
     let mut took = Vec::new();
     let (mut held, _) = crowd.next().await?;
-    for release in 1..=RELEASES {
+    for release in 1..=rounds(RELEASES) {
         let begun = Instant::now();
         held.release().await?;
         let (next, had) = crowd.next().await?;

@@ -6,7 +6,7 @@
 
 use etcd_client::{Client, LockOptions};
 use globe::LockGuard;
-use globe_bench::{Done, Target, Turns, report};
+use globe_bench::{Done, Target, Turns, report, rounds};
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::rival::Rival;
@@ -35,7 +35,7 @@ pub(crate) async fn compare(endpoint: &str) -> Done {
     let mut two = Two::new(endpoint).await?;
     let (mut trips, mut after_long, mut after_short) =
         (Turns::default(), Turns::default(), Turns::default());
-    for _ in 0..HAND_OVERS {
+    for _ in 0..rounds(HAND_OVERS) {
         let ours = two.ours(0, LONG).await?;
         trips.push(ours, two.two_round_trips().await?);
         after_long.push(ours, two.of_etcd(0, LONG).await?);

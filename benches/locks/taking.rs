@@ -4,7 +4,7 @@
 
 use etcd_client::{Client, Compare, CompareOp, PutOptions, Txn, TxnOp};
 use globe::{EtcdLog, Globe, Lock, Session};
-use globe_bench::{Done, Target, Turns, report};
+use globe_bench::{Done, Target, Turns, report, rounds};
 use tokio::time::{Duration, Instant};
 
 use crate::rival::Rival;
@@ -63,7 +63,7 @@ pub(crate) async fn compare(endpoint: &str) -> Done {
         client,
     };
     let mut took: [Vec<Duration>; KINDS.len()] = Default::default();
-    for block in 0..BLOCKS {
+    for block in 0..rounds(BLOCKS) {
         for turn in 0..KINDS.len() {
             let kind = (block + turn) % KINDS.len();
             for number in 0..WARM_UP + MEASURED {

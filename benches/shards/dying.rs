@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use globe::log_client::Transaction;
 use globe::{Globe, Keyspace, LogClient, MemoryLog};
 use globe_bench::{
-    DEATHS, MEMBERS, TTL, balanced, before, healed, open_table, report_deaths, serve, victim,
+    DEATHS, MEMBERS, TTL, balanced, before, either, healed, open_table, report_deaths, serve,
+    victim,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Duration, Instant, sleep};
@@ -23,7 +24,7 @@ pub(crate) fn measure(runtime: &Runtime) -> Done {
     }
     let shards = runtime.block_on(open_table(log.clone()))?;
     let mut all = Vec::new();
-    for death in 0..DEATHS {
+    for death in 0..either(DEATHS, 2) {
         runtime.block_on(async {
             balanced(&shards, MEMBERS).await;
             sleep(before(death)).await;

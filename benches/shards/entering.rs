@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use globe::shards::{Mode, ShardMember, Step, Worker};
 use globe::{MemoryLog, Session, Shards};
-use globe_bench::{Target, Turns, key, report};
+use globe_bench::{Target, Turns, key, report, rounds};
 use tokio::runtime::Runtime;
 
 /// Many short rounds, so that most of them fall between two interruptions.
@@ -57,7 +57,7 @@ fn beside_bare(shards: &Shards) -> Turns {
     let seats = keys.iter().map(|key| (key.clone(), Arc::default()));
     let bare: ArcSwap<HashMap<String, Arc<AtomicU64>>> = ArcSwap::from_pointee(seats.collect());
     Turns::take(
-        ROUNDS,
+        rounds(ROUNDS),
         || {
             let entered = |key: &&String| black_box(shards.enter(key)).is_ok();
             keys.iter().filter(entered).count()

@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use arc_swap::ArcSwap;
 use globe::Result;
-use globe_bench::{Target, Turns, key, report};
+use globe_bench::{Target, Turns, key, report, rounds};
 use tokio::runtime::Runtime;
 
 use crate::table::table;
@@ -27,7 +27,7 @@ pub(crate) fn compare(runtime: &Runtime) -> Result<()> {
             KEYS
         };
         let bare = |key: &String| drop(black_box(bare.load().get(key).cloned()));
-        Turns::take(ROUNDS, || all(ours), || all(&bare))
+        Turns::take(rounds(ROUNDS), || all(ours), || all(&bare))
     };
     report(
         "`owner_of` a key of 30 bytes, of 10 k shards, beside a `HashMap` of 1 k keys in an `ArcSwap`",

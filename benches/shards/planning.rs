@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use globe::Result;
 use globe::shards::{Balance, Planner, Situation};
-use globe_bench::{Target, Turns, report};
+use globe_bench::{Target, Turns, report, rounds};
 use tokio::runtime::Runtime;
 
 use crate::table::table;
@@ -37,7 +37,7 @@ pub(crate) fn measure(runtime: &Runtime) -> Result<()> {
             black_box(all.rows().map(|(_, _, row)| row.term).sum::<u64>());
             1
         };
-        let turns = Turns::take(ROUNDS, plan, look);
+        let turns = Turns::take(rounds(ROUNDS), plan, look);
         let figure =
             format!("a plan of 10 k shards and 50 members, of {what}, beside a look at 10 k rows");
         report(&figure, &turns, Target::Under(MOST));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use etcd_client::Client;
 use globe::EtcdLog;
 use globe_bench::{
-    DEATHS, Done, MEMBERS, TTL, balanced, before, end_of_a_lease, healed, open_table,
+    DEATHS, Done, MEMBERS, TTL, balanced, before, either, end_of_a_lease, healed, open_table,
     report_deaths, serve, victim,
 };
 use tokio::process::{Child, Command};
@@ -33,7 +33,7 @@ pub(crate) async fn measure(endpoint: &str) -> Done {
         members.insert(id.clone(), member(endpoint, &id)?);
     }
     let mut all = Vec::new();
-    for death in 0..DEATHS {
+    for death in 0..either(DEATHS, 2) {
         balanced(&shards, MEMBERS).await;
         sleep(before(death)).await;
         let dead = victim(&shards, death, members.keys()).ok_or("nobody is left")?;
