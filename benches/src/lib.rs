@@ -14,6 +14,8 @@ mod looking;
 mod member;
 mod onlooker;
 mod record;
+#[cfg(feature = "peers")]
+mod reflected;
 mod results;
 mod row;
 mod spread;
@@ -33,6 +35,8 @@ pub use member::{
 };
 pub use onlooker::{Done, Onlooker};
 pub use record::{Line, Record, Run, Subject};
+#[cfg(feature = "peers")]
+pub use reflected::{Reflected, reference};
 pub use results::{keep, kept, remark, results};
 pub use row::{Target, print_head, report, report_contest};
 pub use spread::Spread;
