@@ -1,0 +1,162 @@
+//! The tables of the page in their order, and what is said of each: the only words of the page that were written by hand, beside
+//! those at its head.
+//!
+//! It never says what came out: that is in the tables.
+
+/// A table.
+pub(crate) struct Section {
+    /// Its name among the results.
+    pub(crate) group: &'static str,
+    /// What stands above it.
+    pub(crate) title: &'static str,
+    /// What there is to know of it.
+    pub(crate) about: &'static str,
+}
+
+impl Section {
+    /// Whether it is drawn as well.
+    pub(crate) fn is_drawn(&self) -> bool {
+        DRAWN.contains(&self.group)
+    }
+}
+
+const fn section(group: &'static str, title: &'static str, about: &'static str) -> Section {
+    Section {
+        group,
+        title,
+        about,
+    }
+}
+
+const DRAWN: &[&str] = &[
+    "point_reads",
+    "point_reads_p99",
+    "rpc_reads",
+    "one_key",
+    "views",
+    "watches",
+    "watches_p99",
+];
+
+const POINT_READS: &str = "How long a reader takes for a read, each on a thread of its own, all on the same data: keys of 30 bytes \
+    in an order no cache knows, values that are kept after the read (`Arc<u64>`; of kube-runtime's store, `Arc<ConfigMap>`). \
+    Somebody writes meanwhile on one more thread: to Globe by commits to its log in memory, which the map decodes and applies on yet \
+    another, to the others right into the map. At full speed each is written as fast as it takes it, so whoever takes more \
+    disturbs his readers more: look at the writes below.";
+
+const SINGLE: &str = "With a look at the clock in each, which the same figures of a handle on one key show nearly by itself.";
+
+const WRITES: &str = "By one writer, while the readers read as fast as they can. A write of Globe is a commit of its own to the \
+    log, read, decoded, and applied to a map that keeps views; the others only swap a value.";
+
+const VIEWS: &str = "A view of Globe, beside the list that kube-runtime's store hands out (`state()`). The list has no order, so who \
+    wants a part of it looks at all; what has changed is found by comparing two lists by hand.";
+
+const WATCHES: &str = "One write after the other to a key that all of them watch, each when all have shown the one before; beside \
+    receivers of a `tokio::sync::broadcast`, which carries what it is sent and knows no map, no log and no difference. What Globe \
+    does for a delivery begins with the commit to its log in memory.";
+
+const STALLED: &str = "Among those that watch all, one is there that never looks, while everything is written again and again: how \
+    long the others wait for what was written, beside the same without it.";
+
+const QUIET: &str = "How fast writes of other keys come through to a map while keys that nobody writes are watched, beside a map \
+    without watches.";
+
+pub(crate) const SECTIONS: &[Section] = &[
+    section(
+        "point_reads",
+        "A read of one key, beside maps of this process",
+        POINT_READS,
+    ),
+    section("point_reads_p50", "Single reads: the median", SINGLE),
+    section(
+        "point_reads_p99",
+        "Single reads: 99 of 100 took at most",
+        "",
+    ),
+    section(
+        "point_reads_p999",
+        "Single reads: 999 of 1,000 took at most",
+        "",
+    ),
+    section(
+        "point_reads_writes",
+        "Writes that readers were shown in a second",
+        WRITES,
+    ),
+    section(
+        "rpc_reads",
+        "A read of one key, beside servers that are asked for it",
+        "The same, beside servers on this machine. Each reader has a connection of its own.",
+    ),
+    section(
+        "rpc_reads_p50",
+        "Single reads beside servers: the median",
+        "",
+    ),
+    section(
+        "rpc_reads_p99",
+        "Single reads beside servers: 99 of 100 took at most",
+        "",
+    ),
+    section(
+        "rpc_reads_p999",
+        "Single reads beside servers: 999 of 1,000 took at most",
+        "",
+    ),
+    section("rpc_reads_writes", "Writes in a second beside servers", ""),
+    section(
+        "one_key",
+        "A handle on one key",
+        "`Globe::cached`, beside the cache of an `arc_swap`, while other keys are written.",
+    ),
+    section(
+        "one_key_p50",
+        "A handle on one key: the median of single reads",
+        "",
+    ),
+    section(
+        "one_key_p99",
+        "A handle on one key: 99 of 100 took at most",
+        "",
+    ),
+    section(
+        "one_key_p999",
+        "A handle on one key: 999 of 1,000 took at most",
+        "",
+    ),
+    section(
+        "one_key_writes",
+        "A handle on one key: writes to others in a second",
+        "",
+    ),
+    section("views", "All of a map at one moment", VIEWS),
+    section("watches", "Deliveries to watches in a second", WATCHES),
+    section(
+        "watches_p99",
+        "From the write to its delivery: 99 of 100 took at most",
+        "",
+    ),
+    section(
+        "watches_stalled",
+        "One watch of many never looks: what 99 of 100 deliveries to the others took at most",
+        STALLED,
+    ),
+    section("watches_quiet", "Watches of keys that are quiet", QUIET),
+    section(
+        "watches_bytes",
+        "What a watch of a key takes of the memory",
+        "Beside a receiver of a `tokio::sync::watch`.",
+    ),
+    section("figures", "Reads, beside what they are made of", ""),
+    section("settings", "Settings", ""),
+    section("registry", "Registries", ""),
+    section("shards", "Shard tables", ""),
+    section("tables", "Shard tables, on etcd", ""),
+    section("sqlite", "The embedded log", ""),
+    section("offline", "The copy on disk", ""),
+    section("etcd", "The etcd log", ""),
+    section("sessions", "Sessions, on etcd", ""),
+    section("locks", "Locks, on etcd", ""),
+    section("load", "What clients cost an etcd cluster", ""),
+];
