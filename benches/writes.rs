@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use etcd_client::{Client, Compare, CompareOp, PutOptions, Txn, TxnOp};
 use globe::{EtcdLog, Globe};
-use globe_bench::{Done, Target, Turns, Unit, key, report};
+use globe_bench::{Done, Target, Turns, Unit, key, report, rounds};
 use globe_test_support::{EtcdServer, EtcdVersion};
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant};
@@ -35,7 +35,7 @@ async fn measure() -> Done {
             Turns::of(Unit::Keys),
             Turns::of(Unit::Bytes),
         ];
-        for round in 0..ROUNDS {
+        for round in 0..rounds(ROUNDS) {
             let mut took = [(); 3].map(|()| Run::default());
             for place in 0..KINDS.len() {
                 let kind = KINDS[(place + round) % KINDS.len()];
@@ -135,7 +135,7 @@ struct Stored {
 impl Stored {
     async fn at(server: &EtcdServer) -> Stored {
         Stored {
-            keys: server.metric("etcd_debugging_mvcc_put_total", "").await,
+            keys: server.metric("etcd_mvcc_put_total", "").await,
             bytes: server.metric("etcd_disk_wal_write_bytes_total", "").await,
         }
     }
