@@ -57,8 +57,8 @@ impl Subject for Handle {
         self.map.shown()
     }
 
-    fn keeps_up(&self) -> bool {
-        self.map.keeps_up()
+    fn behind(&self) -> u64 {
+        self.map.behind()
     }
 }
 

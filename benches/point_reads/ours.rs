@@ -11,10 +11,6 @@ use tokio::runtime::{Handle, Runtime};
 
 use crate::subject::{Done, Read, Subject, Walk, reading};
 
-/// How many commits the map may be behind before the writer waits: what is measured is how fast they are applied, not how fast
-/// a log takes them.
-const BEHIND: u64 = 512;
-
 /// The map, and its log.
 pub(crate) struct Ours {
     globe: Globe<String, u64>,
@@ -71,7 +67,8 @@ impl Subject for Ours {
         position.map_or(0, |position| position.revision.0)
     }
 
-    fn keeps_up(&self) -> bool {
-        self.log.head_position().revision.0 - self.shown() < BEHIND
+    fn behind(&self) -> u64 {
+        let head = self.log.head_position().revision.0;
+        head.saturating_sub(self.shown())
     }
 }

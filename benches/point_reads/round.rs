@@ -22,8 +22,13 @@ const SAMPLES: usize = 100_000;
 /// How long a writer sleeps that is early, or that readers must catch up with.
 const NAP: Duration = Duration::from_micros(200);
 
-/// After how many writes it looks whether readers keep up.
+/// After how many writes it looks how many readers are still to be shown, and how many that may be: what is measured is how
+/// fast they are shown, not how fast a log takes them.
 const LOOK: u64 = 64;
+const BEHIND: u64 = 512;
+
+/// How long the last of them may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How fast somebody writes meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,30 +77,47 @@ pub(crate) fn run(subject: &mut dyn Subject, readers: &mut [Read], load: Load) -
         together: AtomicBool::new(false),
         alone: AtomicBool::new(false),
     };
-    let batch = subject.batch();
-    let course = &course;
-    thread::scope(|scope| {
-        let reading = readers.iter_mut();
-        let reading = reading.map(|read| scope.spawn(move || course.read(read, batch)));
-        let reading: Vec<_> = reading.collect();
-        let written = course.write(subject, load);
-        let mut took = Vec::new();
-        let mut alone = Vec::new();
-        for thread in reading {
-            let (read, samples) = thread.join().map_err(|_| "a reader panicked")??;
-            took.push(read);
-            alone.extend(samples);
+    let came_out = course.run(subject, readers, load)?;
+    catch_up(subject)?;
+    Ok(came_out)
+}
+
+/// Waits until readers have been shown all that was written: whoever is measured next would hear the rest.
+fn catch_up(subject: &dyn Subject) -> Done {
+    let begun = Instant::now();
+    while subject.behind() > 0 {
+        if begun.elapsed() > PATIENCE {
+            return Err("it does not show what was written".into());
         }
-        alone.sort_unstable();
-        Ok(Round {
-            read: took.iter().sum::<f64>() / took.len() as f64,
-            alone,
-            writes: written?,
-        })
-    })
+        thread::park_timeout(NAP);
+    }
+    Ok(())
 }
 
 impl Course {
+    fn run(&self, subject: &mut dyn Subject, readers: &mut [Read], load: Load) -> Done<Round> {
+        let batch = subject.batch();
+        thread::scope(|scope| {
+            let reading = readers.iter_mut();
+            let reading = reading.map(|read| scope.spawn(move || self.read(read, batch)));
+            let reading: Vec<_> = reading.collect();
+            let written = self.write(subject, load);
+            let mut took = Vec::new();
+            let mut alone = Vec::new();
+            for thread in reading {
+                let (read, samples) = thread.join().map_err(|_| "a reader panicked")??;
+                took.push(read);
+                alone.extend(samples);
+            }
+            alone.sort_unstable();
+            Ok(Round {
+                read: took.iter().sum::<f64>() / took.len() as f64,
+                alone,
+                writes: written?,
+            })
+        })
+    }
+
     fn all_are_warm(&self) -> bool {
         self.warm.load(Ordering::Acquire) == self.readers
     }
@@ -114,7 +136,8 @@ impl Course {
         }
         let (begun, window) = (Instant::now(), either(TOGETHER.0, TOGETHER.1));
         let (mut reads, mut found) = (0, 0);
-        while !self.together.load(Ordering::Relaxed) {
+        // Once at least: who was kept from running finds the others done.
+        while reads == 0 || !self.together.load(Ordering::Relaxed) {
             found += read(batch);
             reads += batch;
             if begun.elapsed() >= window {
@@ -149,12 +172,15 @@ impl Course {
         if load == Load::Idle {
             return Ok(0.0);
         }
-        let mut pace = Pace::of(load);
-        pace.write(subject, || self.all_are_warm())?;
+        // Each with a pace of its own: what was late in the one is not made up for in the next.
+        let write = |subject: &mut dyn Subject, is_over: &dyn Fn() -> bool| {
+            Pace::of(load).write(subject, is_over)
+        };
+        write(subject, &|| self.all_are_warm())?;
         let (begun, before) = (Instant::now(), subject.shown());
-        pace.write(subject, || self.together.load(Ordering::Relaxed))?;
+        write(subject, &|| self.together.load(Ordering::Relaxed))?;
         let rate = (subject.shown() - before) as f64 / begun.elapsed().as_secs_f64();
-        pace.write(subject, || self.alone.load(Ordering::Relaxed))?;
+        write(subject, &|| self.alone.load(Ordering::Relaxed))?;
         Ok(rate)
     }
 }
@@ -184,7 +210,7 @@ impl Pace {
 
     /// A look now and then is enough: it is not for nothing.
     fn is_ahead(&self, subject: &dyn Subject) -> bool {
-        self.writes.is_multiple_of(LOOK) && !subject.keeps_up()
+        self.writes.is_multiple_of(LOOK) && subject.behind() > BEHIND
     }
 
     fn write(&mut self, subject: &mut dyn Subject, is_over: impl Fn() -> bool) -> Done {

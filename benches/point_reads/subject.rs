@@ -30,9 +30,9 @@ pub(crate) trait Subject: Send {
     /// How many writes readers have been shown.
     fn shown(&self) -> u64;
 
-    /// Whether readers have been shown nearly all of them, so that there may be more.
-    fn keeps_up(&self) -> bool {
-        true
+    /// How many more there are that readers are still to be shown.
+    fn behind(&self) -> u64 {
+        0
     }
 }
 
