@@ -28,7 +28,6 @@ use crate::map_settings::MapSettings;
 use crate::reader::Reader;
 use crate::replica::Replica;
 use crate::replica::guard::Guard;
-use crate::write::combiner::Combiner;
 use crate::write::writer::Writer;
 
 /// Settings of a map that is about to be opened: one that can write, made by [`Globe::builder`], or a reader, made by
@@ -315,9 +314,7 @@ impl<K: Key, V: Send + Sync + 'static> Builder<K, V> {
     pub fn start(self) -> Result<Globe<K, V>> {
         let codec = Arc::clone(&self.codec);
         let reader = self.reading().start()?;
-        let runtime = runtime()?;
         let writer = Writer {
-            combiner: Combiner::new(Arc::clone(reader.log()), runtime),
             log: Arc::clone(reader.log()),
             replica: Arc::clone(reader.replica()),
             codec,

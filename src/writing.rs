@@ -26,10 +26,6 @@ use crate::write::written::{Edit, Updated, Written, WrittenAll};
 ///
 /// Cancel safe: a write that is dropped before it returned may or may not have been committed, never in part.
 ///
-/// When many writes of one map are under way at once, several `put` and `delete` may be committed as one transaction: they are
-/// then seen together, and have one position. Each is told only what became of its own. One that waits for others to be
-/// answered is sent after 50 ms at the latest.
-///
 /// A key that ends with a lease goes on doing so, whatever is written to it; only the methods named `…_detached` take it off
 /// its lease.
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {

@@ -11,14 +11,15 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::ground::backoff::Backoff;
 use crate::write::attempt::{Attempt, Basis, Next, Outcome, verdict};
-use crate::write::combiner::{Combiner, send};
 use crate::write::replicas::{Replicas, positions, shown_from};
+
+/// How long a log that was told the deadline may be late with its answer, before it is cut off. It should not be: the answer
+/// is then worse than its own.
+const LATE: Duration = Duration::from_millis(250);
 
 /// One write on its way, with its deadline: however many attempts it takes, they share it.
 pub(crate) struct Committer<'a> {
     log: &'a Arc<dyn LogClient>,
-    /// Sends what was decided on nothing together with others.
-    combiner: Option<&'a Arc<Combiner>>,
     pub(crate) deadline: Instant,
     backoff: Backoff,
     /// Whether the next attempt has the guards that a conflict has found just now.
@@ -29,17 +30,10 @@ impl<'a> Committer<'a> {
     pub(crate) fn new(log: &'a Arc<dyn LogClient>, bound: Duration) -> Committer<'a> {
         Committer {
             log,
-            combiner: None,
             deadline: Instant::now() + bound,
             backoff: Backoff::new(Duration::from_millis(5), Duration::from_millis(500)),
             is_fresh: false,
         }
-    }
-
-    /// The same, which sends what was decided on nothing together with other writes of its map.
-    pub(crate) fn combining(mut self, combiner: &'a Arc<Combiner>) -> Committer<'a> {
-        self.combiner = Some(combiner);
-        self
     }
 
     /// Commits a transaction and waits until every replica shows it; or says that another attempt is due, with newer guards,
@@ -52,7 +46,7 @@ impl<'a> Committer<'a> {
     ) -> Result<Outcome> {
         loop {
             let mut attempt = Attempt::begin(transaction, replicas)?;
-            let answer = self.send(transaction.clone(), basis).await;
+            let answer = self.send(transaction.clone()).await;
             attempt.audit(&answer);
             let error = match answer {
                 Ok(position) => {
@@ -78,13 +72,14 @@ impl<'a> Committer<'a> {
         }
     }
 
-    async fn send(&self, transaction: Transaction, basis: Basis) -> Result<Position> {
-        match self.combiner {
-            Some(combiner) if basis == Basis::Nothing => {
-                combiner.commit(transaction, self.deadline).await
-            }
-            _ => send(&**self.log, transaction, self.deadline).await,
-        }
+    /// Sends it once. The log is told how long it may take, for only the log knows whether anything has left it.
+    async fn send(&self, transaction: Transaction) -> Result<Position> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let commit = self.log.commit(transaction.taking_at_most(left));
+        timeout_at(self.deadline + LATE, commit).await.unwrap_or_else(|_| {
+            let why = "the log did not say by the deadline whether it was written: it may or may not have been";
+            Err(Error::new(ErrorKind::Indeterminate, why))
+        })
     }
 
     /// Does what comes before another attempt; whether there is to be one, and time for it.

@@ -4,13 +4,11 @@
 
 pub(crate) mod attempt;
 pub(crate) mod bulk;
-pub(crate) mod combiner;
 pub(crate) mod committer;
 pub(crate) mod draft;
 pub(crate) mod due;
 pub(crate) mod ending;
 pub(crate) mod expected;
-pub(crate) mod group;
 pub(crate) mod guarded;
 pub(crate) mod leased;
 pub(crate) mod leasing;

@@ -20,7 +20,6 @@ use crate::read::barrier::Barrier;
 use crate::replica::Replica;
 use crate::replica::state::State;
 use crate::write::attempt::{Basis, Outcome};
-use crate::write::combiner::Combiner;
 use crate::write::committer::Committer;
 use crate::write::draft::{Draft, Stands};
 use crate::write::expected::Expected;
@@ -36,7 +35,6 @@ pub(crate) struct Writer<K, V> {
     pub(crate) replica: Arc<Replica<K, V>>,
     pub(crate) codec: Arc<dyn Codec<V>>,
     pub(crate) wanted: Arc<WantedKeys>,
-    pub(crate) combiner: Arc<Combiner>,
 }
 
 /// Writes of one key, each within the time it may take in all.
@@ -175,7 +173,7 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
 impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
     /// For one write, which may take so long in all.
     pub(crate) fn committer(&self, bound: Duration) -> Committer<'_> {
-        Committer::new(&self.log, bound).combining(&self.combiner)
+        Committer::new(&self.log, bound)
     }
 
     /// Commits writes, however many attempts it takes; where, and with which guards.
@@ -207,7 +205,9 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         Ok(None)
     }
 
-    /// Hands a set of guarded writes of this map over to be committed, as one transaction.
+    /// Hands a set of guarded writes of this map over to be committed, as one transaction. All of them pass here, so here is
+    /// where sets of several callers could become one transaction: those whose basis is [`Basis::Nothing`], with no key in
+    /// common, and of one life. Each caller only needs to be told the outcome of its own.
     pub(crate) async fn commit(
         &self,
         committer: &mut Committer<'_>,
