@@ -4,9 +4,9 @@
 
 use std::collections::HashMap;
 
-use etcd_client::{Client, Compare, CompareOp, GetOptions, PutOptions, Txn, TxnOp, WatchOptions};
+use etcd_client::{Client, GetOptions, Txn, TxnOp, WatchOptions};
 use globe::{EtcdLog, Globe, Keyspace, LogClient};
-use globe_bench::{Done, Onlooker, Target, Turns, either, key, report, rounds};
+use globe_bench::{Done, Onlooker, Target, Turns, either, guarded_put, key, report, rounds};
 use globe_test_support::{EtcdServer, EtcdVersion};
 use tokio::runtime::Runtime;
 use tokio::time::{Duration, Instant};
@@ -174,25 +174,13 @@ impl Writer {
 
     async fn put_by_hand(&mut self, key: &str, value: String) -> Done {
         let revision = self.at.entry(key.to_owned()).or_insert(0);
-        let transaction = as_globe_puts(key, &value, self.lease, (*revision, self.fence));
+        let guards = ((key, Some(*revision)), ("fence", Some(self.fence)));
+        let transaction = guarded_put(guards.0, &value, guards.1, self.lease);
         let answer = self.client.txn(transaction).await?;
         self.fence = answer.header().ok_or("no header")?.revision();
         *revision = self.fence;
         Ok(())
     }
-}
-
-/// What `EtcdLog` sends for one put: guarded by the revisions of the key and of the writer's fence, which it moves.
-fn as_globe_puts(key: &str, value: &str, lease: i64, guards: (i64, i64)) -> Txn {
-    let is_at = |key: &str, revision| Compare::mod_revision(key, CompareOp::Equal, revision);
-    let leased = PutOptions::new().with_lease(lease);
-    Txn::new()
-        .when([is_at(key, guards.0), is_at("fence", guards.1)])
-        .and_then([
-            TxnOp::put(key, value, None),
-            TxnOp::put("fence", value, Some(leased)),
-        ])
-        .or_else([TxnOp::get(key, None), TxnOp::get("fence", None)])
 }
 
 /// From nothing to a map, beside reading pages and dropping them: as it is done without a thought, and by one who knows all

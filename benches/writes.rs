@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use etcd_client::{Client, Compare, CompareOp, PutOptions, Txn, TxnOp};
+use etcd_client::Client;
 use globe::{EtcdLog, Globe};
-use globe_bench::{Done, Target, Turns, Unit, key, report, rounds};
+use globe_bench::{Done, Target, Turns, Unit, guarded_put, key, report, rounds};
 use globe_test_support::{EtcdServer, EtcdVersion};
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant};
@@ -204,8 +204,8 @@ struct Hand {
     client: Client,
     kind: Kind,
     lease: i64,
-    keys: Vec<(String, i64)>,
-    slot: (String, i64),
+    keys: Vec<(String, Option<i64>)>,
+    slot: (String, Option<i64>),
 }
 
 /// How many keys a writer writes in turn.
@@ -221,9 +221,9 @@ impl Hand {
             lease: stand.lease,
             // Of what stood there before nothing is known by hand: these are new ones each time.
             keys: (first..first + KEYS)
-                .map(|number| (key(number), -1))
+                .map(|number| (key(number), None))
                 .collect(),
-            slot: (format!("slots/{writer}"), -1),
+            slot: (format!("slots/{writer}"), None),
         }
     }
 
@@ -237,30 +237,13 @@ impl Hand {
             Kind::Ours => drop(self.globe.put(key.as_str(), number as u64).await?),
             Kind::Bare => drop(self.client.put(format!("raw/{key}"), value, None).await?),
             Kind::ByHand => {
-                let (key, at) = (format!("hand/{key}"), (*revision, self.slot.1));
-                let transaction = guarded(&key, &value, self.lease, (&self.slot.0, at));
+                let (key, slot) = (format!("hand/{key}"), (self.slot.0.as_str(), self.slot.1));
+                let transaction = guarded_put((&key, *revision), &value, slot, self.lease);
                 let answer = self.client.txn(transaction).await?;
                 let now = answer.header().ok_or("no header")?.revision();
-                (*revision, self.slot.1) = (now, now);
+                (*revision, self.slot.1) = (Some(now), Some(now));
             }
         }
         Ok(())
     }
-}
-
-/// What `EtcdLog` sends for one put: guarded by the revisions of the key and of a slot, which it moves. A revision below zero
-/// is not known, and not compared.
-fn guarded(key: &str, value: &str, lease: i64, (slot, at): (&str, (i64, i64))) -> Txn {
-    let is_at = |key: &str, revision: i64| match revision {
-        -1 => Compare::mod_revision(key, CompareOp::Greater, -1),
-        known => Compare::mod_revision(key, CompareOp::Equal, known),
-    };
-    let leased = PutOptions::new().with_lease(lease);
-    Txn::new()
-        .when([is_at(key, at.0), is_at(slot, at.1)])
-        .and_then([
-            TxnOp::put(key, value, None),
-            TxnOp::put(slot, value, Some(leased)),
-        ])
-        .or_else([TxnOp::get(key, None), TxnOp::get(slot, None)])
 }

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "etcd")]
 mod bare;
+#[cfg(feature = "etcd")]
+mod by_hand;
 mod contest;
 mod deaths;
 mod effort;
@@ -24,6 +26,8 @@ mod unit;
 
 #[cfg(feature = "etcd")]
 pub use bare::{end_of_a_lease, first_answer};
+#[cfg(feature = "etcd")]
+pub use by_hand::guarded_put;
 pub use contest::Contest;
 pub use deaths::report_deaths;
 pub use effort::{either, rounds, sizes};

@@ -205,9 +205,9 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         Ok(None)
     }
 
-    /// Hands a set of guarded writes of this map over to be committed, as one transaction. All of them pass here, so here is
-    /// where sets of several callers could become one transaction: those whose basis is [`Basis::Nothing`], with no key in
-    /// common, and of one life. Each caller only needs to be told the outcome of its own.
+    /// Hands a set of guarded writes of this map over to be committed, as one transaction of its own. It is not combined with
+    /// those of other callers: one that is given up is closed by the log before a later write of this process is acknowledged,
+    /// and what others wait for cannot be given up.
     pub(crate) async fn commit(
         &self,
         committer: &mut Committer<'_>,
