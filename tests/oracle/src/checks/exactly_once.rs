@@ -65,7 +65,8 @@ fn judge(op: &Op, timeline: &Timeline) -> Vec<String> {
         }
         Outcome::Conflict(..) | Outcome::Refused(_) | Outcome::Nothing => {
             // Of several transactions, others may have been committed.
-            if let (Some(landing), false) = (landed.first(), is_several(op)) {
+            let stands = |landing: &&Landing| !is_lost(op, landing, timeline);
+            if let (Some(landing), false) = (landed.iter().find(stands), is_several(op)) {
                 wrong.push(format!("was not to be, but landed at {:?}", landing.at));
             }
         }
@@ -78,6 +79,12 @@ fn in_life(landed: &[Landing], life: Option<usize>) -> &[Landing] {
     let is_in = |landing: &Landing| life.is_none_or(|life| life <= landing.at.epoch);
     let first = landed.iter().position(is_in).unwrap_or(0);
     &landed[first..]
+}
+
+/// Whether its life of the log was over before the operation was: then it was tried again in the next, which refused it.
+fn is_lost(op: &Op, landing: &Landing, timeline: &Timeline) -> bool {
+    let next = timeline.began_after(landing.at.epoch);
+    matches!((next, op.ret), (Some(began), Some(ret)) if began < ret)
 }
 
 fn is_several(op: &Op) -> bool {

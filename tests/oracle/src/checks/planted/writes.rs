@@ -111,6 +111,32 @@ fn a_refused_write_that_landed_is_found() {
     planted("exactly once", op("a", |op| op.tags.push("second".into())));
 }
 
+/// What landed was refused at this tick, and the log went into another life at 500, without it.
+fn refused_at(tick: u64) -> Option<String> {
+    let mut history = good();
+    let refuse = op("a", |op| {
+        op.outcome = Outcome::Refused("not held".into());
+        op.ret = Some(at(tick));
+    });
+    history.events.iter_mut().for_each(refuse);
+    history.events.push(Event::Base(Base {
+        member: "log".into(),
+        keyspace: "first".into(),
+        position: Position::new(Epoch::new(2), Revision(1)),
+        records: Vec::new(),
+        at: at(500),
+    }));
+    let found = check_all(&history).into_iter();
+    let mut found = found.filter(|found| found.check == "exactly once");
+    found.next().map(|found| found.what)
+}
+
+#[test]
+fn what_landed_in_a_life_that_was_lost_may_be_refused_in_the_next() {
+    assert_eq!(refused_at(501), None);
+    assert!(refused_at(499).is_some_and(|what| what.contains("was not to be")));
+}
+
 #[test]
 fn half_a_transaction_is_found() {
     planted("exactly once", |event| {
