@@ -18,6 +18,10 @@ use rig::text_key::text_key;
 use rig::{within, write_many};
 
 const KEYS: usize = 100;
+/// How many more it takes until each part of the index has grown, most likely.
+const NEWCOMERS: usize = 1_000;
+/// The one in the middle, at which the applier is held.
+const HELD: usize = 50;
 /// Longer than any read takes; only a test that fails waits for it.
 const BOUND: Duration = Duration::from_secs(5);
 
@@ -84,14 +88,21 @@ impl Drop for LetGo {
     }
 }
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Eq)]
 struct Name(String);
 
 impl Name {
     fn pass(&self) {
-        if self.0 == "k050" {
+        if self.0 == name(HELD).0 {
             HOLD.pass();
         }
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Name) -> bool {
+        self.pass();
+        self.0 == other.0
     }
 }
 
@@ -120,26 +131,27 @@ async fn fill(log: &MemoryLog, value: u64) -> Position {
     write_many(log, "numbers", entries).await
 }
 
-/// What every way to look at every key shows: one value, since nothing moves meanwhile.
-fn look(map: &Globe<Name, u64>) -> u64 {
+/// What every way to look shows, key by key: the same, since nothing moves meanwhile.
+fn look(map: &Globe<Name, u64>) -> Vec<u64> {
     let view = map.view();
-    let shown = *view.get(&name(0)).unwrap();
-    assert_eq!((map.len(), view.len()), (KEYS, KEYS));
-    for key in (0..KEYS).map(name) {
+    assert_eq!(map.len(), view.len());
+    let keys = (0..KEYS).map(name);
+    let shown = keys.map(|key| {
+        let shown = *view.get(&key).unwrap();
         let ways = [
             map.get(&key).map(|value| *value),
             map.get_entry(&key).map(|entry| **entry.value()),
-            view.get(&key).map(|value| *value),
             map.watch().catch_up().get(&key).map(|value| *value),
         ];
-        assert_eq!(ways, [Some(shown); 4], "{}", key.0);
+        assert_eq!(ways, [Some(shown); 3], "{}", key.0);
         assert!(map.contains_key(&key));
-    }
-    shown
+        shown
+    });
+    shown.collect()
 }
 
 /// Goes from stop to stop of the applier until it has reached a position, and looks at each; what was seen.
-async fn stop_by_stop(map: &Globe<Name, u64>, position: Position) -> Vec<u64> {
+async fn stop_by_stop(map: &Globe<Name, u64>, position: Position) -> Vec<Vec<u64>> {
     let mut seen = Vec::new();
     let reached = map.clone();
     let reached = tokio::spawn(async move {
@@ -180,7 +192,34 @@ fn reads_are_answered_while_a_commit_or_a_resync_is_half_applied() {
         HOLD.set(Applier::Going);
         let position = fill(&log, 2).await;
         let seen = stop_by_stop(&map, position).await;
-        assert!(seen.contains(&2), "never held behind the view: {seen:?}");
+        // One commit is one step.
+        let [before, after] = [1, 2].map(|value| vec![value; KEYS]);
+        assert!(seen.iter().all(|seen| [&before, &after].contains(&seen)));
+        assert!(
+            seen.contains(&after),
+            "never held behind the view: {seen:?}"
+        );
+
+        // One that is so little that readers are handed what it changes, while the applier is held in the midst of the index.
+        HOLD.set(Applier::Going);
+        let position = write_many(&log, "numbers", [(name(HELD).0, "7".to_owned())]).await;
+        let seen = stop_by_stop(&map, position).await;
+        let (before, mut after) = (after.clone(), after);
+        after[HELD] = 7;
+        assert!(seen.iter().all(|seen| [&before, &after].contains(&seen)));
+        assert!(
+            seen.contains(&after),
+            "never held behind the view: {seen:?}"
+        );
+
+        // And in the midst of a part of the index that grows, to which new keys are added until it has.
+        for number in 0..NEWCOMERS {
+            HOLD.set(Applier::Going);
+            let newcomer = format!("n{number:04}");
+            let position = write_many(&log, "numbers", [(newcomer, "7".to_owned())]).await;
+            let seen = stop_by_stop(&map, position).await;
+            assert!(seen.iter().all(|seen| *seen == after));
+        }
 
         log.hold_tails(true);
         let position = fill(&log, 3).await;
@@ -189,7 +228,10 @@ fn reads_are_answered_while_a_commit_or_a_resync_is_half_applied() {
         log.hold_tails(false);
         let seen = stop_by_stop(&map, position).await;
         assert_eq!(map.status().resyncs, 1);
-        let (before, after) = (seen.contains(&2), seen.contains(&3));
-        assert!(before && after, "held before and after the view: {seen:?}");
+        let (before, after) = (after, vec![3; KEYS]);
+        assert!(
+            seen.contains(&before) && seen.contains(&after),
+            "held before and after the view: {seen:?}"
+        );
     });
 }

@@ -11,9 +11,10 @@ use crate::entry::Entry;
 use crate::entry::key::Key;
 use crate::entry::quarantine::Quarantined;
 use crate::ground::pace::Pace;
+use crate::replica::Replica;
+use crate::replica::delta::Delta;
 use crate::replica::entries::Difference;
 use crate::replica::state::State;
-use crate::replica::{Delta, Replica};
 
 /// A state in the making.
 pub(crate) struct Staged<K, V> {
@@ -53,7 +54,7 @@ impl<K: Key, V> Staged<K, V> {
         };
         self.removed += usize::from(entry.is_none());
         let value = entry.map(|entry| Arc::clone(entry.value()));
-        self.delta.push((Arc::clone(key), value));
+        self.delta.push(Arc::clone(key), value);
     }
 
     /// Whether what will be published holds other entries than what is.
@@ -65,7 +66,7 @@ impl<K: Key, V> Staged<K, V> {
     pub(crate) fn put(&mut self, key: Arc<K>, entry: Entry<V>) {
         let value = Arc::clone(entry.value());
         self.state.entries.insert(Arc::clone(&key), entry);
-        self.delta.push((key, Some(value)));
+        self.delta.push(key, Some(value));
     }
 
     /// Puts entries that come in the order of their keys, behind all that there are.
@@ -80,7 +81,7 @@ impl<K: Key, V> Staged<K, V> {
         let mut later = Vec::with_capacity(run.len() / 2);
         for (place, (key, entry)) in run.enumerate() {
             let value = Arc::clone(entry.value());
-            self.delta.push((Arc::clone(&key), Some(value)));
+            self.delta.push(Arc::clone(&key), Some(value));
             match place % 2 {
                 0 => self.state.entries.insert(key, entry),
                 _ => later.push((key, entry)),
@@ -96,7 +97,7 @@ impl<K: Key, V> Staged<K, V> {
     /// Takes an entry out, if there is one.
     pub(crate) fn remove(&mut self, key: &K) {
         if let Some(key) = self.state.entries.remove(key) {
-            self.delta.push((key, None));
+            self.delta.push(key, None);
             self.removed += 1;
         }
     }

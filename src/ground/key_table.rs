@@ -1,6 +1,6 @@
 //! A concurrent hash map whose keys are shared with others who keep them as well.
 //!
-//! It never runs a `Drop` of what was in it while it is locked.
+//! Whoever looks something up never waits for who writes, and no `Drop` of what was in it is run while it is locked.
 
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
@@ -27,18 +27,20 @@ impl<K: Eq + Hash, V: Clone> KeyTable<K, V> {
         ))
     }
 
-    /// The value of a key: what `DashMap::get` does, which would need an `Arc<K>` to look for.
+    /// The value of a key, if it has one; `None` where somebody writes just now, who may take long, or not be running.
+    ///
+    /// It is what `DashMap::try_get` does, which would need an `Arc<K>` to look for.
     #[inline]
-    pub(crate) fn get<Q>(&self, key: &Q) -> Option<V>
+    pub(crate) fn try_get<Q>(&self, key: &Q) -> Option<Option<V>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
         let hash = self.0.hasher().hash_one(key);
         let shard = self.0.determine_shard(hash as usize);
-        let shard = self.0.shards().get(shard)?.read();
+        let shard = self.0.shards().get(shard)?.try_read()?;
         let found = shard.get(hash, |(kept, _)| (**kept).borrow() == key);
-        found.map(|(_, value)| value.get().clone())
+        Some(found.map(|(_, value)| value.get().clone()))
     }
 
     pub(crate) fn insert(&self, key: Arc<K>, value: V) {

@@ -1,6 +1,6 @@
 //! The point index: a cache of the view that makes `get` as fast as a bare concurrent map.
 //!
-//! It is never the truth: while it lags behind the view it says so, and the view is read instead. Dropping it would
+//! It is never the truth: while it lags behind the view it says so, and the view has the first word. Dropping it would
 //! change nothing but the speed.
 
 use std::borrow::Borrow;
@@ -9,12 +9,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use crate::ground::sync::{AtomicU64, KeyTable};
+use crate::replica::delta::Delta;
 
 /// What an index knows of a key.
 pub(crate) enum Lookup<V> {
     /// The index is level with the view: this is what stands there.
     Level(Option<Arc<V>>),
-    /// The index is being brought up to the view: look there.
+    /// The index is being brought up to the view: look there first.
     Behind,
 }
 
@@ -53,7 +54,39 @@ impl<K: Eq + Hash, V> Index<K, V> {
         if self.step().is_none() {
             return Lookup::Behind;
         }
-        Lookup::Level(self.values.get().and_then(|values| values.get(key)))
+        // Where somebody writes, he has marked it by now.
+        self.kept(key).map_or(Lookup::Behind, Lookup::Level)
+    }
+
+    /// Looks a key up in an index that is being brought up to a view, by what that changed of the one before it.
+    ///
+    /// All before that view is in the index already, so what it did not change is there; or something newer, which has been
+    /// published by then. It takes a third of the time of a look-up in the view, and a map that is written all the time is
+    /// often found behind: by every reader, when the applier loses its core in the middle.
+    ///
+    /// `None` where it is being written: the view knows.
+    pub(crate) fn find_behind<Q>(&self, key: &Q, delta: &Delta<K, V>) -> Option<Option<Arc<V>>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        match delta.find(key) {
+            Some(changed) => Some(changed.cloned()),
+            None => self.kept(key),
+        }
+    }
+
+    /// `None` where it is being written.
+    #[inline]
+    fn kept<Q>(&self, key: &Q) -> Option<Option<Arc<V>>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        match self.values.get() {
+            Some(values) => values.try_get(key),
+            None => Some(None),
+        }
     }
 
     /// Sends readers to the view. Called before a newer view is published.

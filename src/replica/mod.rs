@@ -4,6 +4,7 @@
 
 pub(crate) mod bells;
 pub(crate) mod deletes;
+pub(crate) mod delta;
 pub(crate) mod entries;
 pub(crate) mod guard;
 pub(crate) mod health;
@@ -21,7 +22,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use globe_log_client::{Error, ErrorKind, Keyspace, Position, Result};
-use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::entry::key::Key;
@@ -29,6 +29,7 @@ use crate::ground::pace::{Pace, let_go};
 use crate::ground::sync::ArcSwap;
 use crate::replica::bells::Bells;
 use crate::replica::deletes::Deletes;
+use crate::replica::delta::Delta;
 use crate::replica::guard::Guard;
 use crate::replica::health::Health;
 use crate::replica::index::{Index, Lookup};
@@ -54,9 +55,6 @@ pub(crate) struct Replica<K, V> {
     withholding: Withholding,
     origin: Arc<()>,
 }
-
-/// What a publication changes: the keys, and what stands there then. Mostly it is one.
-pub(crate) type Delta<K, V> = SmallVec<[(Arc<K>, Option<Arc<V>>); 1]>;
 
 impl<K: Key, V> Replica<K, V> {
     pub(crate) fn new(keyspace: Keyspace) -> Replica<K, V> {
@@ -221,11 +219,22 @@ impl<K: Key, V> Replica<K, V> {
     {
         match self.index.find(key) {
             Lookup::Level(value) => value,
-            Lookup::Behind => self.look(|state| {
-                let entry = state.entries.get(key);
-                entry.map(|entry| Arc::clone(entry.value()))
-            }),
+            Lookup::Behind => self.look(|state| self.find_behind(key, state)),
         }
+    }
+
+    /// What stands in a state, or in a newer one that is published by now, while the index is being brought up to it.
+    fn find_behind<Q>(&self, key: &Q, state: &State<K, V>) -> Option<Arc<V>>
+    where
+        K: Borrow<Q>,
+        Q: Ord + Hash + ?Sized,
+    {
+        let delta = state.delta.as_ref();
+        let found = delta.and_then(|delta| self.index.find_behind(key, delta));
+        found.unwrap_or_else(|| {
+            let entry = state.entries.get(key);
+            entry.map(|entry| Arc::clone(entry.value()))
+        })
     }
 
     /// The step that a look-up shows; `None` while one is being made.
@@ -281,11 +290,12 @@ impl<K: Key, V> Replica<K, V> {
     ///
     /// The order is the promise: readers are sent to the view before it moves, and called back to the index after that
     /// has caught up; so a `get` shows no less than any view taken before it, and no more than any taken after it.
-    pub(crate) async fn publish(&self, state: State<K, V>, delta: Delta<K, V>)
+    pub(crate) async fn publish(&self, mut state: State<K, V>, delta: Delta<K, V>)
     where
         V: Send + Sync + 'static,
     {
         let position = state.position;
+        state.delta = delta.little();
         let state = Arc::new(state);
         if delta.is_empty() {
             let older = self.view.swap(Arc::clone(&state));
@@ -352,7 +362,7 @@ impl<K: Key, V> Replica<K, V> {
 async fn keys<K: Key, V>(delta: &Delta<K, V>) -> Vec<Arc<K>> {
     let mut keys = Vec::with_capacity(delta.len());
     let mut pace = Pace::new();
-    for (key, _) in delta {
+    for (key, _) in delta.iter() {
         keys.push(Arc::clone(key));
         pace.step().await;
     }

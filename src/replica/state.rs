@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::entry::change::{Change, ResyncReason};
 use crate::entry::key::Key;
 use crate::entry::quarantine::Quarantined;
+use crate::replica::delta::Delta;
 use crate::replica::entries::Entries;
 
 /// What is published, whole, by the one applier.
@@ -33,6 +34,8 @@ pub(crate) struct State<K, V> {
     pub(crate) resync_reason: ResyncReason,
     /// When the log was followed into the life it is in now, if another was known here before.
     pub(crate) moved: Option<Instant>,
+    /// What it changes of the one before it, if that is little: for readers who find the index on the way between the two.
+    pub(crate) delta: Option<Delta<K, V>>,
 }
 
 impl<K: Key, V> State<K, V> {
@@ -48,6 +51,7 @@ impl<K: Key, V> State<K, V> {
             resyncs: 0,
             resync_reason: ResyncReason::Hydration,
             moved: None,
+            delta: None,
         }
     }
 
@@ -77,6 +81,7 @@ impl<K: Key, V> State<K, V> {
             entries: self.entries.clone(),
             quarantine: self.quarantine.clone(),
             origin: Arc::clone(&self.origin),
+            delta: None,
             ..*self
         }
     }

@@ -11,7 +11,8 @@ use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 
 use crate::entry::Entry;
-use crate::replica::{Delta, Replica};
+use crate::replica::Replica;
+use crate::replica::delta::Delta;
 use crate::threads::{all_end, begin};
 
 type Map = Arc<Replica<u8, u64>>;
@@ -30,7 +31,8 @@ fn publish(map: &Map, revision: u64) {
     let record = Record::new("7", "", Revision(1), Revision(revision));
     let entry = Entry::new(&record, Epoch::new(1), revision);
     let key = Arc::new(KEY);
-    let delta = Delta::from_iter([(Arc::clone(&key), Some(Arc::clone(entry.value())))]);
+    let mut delta = Delta::new();
+    delta.push(Arc::clone(&key), Some(Arc::clone(entry.value())));
     state.entries.insert(key, entry);
     state.position = Position::new(Epoch::new(1), Revision(revision));
     state.sequence += 1;

@@ -15,8 +15,9 @@ use crate::entry::quarantine::{LastGood, Quarantined};
 use crate::read::view::View;
 use crate::read::watch::{Cause, Watch};
 use crate::reader::Reader;
+use crate::replica::Replica;
+use crate::replica::delta::Delta;
 use crate::replica::subscribers::Interest;
-use crate::replica::{Delta, Replica};
 use crate::threads::{all_end, begin};
 
 type Map = Arc<Replica<String, u64>>;
@@ -43,7 +44,7 @@ fn publish(map: &Map, last: u64) {
             let record = Record::new(key, "", Revision(1), Revision(revision));
             let entry = Entry::new(&record, Epoch::new(1), revision);
             let key = Arc::new(key.to_owned());
-            delta.push((Arc::clone(&key), Some(Arc::clone(entry.value()))));
+            delta.push(Arc::clone(&key), Some(Arc::clone(entry.value())));
             state.entries.insert(key, entry);
         }
         state.position = at(revision);
@@ -91,6 +92,56 @@ pub fn a_get_lies_between_the_views_around_it() {
         })
         .collect();
     publish(&map, 3);
+    all_end(readers);
+}
+
+/// Which key each of some commits changes, and whether it is there then.
+const TURNS: [(&str, bool); 4] = [("a", true), ("b", true), ("a", false), ("b", true)];
+
+/// What stands under a key at a revision: the last of [`TURNS`] that changed it.
+fn stood(key: &str, revision: u64) -> Option<u64> {
+    let turns = (1..).zip(TURNS).take_while(|(turn, _)| *turn <= revision);
+    let last = turns.filter(|(_, (changed, _))| *changed == key).last();
+    last.and_then(|(turn, (_, stands))| stands.then_some(turn))
+}
+
+/// Publishes [`TURNS`].
+fn publish_by_turns(map: &Map) {
+    for (revision, (key, stands)) in (1..).zip(TURNS) {
+        let mut state = map.state().successor();
+        let mut delta = Delta::new();
+        let record = Record::new(key, "", Revision(1), Revision(revision));
+        let entry = Entry::new(&record, Epoch::new(1), revision);
+        let key = Arc::new(key.to_owned());
+        delta.push(Arc::clone(&key), stands.then(|| Arc::clone(entry.value())));
+        if stands {
+            state.entries.insert(key, entry);
+        } else {
+            state.entries.remove(&key);
+        }
+        state.position = at(revision);
+        state.sequence += 1;
+        future::block_on(map.publish(state, delta));
+    }
+}
+
+/// A `get` shows what stood at one of the revisions between a view before it and one after it, also of a key that the commit
+/// which is being applied does not change.
+pub fn a_get_shows_what_stood_meanwhile_whichever_key_a_commit_changes() {
+    let map = replica();
+    let readers = KEYS.map(|key| {
+        begin(&map, move |map| {
+            let revision = || map.state().position.revision.0;
+            for _ in 0..2 {
+                let before = revision();
+                let seen = map.get(key).map(|value| *value);
+                let mut meanwhile = before..=revision();
+                let is_known = meanwhile.any(|revision| stood(key, revision) == seen);
+                assert!(is_known, "{key} is {seen:?} after {before}");
+            }
+        })
+    });
+    publish_by_turns(&map);
     all_end(readers);
 }
 

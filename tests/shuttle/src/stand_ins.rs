@@ -34,7 +34,8 @@ impl<T> ArcSwap<T> {
     }
 }
 
-/// A map whose every operation is one step.
+/// A map whose every operation is one step; who looks something up finds it locked at times, as by other readers of the real one
+/// he does not.
 pub(crate) struct KeyTable<K, V>(Mutex<HashMap<Arc<K>, V>>);
 
 impl<K: Eq + Hash, V: Clone> KeyTable<K, V> {
@@ -42,14 +43,14 @@ impl<K: Eq + Hash, V: Clone> KeyTable<K, V> {
         KeyTable(Mutex::new(HashMap::new()))
     }
 
-    pub(crate) fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<V>
+    pub(crate) fn try_get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<Option<V>>
     where
         K: Borrow<Q>,
     {
-        let table = lock(&self.0);
+        let table = self.0.try_lock().ok()?;
         let mut all = table.iter();
         let found = all.find(|(kept, _)| (***kept).borrow() == key);
-        found.map(|(_, value)| value.clone())
+        Some(found.map(|(_, value)| value.clone()))
     }
 
     pub(crate) fn insert(&self, key: Arc<K>, value: V) {

@@ -29,6 +29,11 @@ fn a_get_lies_between_the_views_around_it() {
 }
 
 #[test]
+fn a_get_shows_what_stood_meanwhile_whichever_key_a_commit_changes() {
+    in_every_order(scenes::a_get_shows_what_stood_meanwhile_whichever_key_a_commit_changes);
+}
+
+#[test]
 fn who_was_told_sees_as_much() {
     in_every_order(scenes::who_was_told_sees_as_much);
 }
