@@ -23,7 +23,7 @@ const ETCD: Floors = &[
     &["fault", "records", "runtime"],
     &["heads", "life", "settings"],
     &["fence", "limits", "members"],
-    &["streams"],
+    &["queue", "streams"],
     &["cluster"],
     &["lease", "read"],
     &["commit", "tail"],

@@ -205,9 +205,9 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         Ok(None)
     }
 
-    /// Hands a set of guarded writes of this map over to be committed, as one transaction of its own. It is not combined with
-    /// those of other callers: one that is given up is closed by the log before a later write of this process is acknowledged,
-    /// and what others wait for cannot be given up.
+    /// Hands a set of guarded writes of this map over to be committed, as one transaction of its own. Whether it is sent together
+    /// with those of other callers is the log's to decide: what is given up has to be closed before a later write of this
+    /// process is acknowledged, and only the log can do that.
     pub(crate) async fn commit(
         &self,
         committer: &mut Committer<'_>,

@@ -11,6 +11,7 @@ use crate::heads::Heads;
 use crate::life::Life;
 use crate::limits::Limits;
 use crate::members::endpoints::Endpoints;
+use crate::queue::turns::Turns;
 use crate::records::keys::Keys;
 use crate::settings::Settings;
 use crate::streams::Streams;
@@ -23,6 +24,7 @@ pub(crate) struct Cluster {
     pub(crate) life: Life,
     pub(crate) heads: Heads,
     pub(crate) fence: Fence,
+    pub(crate) turns: Arc<Turns>,
     pub(crate) limits: Limits,
     pub(crate) streams: Streams,
 }
@@ -35,6 +37,7 @@ impl Cluster {
             keys: Keys::new(&settings.namespace),
             limits: Limits::new(&settings.commits),
             fence: Fence::new(settings.commits.fence),
+            turns: Arc::default(),
             endpoints: Endpoints::new(settings),
             life: Life::default(),
             heads: Heads::default(),

@@ -66,6 +66,7 @@ mod life;
 mod limits;
 mod log;
 mod members;
+mod queue;
 mod read;
 mod records;
 mod runtime;

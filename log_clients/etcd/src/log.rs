@@ -273,6 +273,11 @@ impl LogClient for EtcdLog {
     /// commit, and one after a pause in which the lease ended, also takes a lease. A lost reply costs a few requests
     /// more, to find out what became of it; commits that were left open cost a round in which their slots are closed,
     /// before anything later is acknowledged.
+    ///
+    /// While four commits of this client are under way, those that come and write one record without a lease, guarded by that
+    /// record alone, wait until one of the four is answered, 50 ms at most, and are sent as one transaction: they have one
+    /// position, and one of them that is refused is told so and takes none of the others along. Dropping one that has been
+    /// sent is as ever: it may land, but never after a later commit of this client was acknowledged.
     async fn commit(&self, transaction: Transaction) -> Result<Position> {
         runtime::check()?;
         reserved::check(&transaction)?;

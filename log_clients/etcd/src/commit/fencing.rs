@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use futures::future::join_all;
+use futures::future::{FutureExt, join_all};
 use globe_log_client::Epoch;
 use tokio::time::{Instant, timeout_at};
 
@@ -147,11 +147,28 @@ async fn keep(cluster: &Cluster, writer: &Writer, deadline: Instant) -> Result<b
     }
 }
 
-/// Rewrites the slots that were left without an answer, so that nothing sent by them can land any more. False when the
-/// lease has ended, or must.
+/// Sees to it that nothing which was left without an answer can land any more. False when the lease has ended, or must.
+///
+/// A commit that was given up by one of several is settled by whoever sent it, who needs nothing that is held here.
+async fn close_slots(
+    cluster: &Cluster,
+    writer: &Arc<Writer>,
+    deadline: Instant,
+) -> Result<bool, Fault> {
+    while rewrite_slots(cluster, writer, deadline).await? {
+        if writer.all_settled().now_or_never().is_some() {
+            return Ok(true);
+        }
+        // It may leave its slot unsure.
+        writer.all_settled().await;
+    }
+    Ok(false)
+}
+
+/// Rewrites the slots that were left without an answer. False when the lease has ended, or must.
 ///
 /// All at once: one that is slow holds up no other, and the time limit is that of one request.
-async fn close_slots(
+async fn rewrite_slots(
     cluster: &Cluster,
     writer: &Arc<Writer>,
     deadline: Instant,
@@ -175,7 +192,7 @@ async fn close_slots(
 }
 
 /// The commit itself was not sent.
-fn late<E>(_: E) -> Fault {
+pub(crate) fn late<E>(_: E) -> Fault {
     let text = "no slot was free in time: too many commits are under way, or what became of one is not known yet";
     Fault::new(Class::NeverSent, text)
 }
@@ -196,5 +213,37 @@ impl Cluster {
         if let Ok(Err(fault)) = timeout_at(deadline, closing).await {
             tracing::debug!(reason = %fault, "what was left without an answer may still land");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::poll;
+    use globe_log_client::Keyspace;
+    use globe_test_support::{EtcdServer, EtcdVersion};
+
+    use super::*;
+    use crate::fence::joint::Joint;
+    use crate::settings::builder::EtcdBuilder;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nothing_passes_before_what_one_of_several_gave_up_is_settled() {
+        let server = EtcdServer::start(EtcdVersion::Reference).await;
+        let builder = EtcdBuilder::new().endpoint(server.endpoint());
+        let cluster = Cluster::new(builder.settings);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let keyspace = Keyspace::new("flags").unwrap();
+        let epoch = cluster.now(&keyspace, deadline).await.unwrap().epoch;
+        let take = || cluster.fence.take(&cluster, epoch, deadline);
+        let held = take().await.unwrap().unwrap();
+        let joint = Joint::of(&held.writer);
+        joint.give_up();
+        let mut passing = Box::pin(take());
+        assert!(poll!(&mut passing).is_pending());
+        drop(held);
+        joint.end();
+        assert!(passing.await.unwrap().is_some());
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! Never sends a second copy before the first is known to have failed and to be unable to land.
 
+pub(crate) mod combining;
 pub(crate) mod fencing;
 pub(crate) mod learning;
 pub(crate) mod round;
 pub(crate) mod settling;
 pub(crate) mod txn;
 
+use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::Txn;
@@ -23,6 +26,7 @@ use crate::fault::{Class, Fault};
 use crate::fence::writer::Held;
 use crate::life::{Judgement, Known, Signs, judge};
 use crate::members::call::Repeat;
+use crate::queue::group;
 use crate::read::reading::ranges_of;
 
 /// The most that is left of a caller's time limit for the answer to reach it.
@@ -31,7 +35,7 @@ const MARGIN: Duration = Duration::from_millis(50);
 impl Cluster {
     /// Checks a transaction, carries it out, and has the tails of its keyspaces reach it: who has just written waits to
     /// see it.
-    pub(crate) async fn commit(&self, transaction: Transaction) -> Result<Position> {
+    pub(crate) async fn commit(self: &Arc<Self>, transaction: Transaction) -> Result<Position> {
         transaction.check(&self.capabilities())?;
         let deadline = self.deadline_of(&transaction);
         let keyspaces = transaction.writes().iter().map(|write| &write.0);
@@ -46,6 +50,9 @@ impl Cluster {
         };
         let position = if transaction.writes().is_empty() {
             self.check_only(&transaction, keyspace, deadline).await?
+        } else if group::is_plain(&transaction) && !self.fence.is_forbidden() {
+            // Without a fence it would have to be settled by its guard alone, which others' would spoil.
+            self.combined(&transaction, keyspace, deadline).await?
         } else {
             self.write(&transaction, keyspace, deadline).await?
         };
@@ -152,7 +159,7 @@ impl Cluster {
                 continue;
             }
             let attempt = match taken {
-                Ok(Some(held)) => round.fenced(held).await?,
+                Ok(Some(held)) => round.fenced(held, pending()).await?,
                 Ok(None) => round.unfenced().await?,
                 Err(fault) if fault.class == Class::Full && txn::only_deletes(transaction) => {
                     round.unfenced().await?

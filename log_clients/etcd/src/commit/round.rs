@@ -39,14 +39,21 @@ pub(crate) struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// Sends it with a fence.
-    pub(crate) async fn fenced(&self, mut held: Held) -> Result<Attempt> {
+    /// Sends it with a fence. Once it is given up nobody waits for its answer, and it is settled at once.
+    pub(crate) async fn fenced(
+        &self,
+        mut held: Held,
+        given_up: impl Future<Output = ()>,
+    ) -> Result<Attempt> {
         let cluster = self.cluster;
         let tag = held.tag();
         let transaction = cluster.compose(self.transaction, Some(&held), &tag)?;
         held.set_unsure();
-        let answer = cluster.send_once(self.known.epoch, transaction, self.deadline);
-        let answer = answer.await;
+        let answer = tokio::select! {
+            biased;
+            answer = cluster.send_once(self.known.epoch, transaction, self.deadline) => answer,
+            () = given_up => Err(Fault::new(Class::Unknown, "one of those who waited for it has gone")),
+        };
         self.send_commit(held, &tag, answer).await
     }
 
@@ -274,6 +281,8 @@ fn indeterminate(fault: &Fault) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use globe_log_client::Precondition;
     use globe_test_support::{EtcdServer, EtcdVersion};
 
@@ -365,7 +374,7 @@ mod tests {
         }
         // The slot is as sure as ever: the next commit by it passes.
         let next = Transaction::new().put(flags, "next", "1");
-        let attempt = rig.round(&next).fenced(rig.held().await).await;
+        let attempt = rig.round(&next).fenced(rig.held().await, pending()).await;
         assert!(matches!(attempt, Ok(Attempt::Done(_))));
     }
 

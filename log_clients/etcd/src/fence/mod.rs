@@ -9,6 +9,7 @@
 //! Never talks to a server: what it knows is used in `fencing`.
 
 pub(crate) mod commit_outcome;
+pub(crate) mod joint;
 pub(crate) mod writer;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -31,8 +31,10 @@ pub(crate) struct Writer {
     slots: Mutex<Slots>,
     /// As many as there are sure slots at rest.
     free: Arc<Semaphore>,
-    /// Told of each slot that comes back unsure.
+    /// Told of each slot that comes back unsure, and of each commit that is given up.
     left: Notify,
+    /// Told when the last commit that was given up is settled.
+    settled: Notify,
     tags: AtomicU64,
 }
 
@@ -42,6 +44,8 @@ struct Slots {
     unsure: Vec<Slot>,
     /// How many unsure ones are being closed.
     closing: usize,
+    /// How many commits are given up that are being settled all the same, by whoever sent them.
+    given_up: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -85,9 +89,11 @@ impl Writer {
                 sure: (0..slots).rev().map(fresh).collect(),
                 unsure: Vec::new(),
                 closing: 0,
+                given_up: 0,
             }),
             free: Arc::new(Semaphore::new(slots)),
             left: Notify::new(),
+            settled: Notify::new(),
             tags: AtomicU64::new(1),
         }
     }
@@ -116,7 +122,7 @@ impl Writer {
     /// Whether a commit was left without an answer, and may yet land.
     pub(crate) fn is_open(&self) -> bool {
         let slots = self.slots();
-        !slots.unsure.is_empty() || slots.closing > 0
+        !slots.unsure.is_empty() || slots.closing > 0 || slots.given_up > 0
     }
 
     /// Waits until `is_open`.
@@ -124,6 +130,31 @@ impl Writer {
         let left = self.left.notified();
         if !self.is_open() {
             left.await;
+        }
+    }
+
+    /// A commit is given up by one of those who wait for it: nothing may be committed before it is settled.
+    pub(crate) fn give_up(&self) {
+        self.slots().given_up += 1;
+        self.left.notify_waiters();
+    }
+
+    /// A commit that was given up is settled, or its slot has come back unsure.
+    pub(crate) fn is_settled(&self) {
+        let mut slots = self.slots();
+        slots.given_up = slots.given_up.saturating_sub(1);
+        drop(slots);
+        self.settled.notify_waiters();
+    }
+
+    /// Waits until whoever sent them has settled all commits that were given up.
+    pub(crate) async fn all_settled(&self) {
+        loop {
+            let settled = self.settled.notified();
+            if self.slots().given_up == 0 {
+                return;
+            }
+            settled.await;
         }
     }
 
