@@ -42,7 +42,7 @@ pub use record::{Line, Record, Run, Subject};
 #[cfg(feature = "peers")]
 pub use reflected::{Reflected, reference};
 pub use results::{keep, kept, remark, results};
-pub use row::{Target, print_head, report, report_contest};
+pub use row::{Target, print_head, report, report_contest, report_contest_for};
 pub use spread::Spread;
 pub use turns::Turns;
 pub use unit::Unit;

@@ -50,6 +50,12 @@ impl Onlooker {
         Ok(onlooker)
     }
 
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// When it said that it saw this, which must be the next thing it says.
     ///
     /// # Errors

@@ -51,8 +51,8 @@ pub struct Record {
     pub unit: Unit,
     /// What each took: ours is the first.
     pub subjects: Vec<Subject>,
-    /// Ours, divided by the best peer of the same round: the median.
-    pub ratio: f64,
+    /// Ours, divided by the best peer of the same round: the median, unless that took nothing.
+    pub ratio: Option<f64>,
     /// How ours compares to that peer, as it is shown.
     pub compared: String,
     /// What that has to be, as it is shown.

@@ -73,7 +73,7 @@ mod tests {
                     name: "Globe".to_owned(),
                     spread: Spread::of([1.5, 2.5]),
                 }],
-                ratio: 1.1,
+                ratio: Some(1.1),
                 compared: "1.10×".to_owned(),
                 target: "–".to_owned(),
                 met: None,

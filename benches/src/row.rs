@@ -59,12 +59,17 @@ pub fn report(figure: &str, turns: &Turns, target: Target) {
 }
 
 /// Prints a row of any number of subjects, and keeps it in the table of this name.
-#[expect(clippy::print_stdout, reason = "the table is what a benchmark is for")]
 pub fn report_contest(group: &str, figure: &str, contest: &Contest) {
+    report_contest_for(group, figure, contest, Target::None);
+}
+
+/// As [`report_contest`], for what ours has to be beside the best peer.
+#[expect(clippy::print_stdout, reason = "the table is what a benchmark is for")]
+pub fn report_contest_for(group: &str, figure: &str, contest: &Contest, target: Target) {
     let row = |figure| Row {
         figure,
         contest,
-        target: Target::None,
+        target,
     };
     // By hand, the rows of several tables come one after the other.
     let named = format!("{group}: {figure}");
@@ -116,6 +121,8 @@ impl Row<'_> {
                 let sign = if over < 0.0 { "−" } else { "+" };
                 format!("{sign}{}", self.contest.unit().show(over.abs()))
             }
+            // Nothing is so many times what took nothing, or what a slope makes less than that.
+            _ if self.median(0) < 0.0 || self.median(best) <= 0.0 => "–".to_owned(),
             _ if names.len() > 2 => format!("{} {}", times(self.ratio()), names[best]),
             _ => times(self.ratio()),
         }
@@ -133,7 +140,7 @@ impl Row<'_> {
             figure: self.figure.to_owned(),
             unit: self.contest.unit(),
             subjects: subjects.collect(),
-            ratio: self.ratio(),
+            ratio: Some(self.ratio()).filter(|ratio| ratio.is_finite()),
             compared: self.compared(),
             target: self.target.show(self.contest.unit()),
             met: self.is_met(),
@@ -209,6 +216,21 @@ mod tests {
             row.to_string(),
             "| x | 12.0 ns | 30.0 ns | 10.0 ns | 1.20× fast | – | – |"
         );
+    }
+
+    #[test]
+    fn beside_a_peer_that_took_nothing_a_row_has_no_ratio() {
+        let mut turns = Turns::of(Unit::Count);
+        turns.count(2.0, 0.0);
+        let (figure, contest, target) = ("x", turns.contest(), Target::Times(1.5));
+        let row = Row {
+            figure,
+            contest,
+            target,
+        };
+        assert_eq!(row.to_string(), "| x | 2.00 | 0.00 | – | ≤ 1.5× | **no** |");
+        // JSON knows no such number.
+        assert_eq!(row.record("").ratio, None);
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub enum Unit {
     Shards,
     /// How often something was done in a second.
     PerSecond,
+    /// Bytes, shown in thousands or millions of them.
+    Memory,
+    /// Whatever the figure names, shown to a hundredth where it is few.
+    Count,
 }
 
 impl Unit {
@@ -41,7 +45,8 @@ impl Unit {
                 short if short < 1e9 => format!("{:.1} ms", amount / 1e6),
                 _ => format!("{:.2} s", amount / 1e9),
             },
-            Unit::Bytes => format!("{amount:.0} B"),
+            // The sum is never less than nothing by its sign alone.
+            Unit::Bytes => format!("{:.0} B", amount.round() + 0.0),
             Unit::Messages => format!("{amount:.0} messages"),
             Unit::Keys => format!("{amount:.1} keys"),
             Unit::Claims => format!("{amount:.0} claims"),
@@ -49,6 +54,16 @@ impl Unit {
             Unit::PerSecond => match amount.abs() {
                 few if few < 1e4 => format!("{amount:.0}/s"),
                 _ => format!("{:.0} k/s", amount / 1e3),
+            },
+            Unit::Memory => match amount.abs() {
+                few if few < 1e3 => format!("{amount:.0} B"),
+                some if some < 1e6 => format!("{:.1} KB", amount / 1e3),
+                _ => format!("{:.1} MB", amount / 1e6),
+            },
+            Unit::Count => match amount.abs() {
+                none if none < 0.005 => "0.00".to_owned(),
+                few if few < 10.0 => format!("{amount:.2}"),
+                _ => format!("{amount:.0}"),
             },
         }
     }

@@ -23,6 +23,7 @@ mod port;
 mod process;
 mod proxy;
 mod slow_disk;
+pub mod usage;
 mod wait;
 mod weather;
 
@@ -33,7 +34,7 @@ pub use cluster::EtcdCluster;
 pub use etcd::{EtcdBuilder, EtcdServer};
 pub use gateway::{Act, Gateway, Rule, Said};
 pub use grpc_proxy::GrpcProxy;
-pub use metrics::connections_to;
+pub use metrics::{Counted, connections_to};
 pub use port::free_port;
 pub use proxy::Proxy;
 pub use slow_disk::SlowDisk;

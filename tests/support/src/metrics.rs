@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::etcd::EtcdServer;
+use crate::usage;
 
 impl EtcdServer {
     /// The sum of a metric over all its labels, or over those that hold `label`.
@@ -17,14 +18,15 @@ impl EtcdServer {
     /// # Panics
     /// When the server cannot be asked.
     pub async fn metric(&self, name: &str, label: &str) -> f64 {
-        let page = self.metrics().await.expect("the metrics page");
-        let lines = page.lines().filter_map(|line| {
-            let (key, value) = line.rsplit_once(' ')?;
-            let labels = key.strip_prefix(name)?;
-            let is_it = labels.is_empty() || labels.starts_with('{');
-            (is_it && labels.contains(label)).then(|| value.parse::<f64>().ok())?
-        });
-        lines.sum()
+        self.counted().await.sum(name, label)
+    }
+
+    /// All its metrics at one moment.
+    ///
+    /// # Panics
+    /// When the server cannot be asked.
+    pub async fn counted(&self) -> Counted {
+        Counted(self.metrics().await.expect("the metrics page"))
     }
 
     /// What its process has taken of the processors since its start, to the nanosecond: the metrics page counts in ticks of
@@ -34,15 +36,16 @@ impl EtcdServer {
     /// Where there is no `/proc`, or it does not say.
     #[must_use]
     pub fn processor_time(&self) -> Duration {
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("/proc");
-        let times = threads.flatten().filter_map(|thread| {
-            // One that has just ended says nothing any more.
-            let said = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
-            said.split_whitespace().next()?.parse::<u64>().ok()
-        });
-        let nanoseconds = times.sum();
-        assert!(nanoseconds > 0, "no schedstat in /proc");
-        Duration::from_nanos(nanoseconds)
+        usage::processor_time(self.pid())
+    }
+
+    /// How much of the memory its process has, in bytes, with what of its files lies in memory.
+    ///
+    /// # Panics
+    /// Where there is no `/proc`.
+    #[must_use]
+    pub fn resident_memory(&self) -> u64 {
+        usage::memory(self.pid(), "VmRSS")
     }
 
     async fn metrics(&self) -> std::io::Result<String> {
@@ -51,6 +54,24 @@ impl EtcdServer {
         let mut page = String::new();
         stream.read_to_string(&mut page).await?;
         Ok(page)
+    }
+}
+
+/// What a server had counted at one moment.
+#[derive(Debug)]
+pub struct Counted(String);
+
+impl Counted {
+    /// The sum of a metric over all its labels, or over those that hold `label`.
+    #[must_use]
+    pub fn sum(&self, name: &str, label: &str) -> f64 {
+        let lines = self.0.lines().filter_map(|line| {
+            let (key, value) = line.rsplit_once(' ')?;
+            let labels = key.strip_prefix(name)?;
+            let is_it = labels.is_empty() || labels.starts_with('{');
+            (is_it && labels.contains(label)).then(|| value.parse::<f64>().ok())?
+        });
+        lines.sum()
     }
 }
 
