@@ -5,7 +5,6 @@
 mod conflict;
 mod cost;
 mod crowd;
-mod many;
 mod neighbour;
 mod ordinary;
 mod users;
@@ -20,7 +19,6 @@ type Numbers = Globe<String, u64>;
 
 #[tokio::main]
 async fn main() -> Done {
-    many::compare().await?;
     ordinary::compare().await?;
     crowd::compare().await?;
     conflict::compare().await

@@ -66,6 +66,17 @@ const STALLED: &str = "Among those that watch all, one is there that never looks
 const QUIET: &str = "How fast writes of other keys come through to a map while keys that nobody writes are watched, beside a map \
     without watches.";
 
+const MAPS: &str = "The maps are opened by one URL, so they share a client, and each follows a keyspace with one entry. Beside bare \
+    watches: as many of one client of etcd-client, which keep nothing. What is called idle is measured while nobody writes, the rest \
+    while a client of its own puts 100 times a second, to all keyspaces in turn. Each number has a server of its own, and a process of \
+    its own; what the process has of the memory is what no file is behind. Of etcd it is all that its process has and takes, with \
+    what it does by itself and for the puts. *One more* is the slope of the line that is nearest to the numbers above it (least \
+    squares).";
+
+const PROCESSES: &str = "All follow the same keyspace of 1,000 entries, to which the puts go. Of the clients it is what all of them have \
+    and take together. Beside a bare watch of each process, which has read none of the entries. Each process looks four \
+    times a second whether all is over. Otherwise as above.";
+
 pub(crate) const SECTIONS: &[Section] = &[
     section(
         "point_reads",
@@ -163,5 +174,16 @@ pub(crate) const SECTIONS: &[Section] = &[
     section("writes", "Many writers at once, on etcd", MANY_WRITERS),
     section("sessions", "Sessions, on etcd", ""),
     section("locks", "Locks, on etcd", ""),
+    section("growth_maps", "More and more maps of one process", MAPS),
+    section(
+        "growth_many",
+        "What 100 maps of one process cost etcd, beside one map",
+        "In the same rounds: the one map follows one of 100 keyspaces, to all of which the puts go.",
+    ),
+    section(
+        "growth_processes",
+        "More and more processes with one map",
+        PROCESSES,
+    ),
     section("load", "What clients cost an etcd cluster", ""),
 ];
