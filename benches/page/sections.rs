@@ -66,6 +66,13 @@ const STALLED: &str = "Among those that watch all, one is there that never looks
 const QUIET: &str = "How fast writes of other keys come through to a map while keys that nobody writes are watched, beside a map \
     without watches.";
 
+const TRANSACTIONS: &str = "Each worker makes one transaction after the other, all in one process: it reads five numbers, and puts one \
+    of them back, one larger. By hand is etcd's `concurrency.NewSTM` as etcd-client would do it, at its default, which is serializable \
+    with snapshots: the first read asks for the newest revision, the others for that one, the commit compares what was read, and one \
+    that is refused reads anew what the next attempt needs. Where there are conflicts, all keys are drawn from ten. In the end all \
+    numbers together must be as large as transactions were made. A row that says *each* is the time divided by all transactions of all \
+    workers.";
+
 const MAPS: &str = "The maps are opened by one URL, so they share a client, and each follows a keyspace with one entry. Beside bare \
     watches: as many of one client of etcd-client, which keep nothing. What is called idle is measured while nobody writes, the rest \
     while a client of its own puts 100 times a second, to all keyspaces in turn. Each number has a server of its own, and a process of \
@@ -172,6 +179,11 @@ pub(crate) const SECTIONS: &[Section] = &[
     section("offline", "The copy on disk", ""),
     section("etcd", "The etcd log", ""),
     section("writes", "Many writers at once, on etcd", MANY_WRITERS),
+    section(
+        "transactions",
+        "Transactions of five reads and a write, on etcd",
+        TRANSACTIONS,
+    ),
     section("sessions", "Sessions, on etcd", ""),
     section("locks", "Locks, on etcd", ""),
     section("growth_maps", "More and more maps of one process", MAPS),
