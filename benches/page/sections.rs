@@ -84,6 +84,13 @@ const PROCESSES: &str = "All follow the same keyspace of 1,000 entries, to which
     and take together. Beside a bare watch of each process, which has read none of the entries. Each process looks four \
     times a second whether all is over. Otherwise as above.";
 
+const PUT_ALL: &str = "Puts by hand have no guards, and nobody's map shows them: `put_all` of Globe compares each key with what is \
+    known of it, and returns when its own map shows all.";
+
+const SYNC: &str = "After `sync` the map shows all that was committed before the call; a range of etcd-client brings one key. Those who \
+    call at once share questions that were asked after they called: how many these are shows in what etcd is sent, which is all \
+    of it, with what a map asks by itself.";
+
 pub(crate) const SECTIONS: &[Section] = &[
     section(
         "point_reads",
@@ -178,6 +185,8 @@ pub(crate) const SECTIONS: &[Section] = &[
     section("sqlite", "The embedded log", ""),
     section("offline", "The copy on disk", ""),
     section("etcd", "The etcd log", ""),
+    section("put_all", "Many entries at once, on etcd", PUT_ALL),
+    section("sync", "A linearizable read, on etcd", SYNC),
     section("writes", "Many writers at once, on etcd", MANY_WRITERS),
     section(
         "transactions",

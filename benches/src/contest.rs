@@ -78,6 +78,17 @@ impl Contest {
         (1..self.names.len()).min_by(by_median).unwrap_or_default()
     }
 
+    /// What ours and this peer alone took in the same rounds.
+    #[must_use]
+    pub fn beside(&self, peer: usize) -> Contest {
+        let rounds = self.rounds.iter().map(|took| vec![took[0], took[peer]]);
+        Contest {
+            unit: self.unit,
+            names: vec![self.names[0].clone(), self.names[peer].clone()],
+            rounds: rounds.collect(),
+        }
+    }
+
     /// The median of what ours took in a round, divided by what a peer took in the same round.
     #[must_use]
     pub fn ratio(&self, peer: usize) -> f64 {
@@ -86,7 +97,8 @@ impl Contest {
 }
 
 /// As contests of times count it.
-pub(crate) fn nanoseconds(time: Duration) -> f64 {
+#[must_use]
+pub fn nanoseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e9
 }
 
@@ -122,5 +134,11 @@ mod tests {
         assert_eq!((times.best_peer(), rates.best_peer()), (2, 2));
         assert!((times.ratio(2) - 1.1).abs() < 1e-9);
         assert!((rates.ratio(2) - 1.1).abs() < 1e-9);
+        let beside = times.beside(1);
+        assert_eq!(
+            (beside.names(), beside.best_peer()),
+            (&["ours", "slow"].map(str::to_owned)[..], 1)
+        );
+        assert!((beside.ratio(1) - times.ratio(1)).abs() < 1e-9);
     }
 }

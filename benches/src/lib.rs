@@ -29,7 +29,7 @@ mod unit;
 pub use bare::{end_of_a_lease, first_answer};
 #[cfg(feature = "etcd")]
 pub use by_hand::guarded_put;
-pub use contest::Contest;
+pub use contest::{Contest, nanoseconds};
 pub use deaths::report_deaths;
 pub use effort::{either, rounds, sizes};
 pub use filled::{filled, key, shuffled_keys};
@@ -45,6 +45,6 @@ pub use reflected::{Reflected, reference};
 pub use results::{keep, kept, remark, results};
 pub use row::{Target, print_head, report, report_contest, report_contest_for};
 pub use slope::slope;
-pub use spread::Spread;
+pub use spread::{Spread, at_most};
 pub use turns::Turns;
 pub use unit::Unit;

@@ -36,6 +36,14 @@ impl Spread {
     }
 }
 
+/// What so many of 1,000 samples took at most; of none it is not a number.
+#[must_use]
+pub fn at_most(permille: usize, mut samples: Vec<f64>) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    let place = samples.len() * permille / 1_000;
+    samples.get(place).copied().unwrap_or(f64::NAN)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +60,12 @@ mod tests {
                 rounds: 5
             }
         );
+    }
+    #[test]
+    fn nearly_all_samples_took_at_most_what_is_said() {
+        let samples: Vec<f64> = (0..10_000_u32).rev().map(f64::from).collect();
+        assert_eq!(at_most(500, samples.clone()), 5_000.0);
+        assert_eq!(at_most(999, samples), 9_990.0);
+        assert!(at_most(500, Vec::new()).is_nan());
     }
 }
