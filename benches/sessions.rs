@@ -61,18 +61,18 @@ fn closing(runtime: &Runtime, endpoint: &str) -> Done {
     for _ in 0..rounds(CLOSES) {
         let session = runtime.block_on(Session::open(log.clone()))?;
         runtime.block_on(map.put_ephemeral(&session, "closed", 1))?;
-        onlooker.saw("globe")?;
+        onlooker.saw("globe closed=1")?;
         let begun = Instant::now();
         runtime.block_on(session.close())?;
-        let ours = onlooker.saw("globe")? - begun;
+        let ours = onlooker.saw("globe closed")? - begun;
 
         let lease = runtime.block_on(client.lease_grant(TTL, None))?.id();
         let leased = PutOptions::new().with_lease(lease);
         runtime.block_on(client.put("raw/closed", "1", Some(leased)))?;
-        onlooker.saw("raw")?;
+        onlooker.saw("raw closed=1")?;
         let begun = Instant::now();
         runtime.block_on(client.lease_revoke(lease))?;
-        turns.push(ours, onlooker.saw("raw")? - begun);
+        turns.push(ours, onlooker.saw("raw closed")? - begun);
     }
     let figure = "`close` of a session until another process's map shows it, beside a lease that etcd-client revokes under its watch";
     report(figure, &turns, Target::Under(50_000_000.0));

@@ -84,6 +84,24 @@ const PROCESSES: &str = "All follow the same keyspace of 1,000 entries, to which
     and take together. Beside a bare watch of each process, which has read none of the entries. Each process looks four \
     times a second whether all is over. Otherwise as above.";
 
+const VISIBLE: &str = "From the call of a put until another process says that it has seen it, one after the other. By hand is a transaction of \
+    etcd-client that is guarded by the revision of the key and by a slot of its writer, as Globe's are, in a process that watches \
+    as well; the others are no more than a put. What shows them is a map of Globe or a bare watch of etcd-client. Meanwhile nothing \
+    else is written, or somebody else of the same process puts other keys in the same way.";
+
+const HYDRATION: &str = "From nothing to a map of 30-byte keys and texts of 100 bytes, beside ranges of etcd-client whose pages are as \
+    large and are dropped: as it is done without a thought, where etcd counts for each page how many keys are left, and by one who \
+    knows all keys and says where each page ends. The last two keep what the latter reads: a `HashMap<String, Arc<String>>`, and \
+    the store of kube-runtime with a `ConfigMap` for each record.";
+
+const HYDRATION_BYTES: &str = "What a process has got more of the system's memory than before, divided by the entries: 30-byte keys \
+    and `u64` values, which are an `Arc<u64>` each in the `HashMap`, and a `ConfigMap` in the store. Each is measured in a process \
+    of its own. At the peak there are pages of etcd as well, and what its allocator has not given back is counted.";
+
+const HYDRATION_STALL: &str = "The longest that a task which does nothing but yield waits for its next turn, on a runtime of one worker \
+    that reads a keyspace meanwhile: by the clock, and without what that worker waited for a processor which others had, as the \
+    system tells it. A page of 10,000 records comes as one message, which tonic parses at once: that is a gap of all who read it.";
+
 const PUT_ALL: &str = "Puts by hand have no guards, and nobody's map shows them: `put_all` of Globe compares each key with what is \
     known of it, and returns when its own map shows all.";
 
@@ -184,7 +202,27 @@ pub(crate) const SECTIONS: &[Section] = &[
     section("tables", "Shard tables, on etcd", ""),
     section("sqlite", "The embedded log", ""),
     section("offline", "The copy on disk", ""),
-    section("etcd", "The etcd log", ""),
+    section(
+        "visible",
+        "A put until another process shows it, on etcd",
+        VISIBLE,
+    ),
+    section(
+        "visible_noise",
+        "What somebody else put meanwhile, in a second",
+        "",
+    ),
+    section("hydration", "From nothing to a map, on etcd", HYDRATION),
+    section(
+        "hydration_bytes",
+        "What an entry takes of the memory",
+        HYDRATION_BYTES,
+    ),
+    section(
+        "hydration_stall",
+        "How long others on the executor wait while a map is read",
+        HYDRATION_STALL,
+    ),
     section("put_all", "Many entries at once, on etcd", PUT_ALL),
     section("sync", "A linearizable read, on etcd", SYNC),
     section("writes", "Many writers at once, on etcd", MANY_WRITERS),

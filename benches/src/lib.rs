@@ -34,7 +34,7 @@ pub use deaths::report_deaths;
 pub use effort::{either, rounds, sizes};
 pub use filled::{filled, key, shuffled_keys};
 #[cfg(feature = "etcd")]
-pub use looking::looks_on;
+pub use looking::{NOISE, looks_on};
 pub use member::{
     DEATHS, MEMBERS, SHARDS, TTL, balanced, before, healed, open_table, serve, victim,
 };

@@ -24,14 +24,31 @@ impl Reflected {
     /// A store of so many objects, named as the [keys](crate::key) of a filled map.
     #[must_use]
     pub fn filled(entries: usize) -> Reflected {
+        let mut reflected = Reflected::begun();
+        for number in 0..entries {
+            reflected.list(&key(number), number.to_string());
+        }
+        reflected.done();
+        reflected
+    }
+
+    /// A store that is about to be filled: its readers see nothing until that is [done](Reflected::done).
+    #[must_use]
+    pub fn begun() -> Reflected {
         let mut writer = Writer::default();
         writer.apply_watcher_event(&Event::Init);
-        for number in 0..entries {
-            let listed = Event::InitApply(object(&key(number), number as u64));
-            writer.apply_watcher_event(&listed);
-        }
-        writer.apply_watcher_event(&Event::InitDone);
         Reflected { writer }
+    }
+
+    /// Adds an object that is there already.
+    pub fn list(&mut self, name: &str, value: String) {
+        let listed = Event::InitApply(object(name, value));
+        self.writer.apply_watcher_event(&listed);
+    }
+
+    /// There are no others.
+    pub fn done(&mut self) {
+        self.writer.apply_watcher_event(&Event::InitDone);
     }
 
     /// What its readers read.
@@ -42,7 +59,7 @@ impl Reflected {
 
     /// Writes an object.
     pub fn put(&mut self, name: &str, value: u64) {
-        let applied = Event::Apply(object(name, value));
+        let applied = Event::Apply(object(name, value.to_string()));
         self.writer.apply_watcher_event(&applied);
     }
 }
@@ -53,14 +70,14 @@ pub fn reference(name: &str) -> ObjectRef<ConfigMap> {
     ObjectRef::new(name).within(NAMESPACE)
 }
 
-fn object(name: &str, value: u64) -> ConfigMap {
+fn object(name: &str, value: String) -> ConfigMap {
     ConfigMap {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
             namespace: Some(NAMESPACE.to_owned()),
             ..ObjectMeta::default()
         },
-        data: Some(BTreeMap::from([("value".to_owned(), value.to_string())])),
+        data: Some(BTreeMap::from([("value".to_owned(), value)])),
         ..ConfigMap::default()
     }
 }
