@@ -112,10 +112,10 @@ impl Yielding {
         let longest = runtime.spawn(async move {
             let waiting = Waiting::of_this_thread()?;
             let mut longest = Gaps::default();
-            let (mut before, mut waited) = (Instant::now(), waiting.so_far()?);
+            let (mut before, mut waited) = waiting.now()?;
             while !told.load(Ordering::Relaxed) {
                 yield_now().await;
-                let (now, waited_now) = (Instant::now(), waiting.so_far()?);
+                let (now, waited_now) = waiting.now()?;
                 let gap = now - before;
                 longest.whole = longest.whole.max(gap);
                 longest.busy = longest.busy.max(gap.saturating_sub(waited_now - waited));
@@ -139,6 +139,19 @@ impl Waiting {
     /// Of the only worker, when a task asks.
     fn of_this_thread() -> std::io::Result<Waiting> {
         Ok(Waiting(File::open("/proc/thread-self/schedstat")?))
+    }
+
+    /// What time it is, and how long it has waited by then: what it waits between the two looks would be told of another gap.
+    fn now(&self) -> std::io::Result<(Instant, Duration)> {
+        let mut waited = self.so_far()?;
+        loop {
+            let now = Instant::now();
+            let still = self.so_far()?;
+            if still == waited {
+                return Ok((now, waited));
+            }
+            waited = still;
+        }
     }
 
     fn so_far(&self) -> std::io::Result<Duration> {
