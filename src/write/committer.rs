@@ -22,6 +22,9 @@ pub(crate) struct Committer<'a> {
     log: &'a Arc<dyn LogClient>,
     pub(crate) deadline: Instant,
     backoff: Backoff,
+    /// Between attempts that others were faster than. What stood in the way is shown here by then, and somebody got on, so
+    /// the pause need only part those who would meet again.
+    rivals: Backoff,
     /// Whether the next attempt has the guards that a conflict has found just now.
     is_fresh: bool,
 }
@@ -32,6 +35,7 @@ impl<'a> Committer<'a> {
             log,
             deadline: Instant::now() + bound,
             backoff: Backoff::new(Duration::from_millis(5), Duration::from_millis(500)),
+            rivals: Backoff::new(Duration::from_micros(500), Duration::from_millis(20)),
             is_fresh: false,
         }
     }
@@ -89,7 +93,8 @@ impl<'a> Committer<'a> {
             Next::GuardAnew => Instant::now() < self.deadline,
             Next::ReadAnew => {
                 self.shown(attempt, error).await;
-                self.pause().await
+                let pause = self.rivals.next();
+                self.wait(pause).await
             }
             Next::FollowLife => self.followed(attempt).await,
             Next::GiveUp => {
@@ -101,7 +106,12 @@ impl<'a> Committer<'a> {
 
     /// Waits a little before another attempt; false when the deadline leaves no time for one.
     pub(crate) async fn pause(&mut self) -> bool {
-        let until = Instant::now() + self.backoff.next();
+        let pause = self.backoff.next();
+        self.wait(pause).await
+    }
+
+    async fn wait(&self, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
         let has_time = until < self.deadline;
         if has_time {
             tokio::time::sleep_until(until).await;
