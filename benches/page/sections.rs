@@ -100,7 +100,7 @@ const HYDRATION_BYTES: &str = "What a process has got more of the system's memor
 
 const HYDRATION_STALL: &str = "The longest that a task which does nothing but yield waits for its next turn, on a runtime of one worker \
     that reads a keyspace meanwhile: by the clock, and without what that worker waited for a processor which others had, as the \
-    system tells it. A page of 10,000 records comes as one message, which tonic parses at once: that is a gap of all who read it.";
+    system tells it. A page comes as one message, which tonic parses at once: that is a gap of all who read it.";
 
 const PUT_ALL: &str = "Puts by hand have no guards, and nobody's map shows them: `put_all` of Globe compares each key with what is \
     known of it, and returns when its own map shows all.";
