@@ -200,9 +200,6 @@ impl<K: Key, V: Send + Sync + 'static> Attendant<K, V> {
             for text in put.intersection(&sorted.committed) {
                 found.put_back(keyspace, text);
             }
-            for text in put.intersection(&sorted.left) {
-                found.unanswered(keyspace, text);
-            }
         }
         self.due.add(put.intersection(&sorted.committed).cloned());
         left.extend(sorted.refused);

@@ -18,24 +18,33 @@ use crate::write::wanted_keys::WantedKeys;
 pub(crate) struct Restoration {
     /// Those that are: once each, however often the leases were lost meanwhile.
     pub(crate) put_back: BTreeSet<(Keyspace, Bytes)>,
-    /// Those whose write has not been answered: one that stands there later is put back.
-    unanswered: BTreeSet<(Keyspace, Bytes)>,
+    /// Those that the session wanted when its leases were lost: one of them that stands under one of its new leases is back,
+    /// whoever has written it. That may have been a write whose answer was lost, or one that was begun before the loss.
+    lost: BTreeSet<(Keyspace, Bytes)>,
     pub(crate) kept_out: BTreeSet<(Keyspace, Bytes)>,
 }
 
 impl Restoration {
-    pub(crate) fn put_back(&mut self, keyspace: &Keyspace, text: &Bytes) {
-        self.put_back.insert((keyspace.clone(), text.clone()));
+    /// Of all that a session wants in these maps.
+    pub(crate) fn of(session: &Weak<dyn Leasing>, maps: &[Arc<dyn Attended>]) -> Restoration {
+        let lost = maps.iter().flat_map(|map| {
+            let wanted = map.wanted().all_of(session).into_iter();
+            wanted.map(|text| (map.keyspace().clone(), text))
+        });
+        Restoration {
+            lost: lost.collect(),
+            ..Restoration::default()
+        }
     }
 
-    pub(crate) fn unanswered(&mut self, keyspace: &Keyspace, text: &Bytes) {
-        self.unanswered.insert((keyspace.clone(), text.clone()));
+    pub(crate) fn put_back(&mut self, keyspace: &Keyspace, text: &Bytes) {
+        self.put_back.insert((keyspace.clone(), text.clone()));
     }
 
     /// It stands there as it is wanted.
     pub(crate) fn stands(&mut self, keyspace: &Keyspace, text: &Bytes) {
         let entry = (keyspace.clone(), text.clone());
-        if self.unanswered.remove(&entry) {
+        if self.lost.contains(&entry) {
             self.put_back.insert(entry);
         }
     }

@@ -22,7 +22,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 pub(crate) async fn restore(shared: &Shared) {
     let longest = (shared.settings.ttl / 8).min(LONGEST);
     let mut pauses = Backoff::new(Duration::from_millis(50), longest);
-    let found = Mutex::default();
+    let found = Mutex::new(Restoration::of(shared.me(), &shared.attended()));
     loop {
         let restored = tokio::select! {
             restored = try_restore(shared, &found) => restored,
