@@ -12,7 +12,7 @@ use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt, poll};
 use globe_etcd::EtcdLog;
 use globe_log_client::{
-    ErrorKind, Keyspace, LogClient, Position, Precondition, Result, Transaction,
+    Error, ErrorKind, Keyspace, LogClient, Position, Precondition, Result, Transaction,
 };
 use globe_test_support::{Act, EtcdServer, EtcdVersion, Gateway, Rule};
 use rig::{
@@ -219,6 +219,34 @@ async fn who_leaves_leaves_his_turn_to_the_next() {
         sent > AT_ONCE as u64,
         "{sent} transactions: none was sent at once"
     );
+}
+
+/// Those who are sent together are sent by the runtime of one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_a_runtime_that_has_ended() {
+    let held_up = HeldUp::new().await;
+    let log = &held_up.log;
+    let first = held_up.first().await;
+    let other = tokio::runtime::Runtime::new().unwrap();
+    let commit = |number: usize| {
+        log.commit(a_put(&format!("key-{number}"), "held up"))
+            .boxed()
+    };
+    let mut commits: Vec<_> = (0..CROWD).map(commit).collect();
+    let entered = other.enter();
+    assert!(poll!(&mut commits[0]).is_pending());
+    drop(entered);
+    for commit in &mut commits[1..] {
+        assert!(poll!(commit).is_pending());
+    }
+    drop(first);
+    other.shutdown_background();
+    held_up.gateway.heal();
+    for told in within("answers", join_all(commits)).await {
+        let is_unknown = |error: Error| *error.kind() == ErrorKind::Indeterminate;
+        assert!(told.err().is_none_or(is_unknown));
+    }
+    put(log, "later", "1").await;
 }
 
 /// A server, two ways to it of which one is held up and the other is cut, and a client that uses the first.
