@@ -176,6 +176,22 @@ async fn a_bound_that_is_over_as_the_round_begins_leaves_no_doubt() {
     }
 }
 
+/// The bound is over while its own try to begin the round is still on its way, and somebody else has begun it.
+#[tokio::test(start_paused = true)]
+async fn who_is_in_when_his_bound_is_over_has_entered() {
+    let (_log, one, other) = two().await;
+    let (here, there) = (double(&one, 2), double(&other, 2));
+    let (first, second) = tokio::join!(here.enter(SECOND), async {
+        sleep(SECOND / 2).await;
+        one.way.hold_requests(true);
+        let second = there.enter(SECOND).await;
+        sleep(SECOND).await;
+        one.way.hold_requests(false);
+        second
+    });
+    assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn none_and_too_many_are_invalid() {
     let (_log, one, _other) = two().await;

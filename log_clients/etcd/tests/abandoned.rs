@@ -8,7 +8,7 @@ mod two_ways;
 use std::time::Duration;
 
 use globe_etcd::EtcdLog;
-use globe_log_client::{LogClient, Position, Precondition, Transaction};
+use globe_log_client::{LogClient, Position, Precondition, Result, Transaction};
 use globe_test_support::{EtcdCluster, EtcdServer, EtcdVersion, Proxy, wait_until};
 use rig::{
     BOUND, all_are_back, connect, delete, flags, hasty, history, on_each_version, put, puts_of,
@@ -37,10 +37,20 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("key-{number}")).collect()
 }
 
+/// A create that is guarded by another key as well, so that it is never sent together with others, and has a slot of its own.
+async fn create_alone(log: &EtcdLog, key: &str) -> Result<Position> {
+    let flags = flags();
+    let create = Transaction::new()
+        .when(&flags, "start", Precondition::Present)
+        .when(&flags, key.to_owned(), Precondition::Absent)
+        .put(&flags, key.to_owned(), "late");
+    log.commit(create).await
+}
+
 /// Creates all of them at once, and gives each up after a while.
 async fn abandon(log: &EtcdLog, keys: &[String], patience: Duration) {
     let creates = keys.iter().map(|key| async move {
-        let given_up = timeout(patience, try_create(log, key, "late")).await;
+        let given_up = timeout(patience, create_alone(log, key)).await;
         assert!(given_up.is_err(), "{key} was answered: {given_up:?}");
     });
     futures::future::join_all(creates).await;
