@@ -61,8 +61,8 @@ impl<K: Eq + Hash, V> Index<K, V> {
     /// Looks a key up in an index that is being brought up to a view, by what that changed of the one before it.
     ///
     /// All before that view is in the index already, so what it did not change is there; or something newer, which has been
-    /// published by then. It takes a third of the time of a look-up in the view, and a map that is written all the time is
-    /// often found behind: by every reader, when the applier loses its core in the middle.
+    /// published by then. A look-up in the view would take longer, and a map that is written all the time is often found
+    /// behind: by every reader, when the applier loses its core in the middle.
     ///
     /// `None` where it is being written: the view knows.
     pub(crate) fn find_behind<Q>(&self, key: &Q, delta: &Delta<K, V>) -> Option<Option<Arc<V>>>

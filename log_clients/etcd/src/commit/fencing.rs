@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use futures::future::{FutureExt, join_all};
+use futures::future::join_all;
 use globe_log_client::Epoch;
 use tokio::time::{Instant, timeout_at};
 
@@ -156,7 +156,7 @@ async fn close_slots(
     deadline: Instant,
 ) -> Result<bool, Fault> {
     while rewrite_slots(cluster, writer, deadline).await? {
-        if writer.all_settled().now_or_never().is_some() {
+        if writer.is_settled() {
             return Ok(true);
         }
         // It may leave its slot unsure.

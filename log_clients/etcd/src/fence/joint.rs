@@ -54,7 +54,7 @@ impl Joint {
     pub(crate) fn end(&self) {
         let before = std::mem::replace(&mut *self.course(), Course::Over);
         if before == Course::GivenUp {
-            self.writer.is_settled();
+            self.writer.settle_one();
         }
     }
 

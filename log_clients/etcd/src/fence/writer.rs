@@ -140,18 +140,23 @@ impl Writer {
     }
 
     /// A commit that was given up is settled, or its slot has come back unsure.
-    pub(crate) fn is_settled(&self) {
+    pub(crate) fn settle_one(&self) {
         let mut slots = self.slots();
         slots.given_up = slots.given_up.saturating_sub(1);
         drop(slots);
         self.settled.notify_waiters();
     }
 
-    /// Waits until whoever sent them has settled all commits that were given up.
+    /// Whether whoever sent them has settled all commits that were given up.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.slots().given_up == 0
+    }
+
+    /// Waits until `is_settled`.
     pub(crate) async fn all_settled(&self) {
         loop {
             let settled = self.settled.notified();
-            if self.slots().given_up == 0 {
+            if self.is_settled() {
                 return;
             }
             settled.await;
