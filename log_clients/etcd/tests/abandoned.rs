@@ -37,10 +37,11 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("key-{number}")).collect()
 }
 
-/// A create that is guarded by another key as well, so that it is never sent together with others, and has a slot of its own.
+/// A create that one key guards twice, so that it is never sent together with others, and has a slot of its own.
 async fn create_alone(log: &EtcdLog, key: &str) -> Result<Position> {
     let flags = flags();
     let create = Transaction::new()
+        .when(&flags, "start", Precondition::Present)
         .when(&flags, "start", Precondition::Present)
         .when(&flags, key.to_owned(), Precondition::Absent)
         .put(&flags, key.to_owned(), "late");

@@ -82,6 +82,64 @@ async fn a_conflict_is_told_to_whose_key_it_is_and_the_others_go_on() {
     }
 }
 
+/// As a transaction makes it that has read several entries.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transactions_with_a_guard_in_common_fail_with_it_alone() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let log = connect([server.endpoint()]).await;
+    let flags = flags();
+    let [fresh, old] = [put(&log, "fresh", "1").await, put(&log, "old", "1").await];
+    put(&log, "old", "2").await;
+    let before = received(&server, "Txn").await;
+    let keys = names(CROWD);
+    let guarded = keys.iter().enumerate().map(|(number, key)| {
+        let (name, position) = [("fresh", fresh), ("old", old)][usize::from(number % 8 == 7)];
+        let twice = [key.clone(), format!("{key}/again")];
+        let both = twice.into_iter().fold(Transaction::new(), |all, key| {
+            let all = all.when(&flags, key.clone(), Precondition::Absent);
+            all.put(&flags, key, "1")
+        });
+        log.commit(both.when(&flags, name, Precondition::At(position.revision)))
+    });
+    let told = within("all are told", join_all(guarded)).await;
+    let sent = received(&server, "Txn").await - before;
+    assert!(sent <= (4 * AT_ONCE) as f64, "{sent} transactions");
+    for (number, (key, told)) in keys.iter().zip(told).enumerate() {
+        let stands = record(&log, &format!("{key}/again")).await;
+        match told {
+            Ok(position) => assert_eq!(stands.unwrap().modified, position.revision, "{key}"),
+            Err(error) => {
+                let ErrorKind::Conflict(conflict) = error.kind() else {
+                    panic!("{key}: {error}");
+                };
+                let named: Vec<_> = conflict.failed.iter().map(|it| it.key()).collect();
+                assert_eq!((named, number % 8), (vec![&b"old"[..]], 7), "{key}");
+                assert!(stands.is_none(), "{key}");
+            }
+        }
+    }
+}
+
+/// Each of two writes what the other has read to be absent, so only one of them can be first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transactions_that_read_what_the_other_writes_are_never_one() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let log = connect([server.endpoint()]).await;
+    let flags = flags();
+    let keys = names(CROWD);
+    let crossed = keys.iter().flat_map(|key| {
+        let [one, other] = ["one", "other"].map(|side| format!("{key}/{side}"));
+        [(one.clone(), other.clone()), (other, one)].map(|(read, written)| {
+            let guarded = Transaction::new().when(&flags, read, Precondition::Absent);
+            log.commit(guarded.put(&flags, written, "1"))
+        })
+    });
+    let told = within("all are told", join_all(crossed)).await;
+    for (key, pair) in keys.iter().zip(told.chunks(2)) {
+        assert_eq!(pair.iter().filter(|it| it.is_ok()).count(), 1, "{key}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_may_not_write_is_written_for_the_others() {
     let mut server = EtcdServer::start(EtcdVersion::Reference).await;

@@ -71,7 +71,7 @@ impl Sender for Groups {
 
 impl Cluster {
     /// Commits one that [is plain](group::is_plain), alone or together with others. The answer is its own: a conflict names
-    /// only its key, and what was not written for another's sake is sent again.
+    /// only what guards it, and what was not written for another's sake is sent again.
     pub(crate) async fn combined(
         self: &Arc<Self>,
         transaction: &Transaction,

@@ -1,4 +1,4 @@
-//! Commits of several callers that can be one transaction: they touch no key in common, and fit into what the log takes.
+//! Commits of several callers that can be one transaction: none touches what another writes, and all fit into what the log takes.
 //!
 //! Never sends anything.
 
@@ -6,9 +6,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use globe_log_client::{Bytes, Capabilities, Conflict, Error, Keyspace, Transaction, Write};
+use globe_log_client::{Capabilities, Conflict, Error, Keyspace, Transaction, Write};
 
 use crate::fence::joint::Joint;
+use crate::queue::footprint::Footprint;
 use crate::queue::waiting::{Answer, Waiting};
 
 /// How far from each other the deadlines may be of what is combined: it is all sent with the first of them.
@@ -17,16 +18,20 @@ const NEAR: Duration = Duration::from_millis(250);
 /// What a transaction may take up to be sent with others, in bytes: a large one would hold them up.
 const SMALL: usize = 16 * 1024;
 
-/// Whether it may be sent together with others: one write without a lease, guarded by its own key alone. So what is counted
+/// How many writes it may have for that, and how many guards.
+const FEW: usize = 16;
+
+/// Whether it may be sent together with others: it is small, has no lease, and no key is guarded twice. So what is counted
 /// in revisions, such as who of several came first, is never written by two callers at once.
 pub(crate) fn is_plain(transaction: &Transaction) -> bool {
-    let [(keyspace, key, write)] = transaction.writes() else {
-        return false;
-    };
-    let mut guards = transaction.preconditions().iter();
-    let is_leased = matches!(write, Write::Put { lease: Some(_), .. });
-    !is_leased
-        && guards.all(|(guarded, guard, _)| (guarded, guard) == (keyspace, key))
+    let mut writes = transaction.writes().iter();
+    let guards = transaction.preconditions();
+    let guarded: HashSet<_> = guards.iter().map(|guard| (&guard.0, &guard.1)).collect();
+    let is_leased = |write: &Write| matches!(write, Write::Put { lease: Some(_), .. });
+    (1..=FEW).contains(&transaction.writes().len())
+        && guards.len() <= FEW
+        && !writes.any(|(_, _, write)| is_leased(write))
+        && guarded.len() == guards.len()
         && transaction.bytes() <= SMALL
 }
 
@@ -34,30 +39,27 @@ pub(crate) fn is_plain(transaction: &Transaction) -> bool {
 #[derive(Default)]
 pub(crate) struct Group {
     members: Vec<Waiting>,
-    keys: HashSet<(Keyspace, Bytes)>,
-    bytes: usize,
+    footprint: Footprint,
 }
 
 impl Group {
     /// Adds one, unless it cannot be one transaction with those that are there: then it is given back.
     pub(crate) fn add(&mut self, waiting: Waiting, capabilities: &Capabilities) -> Option<Waiting> {
-        let key = key(&waiting.transaction);
-        let bytes = waiting.transaction.bytes();
-        let is_full = self.members.len() >= capabilities.max_operations
-            || self.bytes + bytes > capabilities.max_transaction_bytes;
+        let transaction = &waiting.transaction;
         let is_near = |first: &Waiting| {
             let (one, other) = (waiting.deadline, first.deadline);
             let is_near = one.max(other).duration_since(one.min(other)) <= NEAR;
-            is_near && waiting.transaction.epoch() == first.transaction.epoch()
+            is_near && transaction.epoch() == first.transaction.epoch()
         };
-        let Some(key) = key.filter(|key| !is_full && !self.keys.contains(key)) else {
-            return Some(waiting);
+        let joins = |first: &Waiting| {
+            is_near(first)
+                && self.footprint.is_apart_from(transaction)
+                && self.footprint.fits_with(transaction, capabilities)
         };
-        if !self.members.first().is_none_or(is_near) {
+        if !self.members.first().is_none_or(joins) {
             return Some(waiting);
         }
-        self.keys.insert(key);
-        self.bytes += bytes;
+        self.footprint.add(transaction);
         self.members.push(waiting);
         None
     }
@@ -65,11 +67,6 @@ impl Group {
     pub(crate) fn into_members(self) -> Vec<Waiting> {
         self.members
     }
-}
-
-fn key(transaction: &Transaction) -> Option<(Keyspace, Bytes)> {
-    let (keyspace, key, _) = transaction.writes().first()?;
-    Some((keyspace.clone(), key.clone()))
 }
 
 /// Leaves out who has gone, and says that the others are on their way.
@@ -83,9 +80,13 @@ pub(crate) fn together(group: &[Waiting]) -> Transaction {
         .first()
         .and_then(|waiting| waiting.transaction.epoch());
     let mut all = Transaction::with_capacity(group.len()).within(epoch);
+    let mut guarded = HashSet::new();
     for Waiting { transaction, .. } in group {
         for (keyspace, key, precondition) in transaction.preconditions() {
-            all = all.when(keyspace, key.clone(), *precondition);
+            // What guards several does so in the same way.
+            if guarded.insert((keyspace, key)) {
+                all = all.when(keyspace, key.clone(), *precondition);
+            }
         }
         for (keyspace, key, write) in transaction.writes() {
             all = all.write(keyspace, key.clone(), write.clone());
@@ -94,13 +95,13 @@ pub(crate) fn together(group: &[Waiting]) -> Transaction {
     all
 }
 
-/// Tells those whose keys a conflict names, each only its own; how many they are.
+/// Tells those whose guards a conflict names, each only its own; how many they are.
 pub(crate) fn answer_refused(group: &mut Vec<Waiting>, conflict: &Conflict) -> usize {
     let before = group.len();
     for waiting in std::mem::take(group) {
         let is_its_own = |keyspace: &Keyspace, key: &[u8]| {
-            let mut writes = waiting.transaction.writes().iter();
-            writes.any(|(written, name, _)| written == keyspace && *name == key)
+            let mut guards = waiting.transaction.preconditions().iter();
+            guards.any(|(guarded, name, _)| guarded == keyspace && *name == key)
         };
         let failed = conflict.failed.iter();
         let own = failed.filter(|failed| is_its_own(failed.keyspace(), failed.key()));
@@ -183,16 +184,31 @@ mod tests {
     }
 
     #[test]
-    fn only_one_write_that_its_own_key_guards_is_sent_with_others() {
+    fn only_what_is_small_and_without_a_lease_is_sent_with_others() {
         let flags = flags();
-        let leased = Transaction::new().put_leased(&flags, "a", "1", LeaseId::new(7));
+        let leased = put("b").put_leased(&flags, "a", "1", LeaseId::new(7));
+        let guarded = |transaction: Transaction, key: usize| {
+            transaction.when(&flags, key.to_string(), Precondition::Absent)
+        };
+        let written =
+            |transaction: Transaction, key: usize| transaction.put(&flags, key.to_string(), "1");
+        let many = |writes, guards| {
+            let all = (0..writes).fold(Transaction::new(), written);
+            (0..guards).fold(all, guarded)
+        };
+        let twice = |guard| guarded(put("a"), 1).when(&flags, "1", guard);
         let table = [
             (put("a"), true),
             (put("a").when(&flags, "a", Precondition::Absent), true),
-            (put("a").when(&flags, "b", Precondition::Absent), false),
-            (put("a").put(&flags, "b", "1"), false),
+            (put("a").when(&flags, "b", Precondition::Absent), true),
+            (put("a").put(&flags, "b", "1"), true),
+            (twice(Precondition::Present), false),
             (Transaction::new().delete(&flags, "a"), true),
             (leased, false),
+            (many(FEW, 1), true),
+            (many(FEW + 1, 1), false),
+            (many(1, FEW), true),
+            (many(1, FEW + 1), false),
             (put(&"x".repeat(SMALL)), false),
             (Transaction::new(), false),
         ];
