@@ -6,10 +6,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use globe_log_client::{Epoch, Keyspace, Position};
-use tokio::sync::watch;
+use tokio::sync::{Mutex as Turns, MutexGuard as OwnTurn, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::fault::{Class, Fault};
+
+/// How long a read of the head that began too early is waited for, before the next one is begun beside it.
+const NEXT_AFTER: Duration = Duration::from_millis(100);
+
+/// So much longer each time that there was no answer meanwhile: a log that is slow is not asked by all who wait for it.
+const LONGER: u32 = 10;
 
 /// The last answer, and the read under way.
 ///
@@ -17,6 +23,8 @@ use crate::fault::{Class, Fault};
 #[derive(Default)]
 pub(crate) struct Heads {
     reads: Mutex<Reads>,
+    /// Of those who ask for themselves.
+    own: Turns<()>,
 }
 
 /// The last answer, and who reads now.
@@ -24,6 +32,8 @@ pub(crate) struct Heads {
 struct Reads {
     last: Option<Head>,
     under_way: Option<PendingRead>,
+    /// How many were begun beside another since there was an answer.
+    beside: u32,
 }
 
 /// Where the log was.
@@ -75,10 +85,7 @@ impl Heads {
     ) -> Turn<'_> {
         let is_late_enough = |asked| asked > earliest;
         let mut reads = self.reads();
-        if let Some(last) = reads.last
-            && last.asked > earliest
-            && Some(last.position.epoch) == epoch
-        {
+        if let Some(last) = reads.last_since(earliest, epoch) {
             return Turn::Take(last);
         }
         match &reads.under_way {
@@ -101,6 +108,26 @@ impl Heads {
         }
     }
 
+    /// How long one is waited for, before another is begun beside it.
+    pub(crate) fn patience(&self) -> Duration {
+        NEXT_AFTER.saturating_mul(LONGER.saturating_pow(self.reads().beside))
+    }
+
+    /// A turn to ask for oneself: one at a time does.
+    pub(crate) async fn own_turn(&self) -> OwnTurn<'_, ()> {
+        self.own.lock().await
+    }
+
+    /// The last answer, if it is one to what was asked after `earliest`.
+    pub(crate) fn last_since(&self, earliest: Instant, epoch: Option<Epoch>) -> Option<Head> {
+        self.reads().last_since(earliest, epoch)
+    }
+
+    /// It is the last answer, if it is one, and none is newer.
+    pub(crate) fn keep(&self, answer: &HeadAnswer) {
+        self.reads().keep(answer);
+    }
+
     /// The answer to a read; nothing if whoever does it gave up, or is not done within `limit`.
     pub(crate) async fn wait_for(&self, read: &PendingRead, limit: Duration) -> Option<HeadAnswer> {
         let mut answer = read.answer.clone();
@@ -110,19 +137,39 @@ impl Heads {
             // It gave up.
             Ok(Err(_)) => {}
             // It may hang, or nobody polls it: the next one does not wait for it.
-            Err(_) => self.reads().leave(&read.answer),
+            Err(_) => {
+                let mut reads = self.reads();
+                let is_left = reads.leave(&read.answer);
+                reads.beside += u32::from(is_left);
+            }
         }
         None
     }
 }
 
 impl Reads {
-    /// The read under way is another from now on, if it is this one.
-    fn leave(&mut self, answer: &watch::Receiver<Option<HeadAnswer>>) {
+    fn last_since(&self, earliest: Instant, epoch: Option<Epoch>) -> Option<Head> {
+        let is_it = |last: &Head| last.asked > earliest && Some(last.position.epoch) == epoch;
+        self.last.filter(is_it)
+    }
+
+    fn keep(&mut self, answer: &HeadAnswer) {
+        self.beside = 0;
+        if let Ok(head) = answer
+            && self.last.is_none_or(|last| last.asked < head.asked)
+        {
+            self.last = Some(*head);
+        }
+    }
+
+    /// The read under way is another from now on, if it is this one; whether it was.
+    fn leave(&mut self, answer: &watch::Receiver<Option<HeadAnswer>>) -> bool {
         let is_it = |read: &PendingRead| read.answer.same_channel(answer);
-        if self.under_way.as_ref().is_some_and(is_it) {
+        let is_left = self.under_way.as_ref().is_some_and(is_it);
+        if is_left {
             self.under_way = None;
         }
+        is_left
     }
 }
 
@@ -141,11 +188,7 @@ impl HeadRead<'_> {
     pub(crate) fn end(self, answer: HeadAnswer) {
         {
             let mut reads = self.heads.reads();
-            if let Ok(head) = &answer
-                && reads.last.is_none_or(|last| last.asked < head.asked)
-            {
-                reads.last = Some(*head);
-            }
+            reads.keep(&answer);
             // Before anybody is woken, who would find it there still.
             reads.leave(&self.answer.subscribe());
         }
@@ -230,6 +273,35 @@ mod tests {
         drop(hangs);
         assert!(matches!(asks(&heads, "b", before), Turn::Share(_)));
         drop(next);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_that_is_slow_is_asked_ever_more_seldom_until_it_answers() {
+        let heads = Heads::default();
+        let mut asking = vec![begun(asks(&heads, "a", Instant::now() - SECOND))];
+        for patience in [NEXT_AFTER, NEXT_AFTER * 10, NEXT_AFTER * 100] {
+            assert_eq!(heads.patience(), patience);
+            let waiting = (0..100).map(|_| async {
+                let earliest = Instant::now();
+                let Turn::Wait(read) = asks(&heads, "b", earliest) else {
+                    panic!("it had to wait");
+                };
+                assert!(heads.wait_for(&read, heads.patience()).await.is_none());
+                asks(&heads, "b", earliest)
+            });
+            let turns = futures::future::join_all(waiting).await;
+            let own = turns.into_iter().filter_map(|turn| match turn {
+                Turn::Ask(read) => Some(read),
+                _ => None,
+            });
+            let before = asking.len();
+            asking.extend(own);
+            assert_eq!(asking.len(), before + 1, "one of a hundred asks anew");
+        }
+        let last = asking.pop().unwrap();
+        let answer = head(last.asked, 1);
+        last.end(Ok(answer));
+        assert_eq!(heads.patience(), NEXT_AFTER);
     }
 
     #[tokio::test(start_paused = true)]

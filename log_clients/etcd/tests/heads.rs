@@ -8,12 +8,15 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::join_all;
 use globe_log_client::{ErrorKind, Keyspace, LogClient, Position};
-use globe_test_support::{EtcdServer, EtcdVersion};
+use globe_test_support::{Act, EtcdServer, EtcdVersion, Gateway, Rule};
 use rig::{as_narrow, connect, flags, put, received, within};
 use tokio::sync::watch;
 
 /// Long enough for any answer of a test to be recent.
 const RECENT: Duration = Duration::from_secs(600);
+
+/// What reads the head.
+const TXN: &str = "/etcdserverpb.KV/Txn";
 
 fn keyspaces(count: usize) -> Vec<Keyspace> {
     let names = (0..count).map(|number| format!("map-{number}"));
@@ -38,6 +41,39 @@ async fn heads_asked_for_together_take_few_reads() {
     }
     let reads = asked(&server).await - before;
     assert!((1.0..=4.0).contains(&reads), "{reads} reads for 64 heads");
+}
+
+/// They are counted at a gateway, which hands each on so late that all are on their way at once that ever will be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_ten_thousand_who_ask_at_once_three_questions_are_on_their_way_at_most() {
+    let server = EtcdServer::start(EtcdVersion::Reference).await;
+    let address = ([127, 0, 0, 1], server.port()).into();
+    let gateway = Gateway::start(address).await;
+    let log = connect([gateway.endpoint()]).await;
+    let written = put(&log, "key", "1").await;
+    gateway.add(Rule::new(TXN, Act::Delay(Duration::from_secs(2))));
+    let keyspace = flags();
+    // The second half comes when the first has waited for a while.
+    let mut halves = [(); 2].map(|()| join_all((0..5_000).map(|_| log.head(&keyspace))).boxed());
+    for half in &mut halves {
+        assert!(half.now_or_never().is_none());
+        within("a question", until_sent(&gateway)).await;
+    }
+    let sent = gateway.broken_at(TXN);
+    assert!(sent <= 3, "{sent} are on their way");
+    for heads in within("all heads", join_all(halves)).await {
+        assert!(heads.into_iter().all(|head| head.unwrap().covers(written)));
+    }
+    let sent = gateway.broken_at(TXN);
+    assert!(sent <= 4, "{sent} in all");
+}
+
+/// Waits until the gateway holds a question, and for a while in which others would come.
+async fn until_sent(gateway: &Gateway) {
+    while gateway.broken_at(TXN) == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@
 
 pub(crate) mod difference;
 pub(crate) mod epoch;
+pub(crate) mod head;
 pub(crate) mod look;
 pub(crate) mod page_bound;
 pub(crate) mod page_size;

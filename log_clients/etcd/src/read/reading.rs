@@ -3,7 +3,6 @@
 //! Never returns an answer from another life as if it were from the same.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use etcd_client::proto::{PbRangeResponse, PbTxnOpResponse, PbTxnResponse};
 use etcd_client::{GetOptions, Txn, TxnOp};
@@ -12,7 +11,6 @@ use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::fault::{Class, Fault};
-use crate::heads::{Head, HeadAnswer, Turn};
 use crate::life::{Judgement, Known, Signs, judge};
 use crate::members::call::{CallOptions, Repeat};
 use crate::members::calls::Calls;
@@ -20,12 +18,6 @@ use crate::members::connection::Connection;
 use crate::records::marker::Marker;
 use crate::records::witness::{Testimony, Witness};
 use crate::records::{number, record};
-
-/// How long a read of the head that began too early is waited for, before the next one is begun beside it.
-const NEXT_AFTER: Duration = Duration::from_millis(100);
-
-/// How often a caller relies on the read of another, before it asks for itself.
-const SHARES: u32 = 3;
 
 /// What a read found, all true at one position.
 pub(crate) struct Reading {
@@ -202,41 +194,6 @@ impl Cluster {
     ) -> Result<Position, Fault> {
         let call_options = self.endpoints.call_options(Repeat::Harmless, deadline);
         Ok(self.read(keyspace, &[], None, call_options).await?.position)
-    }
-
-    /// The head of the log, which was asked for it after `earliest`: a read of somebody else's if one began late
-    /// enough, else its own. A caller shares only so often, and then asks for itself, so that none waits for ever for
-    /// others who give up.
-    pub(crate) async fn head_since(
-        &self,
-        keyspace: &Keyspace,
-        earliest: Instant,
-        deadline: Instant,
-    ) -> HeadAnswer {
-        for _ in 0..SHARES {
-            let epoch = self.life.known().map(|known| known.epoch);
-            match self.heads.turn(keyspace, earliest, epoch) {
-                Turn::Take(head) => return Ok(head),
-                Turn::Share(read) => {
-                    let limit = self.endpoints.settings.request_timeout;
-                    let answer = self.heads.wait_for(&read, limit).await;
-                    if let Some(answer) = answer.filter(|answer| read.is_for(keyspace, answer)) {
-                        return answer;
-                    }
-                }
-                Turn::Wait(read) => drop(self.heads.wait_for(&read, NEXT_AFTER).await),
-                Turn::Ask(read) => {
-                    let asked = read.asked;
-                    let position = self.now(keyspace, deadline).await;
-                    let answer = position.map(|position| Head { position, asked });
-                    read.end(answer.clone());
-                    return answer;
-                }
-            }
-        }
-        let asked = Instant::now();
-        let position = self.now(keyspace, deadline).await?;
-        Ok(Head { position, asked })
     }
 
     /// Sends a commit of this life of the log: once, and only to where that is known to be.
