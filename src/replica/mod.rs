@@ -9,6 +9,7 @@ pub(crate) mod entries;
 pub(crate) mod guard;
 pub(crate) mod health;
 pub(crate) mod index;
+pub(crate) mod lanes;
 pub(crate) mod moments;
 pub(crate) mod progress;
 pub(crate) mod state;
@@ -33,6 +34,7 @@ use crate::replica::delta::Delta;
 use crate::replica::guard::Guard;
 use crate::replica::health::Health;
 use crate::replica::index::{Index, Lookup};
+use crate::replica::lanes::Lanes;
 use crate::replica::moments::Moments;
 use crate::replica::progress::{Progress, Reach};
 use crate::replica::state::State;
@@ -52,6 +54,7 @@ pub(crate) struct Replica<K, V> {
     health: Health,
     guard: Guard,
     deletes: Arc<Deletes>,
+    lanes: Arc<Lanes>,
     withholding: Withholding,
     origin: Arc<()>,
 }
@@ -69,6 +72,7 @@ impl<K: Key, V> Replica<K, V> {
             health: Health::new(keyspace.clone()),
             guard: Guard::follow(),
             deletes: Arc::default(),
+            lanes: Arc::default(),
             withholding: Withholding::new(),
             keyspace,
             origin,
@@ -142,6 +146,11 @@ impl<K: Key, V> Replica<K, V> {
     /// The keys that are deleted through this map.
     pub(crate) fn deletes(&self) -> &Arc<Deletes> {
         &self.deletes
+    }
+
+    /// Where writes through this map wait for each other.
+    pub(crate) fn lanes(&self) -> &Arc<Lanes> {
+        &self.lanes
     }
 
     /// What the guard withholds.

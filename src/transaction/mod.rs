@@ -1,6 +1,6 @@
 //! Transactions over one or several maps of one log: what was read is validated when it is committed.
 //!
-//! Nothing is locked, and nothing is written before the closure has returned.
+//! Nothing is locked in the log, and nothing is written before the closure has returned.
 
 pub(crate) mod prepared;
 pub(crate) mod txn;
@@ -100,6 +100,9 @@ async fn transact<R, E: From<Error>>(
             }
             let why = "the maps of a transaction show different lives of the log";
             return Err(Error::new(ErrorKind::EpochChanged, why).into());
+        }
+        if prepared.gives_way(&mut committer).await {
+            continue;
         }
         match prepared.commit(&mut committer).await? {
             Some(position) => return Ok(Committed { position, value }),

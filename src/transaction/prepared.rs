@@ -63,6 +63,16 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
+    /// Waits for others of this process that lost before and touch the same; whether it had to, and is not sent after all.
+    pub(crate) async fn gives_way(&mut self, committer: &mut Committer<'_>) -> bool {
+        let giving_way = committer.gives_way(&self.replicas, &self.transaction);
+        let gives_way = giving_way.await;
+        if gives_way {
+            self.take_back();
+        }
+        gives_way
+    }
+
     /// Commits it; nothing when another attempt is due.
     pub(crate) async fn commit(
         mut self,

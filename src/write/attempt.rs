@@ -2,11 +2,17 @@
 //!
 //! It never talks to the log and never waits: every decision is in one table.
 
-use globe_log_client::{Conflict, Epoch, Error, ErrorKind, Position, Result, Transaction, Write};
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use globe_log_client::{
+    Conflict, Epoch, Error, ErrorKind, Keyspace, Position, Result, Transaction, Write,
+};
 use tokio::time::Instant;
 
 use crate::replica::deletes::Deleting;
-use crate::write::replicas::{Replicas, positions};
+use crate::replica::lanes::Touch;
+use crate::write::replicas::{AnyReplica, Replicas, positions};
 
 /// One attempt: what is asked of the log, and what was known when it was asked.
 pub(crate) struct Attempt<'a> {
@@ -51,6 +57,22 @@ impl<'a> Attempt<'a> {
             replica.audit(answer, *before);
         }
     }
+}
+
+/// What a transaction does with the keys of a replica.
+pub(crate) fn touched(
+    transaction: &Transaction,
+    replica: &dyn AnyReplica,
+) -> BTreeMap<Bytes, Touch> {
+    let is_here = |keyspace: &Keyspace| keyspace == replica.keyspace();
+    let guards = transaction.preconditions().iter();
+    let read = guards.filter(|guard| is_here(&guard.0));
+    let read = read.map(|guard| (guard.1.clone(), Touch::Reads));
+    let writes = transaction.writes().iter();
+    let written = writes.filter(|write| is_here(&write.0));
+    let written = written.map(|write| (write.1.clone(), Touch::Writes));
+    // What is read and written is written.
+    read.chain(written).collect()
 }
 
 /// Tells the maps that want to know which of their keys are deleted.

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use globe_log_client::{Error, ErrorKind, LogClient, Position, Result, Transaction};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::ground::backoff::Backoff;
-use crate::write::attempt::{Attempt, Basis, Next, Outcome, verdict};
-use crate::write::replicas::{Replicas, positions, shown_from};
+use crate::replica::lanes::Line;
+use crate::write::attempt::{Attempt, Basis, Next, Outcome, touched, verdict};
+use crate::write::replicas::{AnyReplica, Replicas, positions, shown_from};
 
 /// How long a log that was told the deadline may be late with its answer, before it is cut off. It should not be: the answer
 /// is then worse than its own.
@@ -25,6 +26,8 @@ pub(crate) struct Committer<'a> {
     /// Between attempts that others were faster than. What stood in the way is shown here by then, and somebody got on, so
     /// the pause need only part those who would meet again.
     rivals: Backoff,
+    /// Its places among those of this process that others were faster than, once it has lined up.
+    lines: Option<Vec<Line>>,
     /// Whether the next attempt has the guards that a conflict has found just now.
     is_fresh: bool,
 }
@@ -36,6 +39,7 @@ impl<'a> Committer<'a> {
             deadline: Instant::now() + bound,
             backoff: Backoff::new(Duration::from_millis(5), Duration::from_millis(500)),
             rivals: Backoff::new(Duration::from_micros(500), Duration::from_millis(20)),
+            lines: None,
             is_fresh: false,
         }
     }
@@ -93,6 +97,11 @@ impl<'a> Committer<'a> {
             Next::GuardAnew => Instant::now() < self.deadline,
             Next::ReadAnew => {
                 self.shown(attempt, error).await;
+                if self.lines.is_none() {
+                    // Rare, and large: it is not a part of every write.
+                    Box::pin(self.line_up(attempt.replicas, attempt.transaction)).await;
+                    return Instant::now() < self.deadline;
+                }
                 let pause = self.rivals.next();
                 self.wait(pause).await
             }
@@ -102,6 +111,43 @@ impl<'a> Committer<'a> {
                 false
             }
         }
+    }
+
+    /// Lines up, before anything is sent, if others of this process that lost before touch the same. Whether it had to, so that
+    /// what was read should be read anew.
+    pub(crate) async fn gives_way(
+        &mut self,
+        replicas: &Replicas,
+        transaction: &Transaction,
+    ) -> bool {
+        let guards = transaction.preconditions().iter().map(|guard| &guard.1);
+        let writes = transaction.writes().iter().map(|write| &write.1);
+        let keys = guards.chain(writes);
+        let is_taken = |replica: &Arc<dyn AnyReplica>| replica.lanes().is_taken(keys.clone());
+        let must_wait = self.lines.is_none() && replicas.iter().any(is_taken);
+        if must_wait {
+            Box::pin(self.line_up(replicas, transaction)).await;
+        }
+        must_wait
+    }
+
+    /// Waits until those of this process are done that lost before and touch the same, so that they do not lose to each other.
+    /// Goes on without when that takes half of the time that is left.
+    async fn line_up(&mut self, replicas: &Replicas, transaction: &Transaction) {
+        let mut replicas = Vec::from_iter(replicas);
+        replicas.sort_by_key(|replica| Arc::as_ptr(replica.lanes()));
+        let lining_up = async {
+            let mut lines = Vec::with_capacity(replicas.len());
+            for replica in replicas {
+                let touched = touched(transaction, replica.as_ref());
+                lines.push(replica.lanes().enter(touched).await);
+            }
+            lines
+        };
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let patience = left / 2;
+        let lines = timeout(patience, lining_up).await;
+        self.lines = Some(lines.unwrap_or_default());
     }
 
     /// Waits a little before another attempt; false when the deadline leaves no time for one.

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::entry::key::{Key, decode_key};
 use crate::replica::Replica;
 use crate::replica::deletes::Deletes;
+use crate::replica::lanes::Lanes;
 use crate::replica::state::State;
 use crate::replica::withheld::Withheld;
 
@@ -32,6 +33,9 @@ pub(crate) trait AnyReplica: Send + Sync {
 
     /// The keys that are deleted through it, where its guard wants to know.
     fn deletes(&self) -> Option<&Arc<Deletes>>;
+
+    /// Where writes through it wait for each other.
+    fn lanes(&self) -> &Arc<Lanes>;
 
     /// What is withheld there, as a part of an error.
     fn withheld(&self) -> Option<Withheld>;
@@ -67,6 +71,10 @@ impl<K: Key, V: Send + Sync + 'static> AnyReplica for Replica<K, V> {
 
     fn deletes(&self) -> Option<&Arc<Deletes>> {
         self.guard().is_set().then(|| Replica::deletes(self))
+    }
+
+    fn lanes(&self) -> &Arc<Lanes> {
+        Replica::lanes(self)
     }
 
     fn withheld(&self) -> Option<Withheld> {

@@ -1,6 +1,6 @@
 //! A new value made of the old one, by a closure of the caller's.
 //!
-//! Nothing is locked meanwhile: it is computed again until nobody came in between.
+//! Nothing is locked in the log meanwhile: it is computed again until nobody came in between.
 
 use std::time::Duration;
 
@@ -105,6 +105,9 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
             let (draft, decision) = decide(&text, old.as_ref().map(|old| &**old.value()))?;
             let record = (text.clone(), draft.bytes());
             let set = WriteSet::one(life, text.clone(), stands, draft);
+            if self.gives_way(&mut committer, &set).await {
+                continue;
+            }
             let sent = self.commit_staying(&mut committer, &set, Basis::Read);
             let (outcome, staying) = sent.await?;
             if let Outcome::Committed(position) = outcome {

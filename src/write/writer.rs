@@ -244,6 +244,16 @@ impl<K: Key, V: Send + Sync + 'static> Writer<K, V> {
         }
     }
 
+    /// Waits for others of this process that lost before and touch the same; whether it had to, and is not sent after all.
+    pub(crate) async fn gives_way(&self, committer: &mut Committer<'_>, set: &WriteSet) -> bool {
+        if !self.replica.lanes().is_taken(set.writes.keys()) {
+            return false;
+        }
+        let replicas: Replicas = vec![Arc::clone(&self.replica) as _];
+        let transaction = set.transaction(self.replica.keyspace());
+        committer.gives_way(&replicas, &transaction).await
+    }
+
     /// As [`Writer::commit`], of writes that no session has to hear of.
     pub(crate) async fn send(
         &self,
