@@ -22,7 +22,8 @@ use crate::write::written::Committed;
 impl<K: Key, V: Send + Sync + 'static> Globe<K, V> {
     /// Runs a closure over views of this map and others of the same log, and commits what it wrote if everything it read
     /// still stands: whole, or not at all, in one round trip. When something has changed in between, the closure is called
-    /// again with newer views, so it should do nothing but compute. See [`Txn`].
+    /// again with newer views, so it should do nothing but compute. Those of one process that lose to each other do so once:
+    /// then they wait for each other, in the order in which they came. See [`Txn`].
     ///
     /// An error that the closure returns is returned as it is: what it was decided on has not been validated, and may be
     /// older than the log.
