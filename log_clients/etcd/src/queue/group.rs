@@ -6,7 +6,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use globe_log_client::{Capabilities, Conflict, Error, Keyspace, Transaction, Write};
+use globe_log_client::{
+    Bytes, Capabilities, Conflict, Error, Keyspace, Precondition, Transaction, Write,
+};
 
 use crate::fence::joint::Joint;
 use crate::queue::footprint::Footprint;
@@ -26,13 +28,27 @@ const FEW: usize = 16;
 pub(crate) fn is_plain(transaction: &Transaction) -> bool {
     let mut writes = transaction.writes().iter();
     let guards = transaction.preconditions();
-    let guarded: HashSet<_> = guards.iter().map(|guard| (&guard.0, &guard.1)).collect();
     let is_leased = |write: &Write| matches!(write, Write::Put { lease: Some(_), .. });
     (1..=FEW).contains(&transaction.writes().len())
         && guards.len() <= FEW
         && !writes.any(|(_, _, write)| is_leased(write))
-        && guarded.len() == guards.len()
+        && !guards_twice(guards)
         && transaction.bytes() <= SMALL
+}
+
+/// Whether a key is among them twice. They are few, and every put is looked at: nothing is allocated for that.
+fn guards_twice(guards: &[(Keyspace, Bytes, Precondition)]) -> bool {
+    let mut rest = guards;
+    while let [first, others @ ..] = rest {
+        if others
+            .iter()
+            .any(|other| (&other.0, &other.1) == (&first.0, &first.1))
+        {
+            return true;
+        }
+        rest = others;
+    }
+    false
 }
 
 /// What is to be sent together.
@@ -118,7 +134,7 @@ pub(crate) fn answer_refused(group: &mut Vec<Waiting>, conflict: &Conflict) -> u
 
 #[cfg(test)]
 mod tests {
-    use globe_log_client::{Epoch, LeaseId, Precondition};
+    use globe_log_client::{Epoch, LeaseId};
     use tokio::sync::oneshot;
     use tokio::time::Instant;
 

@@ -13,7 +13,7 @@ use crate::heads::{Head, HeadAnswer, Turn};
 const SHARES: u32 = 3;
 
 impl Cluster {
-    /// The head of the log, which was asked for it after `earliest`: a read of somebody else's if one began late
+    /// The head of the log, which was asked for after `earliest`: a read of somebody else's if one began late
     /// enough, else its own. However many ask a log that is slow, few reads of theirs are on their way.
     pub(crate) async fn head_since(
         &self,
@@ -52,9 +52,7 @@ impl Cluster {
                     self.heads.wait_for(&read, patience).await;
                 }
                 Turn::Ask(read) => {
-                    let asked = read.asked;
-                    let position = self.now(keyspace, deadline).await;
-                    let answer = position.map(|position| Head { position, asked });
+                    let answer = self.own_head(keyspace, read.asked, deadline).await;
                     read.end(answer.clone());
                     return answer;
                 }
@@ -64,10 +62,13 @@ impl Cluster {
         if let Some(head) = self.heads.last_since(earliest, epoch()) {
             return Ok(head);
         }
-        let asked = Instant::now();
-        let position = self.now(keyspace, deadline).await;
-        let answer = position.map(|position| Head { position, asked });
+        let answer = self.own_head(keyspace, Instant::now(), deadline).await;
         self.heads.keep(&answer);
         answer
+    }
+
+    async fn own_head(&self, keyspace: &Keyspace, asked: Instant, deadline: Instant) -> HeadAnswer {
+        let position = self.now(keyspace, deadline).await?;
+        Ok(Head { position, asked })
     }
 }
