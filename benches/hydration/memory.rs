@@ -2,18 +2,14 @@
 //!
 //! Each is measured in a process of its own, by the pages that process has got: never by what it asked its allocator for.
 
-use std::process::{Command, Stdio};
-
 use globe_bench::{Contest, Done, Target, Unit, print_head, report_contest, report_contest_for};
 use tokio::runtime::Runtime;
 use tokio::time::{Duration, sleep};
 
+use crate::alone;
 use crate::subject::{Source, Subject};
 
 const SUBJECTS: [Subject; 3] = [Subject::Globe, Subject::HashMap, Subject::Store];
-
-/// Set for the process that is measured: which subject it is, of how many entries, and where they are.
-const HYDRATES: &str = "GLOBE_BENCH_HYDRATES";
 
 /// What is freed by and by is gone after this.
 const SETTLING: Duration = Duration::from_millis(200);
@@ -59,14 +55,7 @@ pub(crate) fn compare(endpoint: &str, entries: usize, rounds: usize) -> Done {
 
 /// What another process has taken for each.
 fn ask(subject: usize, entries: usize, endpoint: &str) -> Done<Taken> {
-    let output = Command::new(std::env::current_exe()?)
-        .env(HYDRATES, format!("{subject} {entries} {endpoint}"))
-        .stderr(Stdio::inherit())
-        .output()?;
-    let said = String::from_utf8(output.stdout)?;
-    let mut numbers = said.split_whitespace().map(str::parse::<u64>);
-    let mut next = || numbers.next().ok_or("it says nothing");
-    let (before, peak, last) = (next()??, next()??, next()??);
+    let [before, peak, last] = alone::ask(&format!("memory {subject} {entries} {endpoint}"))?;
     let each = |after: u64| after.saturating_sub(before) as f64 / entries as f64;
     Ok(Taken {
         peak: each(peak),
@@ -74,16 +63,9 @@ fn ask(subject: usize, entries: usize, endpoint: &str) -> Done<Taken> {
     })
 }
 
-/// Hydrates, and says what that took, if this is the process for that.
-pub(crate) fn hydrates(runtime: &Runtime) -> Option<Done> {
-    let told = std::env::var(HYDRATES).ok()?;
-    Some(hydrate(runtime, &told))
-}
-
-#[expect(clippy::print_stdout, reason = "that is how it is heard")]
-fn hydrate(runtime: &Runtime, told: &str) -> Done {
-    let mut words = told.split_whitespace();
-    let mut next = || words.next().ok_or("not told what to hydrate");
+/// Hydrates, in the process for that, and says what it took.
+pub(crate) fn hydrate<'a>(runtime: &Runtime, mut told: impl Iterator<Item = &'a str>) -> Done {
+    let mut next = || told.next().ok_or("not told what to hydrate");
     let (subject, entries, endpoint) = (next()?.parse::<usize>()?, next()?.parse()?, next()?);
     let subject = *SUBJECTS.get(subject).ok_or("no such subject")?;
     let source = runtime.block_on(connected(endpoint, entries))?;
@@ -94,7 +76,7 @@ fn hydrate(runtime: &Runtime, told: &str) -> Done {
     runtime.block_on(async { sleep(SETTLING).await });
     let (peak, last) = (status("VmHWM:")?, status("VmRSS:")?);
     runtime.block_on(source.leave(kept))?;
-    println!("{before} {peak} {last}");
+    alone::say([before, peak, last]);
     Ok(())
 }
 

@@ -1,7 +1,9 @@
 //! How long others on the executor wait for a turn while a keyspace is read: the longest gap between two turns of a task that
 //! does nothing but yield, on the one worker of a runtime.
 //!
-//! It never tells what a gap is made of: a page that is parsed at once is one.
+//! It never tells what a gap is made of: a page that is parsed at once is one. Each is measured in a process of its own: an
+//! allocator may put together what was freed only when it is next asked for something large, which is half a second after a map
+//! of a million entries.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -15,6 +17,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Duration, Instant, sleep};
 
+use crate::KEYSPACE;
+use crate::alone;
 use crate::pages::Ends;
 use crate::subject::{Source, Subject};
 
@@ -30,12 +34,7 @@ const SUBJECTS: [Option<Subject>; 4] = [
 const AT_FIRST: Duration = Duration::from_millis(300);
 
 /// Measures all so often, for so many entries at that endpoint.
-pub(crate) fn compare(
-    endpoint: &str,
-    keyspace: &'static str,
-    entries: usize,
-    rounds: usize,
-) -> Done {
+pub(crate) fn compare(endpoint: &str, entries: usize, rounds: usize) -> Done {
     let name = |subject: Option<Subject>| subject.map_or("nothing", Subject::name);
     let contest = || Contest::of(Unit::Time, SUBJECTS.map(name));
     let (mut busy, mut whole) = (contest(), contest());
@@ -43,11 +42,10 @@ pub(crate) fn compare(
     for round in 0..rounds {
         let mut longest = [Gaps::default(); SUBJECTS.len()];
         for turn in Contest::turns(round, SUBJECTS.len()) {
-            let mut builder = Builder::new_multi_thread();
-            let runtime = builder.worker_threads(1).enable_all().build()?;
-            let source = runtime.block_on(Source::connect(endpoint, keyspace, entries))?;
-            let (gaps, took) = gaps_beside(&runtime, source, SUBJECTS[turn], lasts)?;
-            longest[turn] = gaps;
+            let nothing = lasts.as_micros();
+            let what = format!("stall {turn} {entries} {endpoint} {nothing}");
+            let [busy, whole, took] = alone::ask(&what)?.map(Duration::from_micros);
+            longest[turn] = Gaps { whole, busy };
             if turn == 0 {
                 lasts = took;
             }
@@ -61,6 +59,22 @@ pub(crate) fn compare(
     report_contest_for(group, &figure, &busy, Target::Under(2_000_000.0));
     let figure = format!("{entries} entries, by the clock");
     report_contest(group, &figure, &whole);
+    Ok(())
+}
+
+/// Looks at the gaps, in the process for that, and says how long they were.
+pub(crate) fn yield_beside<'a>(mut told: impl Iterator<Item = &'a str>) -> Done {
+    let mut next = || told.next().ok_or("not told what to yield beside");
+    let (subject, entries, endpoint) = (next()?.parse::<usize>()?, next()?.parse()?, next()?);
+    let nothing = Duration::from_micros(next()?.parse()?);
+    let subject = *SUBJECTS.get(subject).ok_or("no such subject")?;
+    let mut builder = Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_all().build()?;
+    let source = runtime.block_on(Source::connect(endpoint, KEYSPACE, entries))?;
+    let (gaps, took) = gaps_beside(&runtime, source, subject, nothing)?;
+    let said = [gaps.busy, gaps.whole, took].map(|time| time.as_micros().try_into());
+    let [busy, whole, took] = said;
+    alone::say([busy?, whole?, took?]);
     Ok(())
 }
 
