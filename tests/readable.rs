@@ -6,6 +6,8 @@
 
 mod rig;
 
+use std::cmp::Ordering;
+
 use globe::{
     Codec, CodecError, Decode, Encode, Error, ErrorKind, Globe, Json, Key, LastGood, MemoryLog,
     Phase, Result, key_error,
@@ -192,10 +194,14 @@ impl PartialEq for Caseless {
 
 impl Eq for Caseless {}
 
-text_key!(Caseless);
+text_key!(Caseless {
+    fn cmp_text(&self, text: &str) -> Option<Ordering> {
+        Some(self.folded().cmp(&text.to_lowercase()))
+    }
+});
 
 impl Ord for Caseless {
-    fn cmp(&self, other: &Caseless) -> std::cmp::Ordering {
+    fn cmp(&self, other: &Caseless) -> Ordering {
         self.folded().cmp(&other.folded())
     }
 }

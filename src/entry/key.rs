@@ -2,6 +2,7 @@
 //!
 //! Nothing here looks at values.
 
+use std::cmp::Ordering;
 use std::hash::Hash;
 use std::panic::catch_unwind;
 
@@ -65,6 +66,13 @@ pub trait Key: Ord + Hash + Clone + Send + Sync + 'static {
     /// without writing it says so here. MUST be true exactly where `encode` gives that text; as it is by default.
     fn is_written(&self, text: &str) -> bool {
         self.encode().is_ok_and(|written| written == text)
+    }
+
+    /// How this key stands to the one that is written like this text, if keys are in the order of their texts: asked of records
+    /// that arrive, so that a key that is there already need not be read again. MUST agree with `Ord`. `None` (the default)
+    /// where that cannot be told without reading the text.
+    fn cmp_text(&self, _text: &str) -> Option<Ordering> {
+        None
     }
 
     /// The smallest key whose text is not less than `text`, if keys are in the order of their texts, as bytes: then

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a map: what a key is for stands at [`Key`].
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -28,6 +29,10 @@ macro_rules! text_keys {
 
             fn is_written(&self, text: &str) -> bool {
                 !self.is_empty() && **self == *text
+            }
+
+            fn cmp_text(&self, text: &str) -> Option<Ordering> {
+                Some((**self).cmp(text))
             }
 
             fn at_or_after(text: &str) -> Option<$text> {
@@ -295,6 +300,14 @@ mod tests {
             survives(SocketAddr::new(v4.into(), port));
             survives((SocketAddr::new(v6.into(), port), text));
             survives(SocketAddr::V6(SocketAddrV6::new(v6, port, 0, scope)));
+        }
+
+        #[test]
+        fn a_text_stands_to_a_key_as_the_key_that_is_written_so(a in "[a-c%]{1,3}", b in "[a-c%]{1,3}") {
+            prop_assert_eq!(a.cmp_text(&b), Some(a.cmp(&b)));
+            let (c, d) = (Arc::<str>::from(a), Arc::<str>::from(b));
+            prop_assert_eq!(c.cmp_text(&d), Some(c.cmp(&d)));
+            prop_assert_eq!(Box::<str>::from(&*c).cmp_text(&d), Some(c.cmp(&d)));
         }
 
         #[test]

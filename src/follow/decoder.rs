@@ -95,6 +95,10 @@ impl<V: 'static> Decoder<V> {
 /// The key that a text of the log stands for beside what is shown, or why it stands for none: of two texts whose keys are
 /// equal, only one is shown.
 pub(crate) fn key_beside<K: Key, V>(shown: &State<K, V>, text: &[u8]) -> Result<Arc<K>, String> {
+    let as_text = str::from_utf8(text).ok();
+    if let Some(kept) = as_text.and_then(|text| shown.entries.written_as(text)) {
+        return Ok(Arc::clone(kept));
+    }
     let key = decode_key(text)?;
     match shown.entries.get_key_value(&key) {
         Some((kept, _)) if !is_written(&**kept, text) => Err(WRITTEN_OTHERWISE.to_owned()),

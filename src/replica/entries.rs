@@ -13,6 +13,7 @@ use imbl::ordmap::{self, DiffItem};
 use imbl::shared_ptr::DefaultSharedPtr;
 
 use crate::entry::Entry;
+use crate::entry::key::Key;
 
 pub(crate) struct Entries<K, V>(OrdMap<Arc<K>, Entry<V>>);
 
@@ -106,6 +107,33 @@ impl<K: Ord, V> Entries<K, V> {
 impl<K, V> Clone for Entries<K, V> {
     fn clone(&self) -> Entries<K, V> {
         Entries(self.0.clone())
+    }
+}
+
+impl<K: Key, V> Entries<K, V> {
+    /// The key that is written like this, as it is kept, if there is one and it can be told without reading the text.
+    pub(crate) fn written_as(&self, text: &str) -> Option<&Arc<K>> {
+        // If one key cannot tell, none can.
+        self.last_key()?.cmp_text(text)?;
+        let (key, _) = self.0.get_key_value(&Written(text))?;
+        key.is_written(text).then_some(key)
+    }
+}
+
+/// The text of a key, compared with keys that are shared.
+struct Written<'a>(&'a str);
+
+impl<K: Key> Equivalent<Arc<K>> for Written<'_> {
+    fn equivalent(&self, key: &Arc<K>) -> bool {
+        self.compare(key).is_eq()
+    }
+}
+
+impl<K: Key> Comparable<Arc<K>> for Written<'_> {
+    fn compare(&self, key: &Arc<K>) -> Ordering {
+        // Whatever is found is looked at, so one that cannot tell does no harm.
+        let beside = key.cmp_text(self.0);
+        beside.map_or(Ordering::Equal, Ordering::reverse)
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! Never says how they are hashed and ordered: that is what such a key is for.
 
-/// A type around a text, with an order of its own, becomes a key.
+/// A type around a text, with an order of its own, becomes a key; with what it says besides, if anything.
 macro_rules! text_key {
-    ($name:ident) => {
+    ($name:ident $({ $($besides:tt)+ })?) => {
         impl PartialOrd for $name {
             fn partial_cmp(&self, other: &$name) -> Option<std::cmp::Ordering> {
                 Some(self.cmp(other))
@@ -19,6 +19,8 @@ macro_rules! text_key {
             fn decode(text: &str) -> globe::Result<$name> {
                 Ok($name(text.to_owned()))
             }
+
+            $($($besides)+)?
         }
     };
 }
