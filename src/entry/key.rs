@@ -44,8 +44,8 @@ use globe_log_client::{Error, ErrorKind, Result};
 ///   so is refused before it is sent, and a record whose text `encode` would not have written is quarantined, so that no
 ///   two records of the log become one entry. Keys that are equal MUST be written alike; of two records whose keys are not,
 ///   one is shown (which, may differ between nodes) and the other kept out.
-/// - `Hash`, `Eq`, `Ord`, `Borrow` and `Clone` MUST agree with each other, as for any map, and MUST neither wait nor call a
-///   map: the map waits for them. One that panics while the log is followed, for which nothing is cloned, ends the map as
+/// - `Hash`, `Eq`, `Ord`, `cmp_text`, `Borrow` and `Clone` MUST agree with each other, as for any map, and MUST neither wait nor
+///   call a map: the map waits for them. One that panics while the log is followed, for which nothing is cloned, ends the map as
 ///   [`Phase::Failed`](crate::Phase::Failed).
 /// - The order of entries in a view is the order of `Ord`; it need not be the order of the texts.
 pub trait Key: Ord + Hash + Clone + Send + Sync + 'static {
@@ -68,9 +68,9 @@ pub trait Key: Ord + Hash + Clone + Send + Sync + 'static {
         self.encode().is_ok_and(|written| written == text)
     }
 
-    /// How this key stands to the one that is written like this text, if keys are in the order of their texts: asked of records
-    /// that arrive, so that a key that is there already need not be read again. MUST agree with `Ord`. `None` (the default)
-    /// where that cannot be told without reading the text.
+    /// How this key is ordered beside the one that is written like this text, as `Ord` would order the two: asked for each record
+    /// that arrives, so that a key that is there already is not read, and made, once more. `None` (the default) where that
+    /// cannot be told without reading the text.
     fn cmp_text(&self, _text: &str) -> Option<Ordering> {
         None
     }
