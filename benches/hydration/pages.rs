@@ -8,7 +8,7 @@ use globe_bench::Done;
 use crate::filling::name;
 
 /// The records of the first page and of the others, as `EtcdLog` asks for them when they are this small.
-const PAGES: (usize, usize) = (1_000, 4_000);
+const PAGES: (usize, usize) = (1_000, 3_000);
 
 /// Where a page ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

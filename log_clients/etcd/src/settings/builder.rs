@@ -303,10 +303,10 @@ impl EtcdBuilder {
         self
     }
 
-    /// How many records a snapshot asks for first. Default: 1000; 1 to 100,000. Pages of small records grow to four
+    /// How many records a snapshot asks for first. Default: 1000; 1 to 100,000. Pages of small records grow to three
     /// times that, pages of large ones shrink to what one answer may hold. One page is held in memory at a time, of
     /// about 2 MiB where records are smaller than that; it is parsed at once, which takes the thread that reads it
-    /// about 1.5 ms where it has 4,000 small ones.
+    /// about a millisecond where it has 3,000 small ones.
     #[must_use]
     pub fn page_size(mut self, records: usize) -> EtcdBuilder {
         self.settings.page_size = records;
