@@ -1,7 +1,8 @@
 //! From nothing to a map of an etcd keyspace: the time, the memory, and how long others on the executor wait; each beside what
 //! it takes without Globe. Prints rows of a Markdown table.
 //!
-//! It starts servers of its own, and itself once more for each map whose memory or whose turns are looked at; it leaves none behind.
+//! It starts servers of its own, and itself once more for each map whose memory or whose turns are looked at; it leaves none
+//! behind.
 
 mod alone;
 mod filling;

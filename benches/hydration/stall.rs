@@ -72,8 +72,8 @@ pub(crate) fn yield_beside<'a>(mut told: impl Iterator<Item = &'a str>) -> Done 
     let runtime = builder.worker_threads(1).enable_all().build()?;
     let source = runtime.block_on(Source::connect(endpoint, KEYSPACE, entries))?;
     let (gaps, took) = gaps_beside(&runtime, source, subject, nothing)?;
-    let said = [gaps.busy, gaps.whole, took].map(|time| time.as_micros().try_into());
-    let [busy, whole, took] = said;
+    let said = [gaps.busy, gaps.whole, took];
+    let [busy, whole, took] = said.map(|time| time.as_micros().try_into());
     alone::say([busy?, whole?, took?]);
     Ok(())
 }

@@ -69,8 +69,8 @@ pub trait Key: Ord + Hash + Clone + Send + Sync + 'static {
     }
 
     /// How this key is ordered beside the one that is written like this text, as `Ord` would order the two: asked for each record
-    /// that arrives, so that a key that is there already is not read, and made, once more. `None` (the default) where that
-    /// cannot be told without reading the text.
+    /// that arrives, of O(log n) keys, so that a key that is there already is not read, and made, once more. `None` (the default)
+    /// where that cannot be told without reading the text. A wrong answer loses nothing: the text is read then.
     fn cmp_text(&self, _text: &str) -> Option<Ordering> {
         None
     }

@@ -142,6 +142,58 @@ fn a_hash_that_does_not_agree_with_eq_loses_its_own_key_and_no_other() {
     });
 }
 
+/// Some take every text for their own, and some say that it stands the other way round.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Misplaced(String);
+
+text_key!(Misplaced {
+    fn cmp_text(&self, text: &str) -> Option<Ordering> {
+        let truth = self.0.as_str().cmp(text);
+        Some(match self.0.as_bytes() {
+            [b'e', ..] => Ordering::Equal,
+            [b'o', ..] => truth.reverse(),
+            _ => truth,
+        })
+    }
+});
+
+impl Ord for Misplaced {
+    fn cmp(&self, other: &Misplaced) -> Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+#[test]
+fn a_key_that_stands_to_texts_otherwise_than_to_keys_loses_nothing() {
+    on_every_runtime(|| async {
+        let log = some_numbers().await;
+        let map: Globe<Misplaced, u64> = Globe::open(log.clone(), "numbers").await.unwrap();
+        let honest: Globe<String, u64> = Globe::open(log.clone(), "numbers").await.unwrap();
+        for round in 0..3_u64 {
+            for key in ["a", "b", "each", "ever", "z", "even", "f"] {
+                write_raw(&log, "numbers", key, round.to_string()).await;
+            }
+            delete_raw(&log, "numbers", "ever").await;
+        }
+        within("all is here", map.sync()).await.unwrap();
+        within("all is here", honest.sync()).await.unwrap();
+        let (view, expected) = (map.view(), honest.view());
+        let shown = view.iter().map(|(key, value)| (&key.0, **value));
+        let expected: Vec<_> = expected.iter().map(|(key, value)| (key, **value)).collect();
+        assert_eq!(shown.collect::<Vec<_>>(), expected);
+        assert!(
+            expected
+                .iter()
+                .all(|(key, _)| map.contains_key(&Misplaced((*key).clone())))
+        );
+        assert!(map.quarantine().is_empty());
+        // Nor had it to be mended.
+        let status = map.status();
+        assert_eq!((status.violations, status.resyncs), (0, 0));
+        lives_on(&map).await;
+    });
+}
+
 /// Has no order: each comparison with the liar says something else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Disorderly(String);
